@@ -1,0 +1,23 @@
+//! How lists are answered.
+
+use serde::{Deserialize, Serialize};
+
+/// One page of a list; `next_cursor` asks for the next, absent at the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Opaque; hand it back as `cursor`.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A list that fits on one page.
+    #[must_use]
+    pub const fn whole(items: Vec<T>) -> Self {
+        Self {
+            items,
+            next_cursor: None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The rim of the collector: receive, pipeline, query, live, control.

@@ -1,0 +1,1 @@
+//! Keep and find: the write-ahead log and the bounded head.

@@ -1,0 +1,1 @@
+//! Once for all services: durable state, messaging, resilience, telemetry, faults.

@@ -1,0 +1,1 @@
+//! Emits the Sagascope conventions through the OpenTelemetry API.
