@@ -1,1 +1,6 @@
 //! Demo shop: payments.
+mod cards;
+mod charge;
+mod ledger;
+mod payment;
+mod refund;

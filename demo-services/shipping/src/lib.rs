@@ -1,1 +1,2 @@
 //! Demo shop: shipping.
+mod shipment;
