@@ -1,3 +1,52 @@
-//! The one command.
+//! `sagascope`: one binary with the collector, both dashboards and the demo cluster in it.
 
-fn main() {}
+mod assets;
+mod cli;
+mod collect;
+mod demo;
+mod exit;
+mod lifeline;
+mod logging;
+mod remote;
+mod service;
+mod tui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    lifeline::watch();
+    let cli = Cli::parse();
+    exit::code(run(cli.command))
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(worker_threads(&command))
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Demo(options) => demo::run(options).await,
+            Command::Collect(options) => collect::run(options).await,
+            Command::Tui(options) => tui::run(options).await,
+            Command::Service { name } => service::run(name).await,
+            Command::Inject(options) => remote::inject::run(options).await,
+            Command::Explain(options) => remote::explain::run(options).await,
+            Command::Views(view) => remote::show::run(view).await,
+        }
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Threads for one process. Ten services share one machine, so each gets few; the collector gets what there is.
+fn worker_threads(command: &Command) -> usize {
+    match command {
+        Command::Collect(_) => std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
+        _ => 2,
+    }
+}
