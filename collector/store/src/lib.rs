@@ -1,1 +1,16 @@
 //! Keep and find: the write-ahead log and the bounded head.
+//!
+//! [`Wal`] keeps raw OTLP requests: an append is answered once its group is on disk, and a restart replays them.
+//! [`Head`] holds the newest rows in memory for queries. Both are bounded, and what they let go is counted.
+
+mod files;
+mod frame;
+mod head;
+mod replay;
+mod wal;
+mod writer;
+
+pub use frame::{Frame, Record, Signal};
+pub use head::{Carried, Dropped, Head};
+pub use replay::{Recovered, Replay};
+pub use wal::{AppendError, Durability, OpenError, Wal, WalOptions, WalStatus};

@@ -1,0 +1,140 @@
+//! The log's folder: names, header, lock, free space.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::wal::OpenError;
+
+/// First bytes of every file of the log: a magic, then the version of what follows.
+const FILE_MAGIC: [u8; 8] = *b"SAGAWAL\0";
+const VERSION: u32 = 1;
+pub(crate) const FILE_HEADER: usize = 12;
+
+/// One file of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) number: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+}
+
+/// Makes the folder, readable by its owner alone since telemetry may hold anything.
+pub(crate) fn prepare(dir: &Path) -> Result<(), OpenError> {
+    if let Err(error) = fs::create_dir_all(dir) {
+        return Err(OpenError::unusable(dir, &error));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if let Err(error) = fs::set_permissions(dir, fs::Permissions::from_mode(0o700)) {
+            tracing::debug!(dir = %dir.display(), %error, "cannot narrow the folder's mode");
+        }
+    }
+    Ok(())
+}
+
+/// Takes the folder for this process; the lock falls with the file handle, also at `kill -9`.
+pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| OpenError::unusable(dir, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(OpenError::unusable(dir, &error)),
+    }
+}
+
+/// Files of the log, oldest first.
+pub(crate) fn list(dir: &Path) -> Result<Vec<Segment>, OpenError> {
+    let mut segments = Vec::new();
+    let entries = fs::read_dir(dir).map_err(|error| OpenError::unusable(dir, &error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| OpenError::unusable(dir, &error))?;
+        let Some(number) = entry.file_name().to_str().and_then(number_of) else {
+            continue;
+        };
+        let bytes = entry
+            .metadata()
+            .map_err(|error| OpenError::unusable(dir, &error))?
+            .len();
+        segments.push(Segment {
+            number,
+            path: entry.path(),
+            bytes,
+        });
+    }
+    segments.sort_by_key(|segment| segment.number);
+    Ok(segments)
+}
+
+pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:020}.wal"))
+}
+
+fn number_of(name: &str) -> Option<u64> {
+    name.strip_suffix(".wal")?.parse().ok()
+}
+
+pub(crate) fn header() -> [u8; FILE_HEADER] {
+    let mut header = [0; FILE_HEADER];
+    header[..8].copy_from_slice(&FILE_MAGIC);
+    header[8..].copy_from_slice(&VERSION.to_le_bytes());
+    header
+}
+
+/// What the first bytes of a file say.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum HeaderCheck {
+    Ours,
+    /// Shorter than a header: the process ended while it made the file.
+    Unfinished,
+    /// Another version of ours.
+    Version(u32),
+    /// Not of ours, or damaged.
+    Foreign,
+}
+
+pub(crate) fn check_header(content: &[u8]) -> HeaderCheck {
+    if content.len() < FILE_HEADER {
+        return HeaderCheck::Unfinished;
+    }
+    if content[..8] != FILE_MAGIC {
+        return HeaderCheck::Foreign;
+    }
+    match u32::from_le_bytes([content[8], content[9], content[10], content[11]]) {
+        VERSION => HeaderCheck::Ours,
+        other => HeaderCheck::Version(other),
+    }
+}
+
+/// Makes a new file with its header, and makes its name durable when asked.
+pub(crate) fn create(path: &Path, durable: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create_new(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(&header())?;
+    if durable {
+        file.sync_all()?;
+        if let Some(dir) = path.parent() {
+            File::open(dir)?.sync_all()?;
+        }
+    }
+    Ok(file)
+}
+
+/// Bytes that an ordinary user may still write where `dir` lies; `None` when the system does not tell.
+pub(crate) fn free_bytes(dir: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(dir).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}

@@ -1,0 +1,307 @@
+//! The write-ahead log: many appends, one write, one `fdatasync`, then all are answered.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use sagascope_api::Time;
+
+use crate::files::{self, HeaderCheck};
+use crate::frame::Frame;
+use crate::replay::Replay;
+use crate::writer::{Disk, RealDisk, Writer};
+
+/// When an append counts as done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// After `fdatasync`: survives power loss.
+    #[default]
+    Fsync,
+    /// After the write: survives `kill -9`, not power loss.
+    Os,
+    /// At once; nothing is written.
+    Memory,
+}
+
+impl Durability {
+    /// Its word on the command line and in the overview.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fsync => "fsync",
+            Self::Os => "os",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Fsync, Self::Os, Self::Memory]
+            .into_iter()
+            .find(|durability| durability.as_str() == word)
+    }
+}
+
+/// How the log is kept.
+#[derive(Clone, Debug)]
+pub struct WalOptions {
+    /// Its folder; made when missing.
+    pub dir: PathBuf,
+    /// When an append counts as done.
+    pub durability: Durability,
+    /// A new file is begun above this.
+    pub segment_bytes: u64,
+    /// The oldest files are removed above this.
+    pub cap_bytes: u64,
+    /// Appends are refused, retryably, when the disk has less than this left.
+    pub free_floor_bytes: u64,
+    /// Bytes that may wait for the writer; more are refused, retryably.
+    pub queue_bytes: usize,
+}
+
+impl WalOptions {
+    /// The defaults for this folder.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            durability: Durability::Fsync,
+            segment_bytes: 32 << 20,
+            cap_bytes: 1 << 30,
+            free_floor_bytes: 256 << 20,
+            queue_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Why the log cannot be opened; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use by another collector: stop that one, or choose another folder with --data-dir", dir.display())]
+    Locked {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Written by a version this one does not read.
+    #[error(
+        "{} is a log of format {version}, this program reads format 1: use the program that wrote it, or choose another folder with --data-dir (nothing was changed)",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The format it states.
+        version: u32,
+    },
+    /// The folder cannot be read or written.
+    #[error("cannot use {} for data ({reason}): make it a folder you may read and write, or choose another with --data-dir", dir.display())]
+    Unusable {
+        /// The folder.
+        dir: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn unusable(dir: &Path, error: &io::Error) -> Self {
+        Self::Unusable {
+            dir: dir.to_owned(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// Why an append was not done. The sender may try again after all of them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Too much is waiting for the disk.
+    #[error("the log is behind: too much is waiting for the disk")]
+    Full,
+    /// The disk is nearly full.
+    #[error("the disk has too little space left: free some, or lower --storage-cap")]
+    NoSpace,
+    /// The disk failed; nothing more is acknowledged until a restart.
+    #[error("the log failed and takes nothing until a restart: {0}")]
+    Failed(String),
+    /// The log is being closed.
+    #[error("the collector is stopping")]
+    Closed,
+}
+
+/// The log's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WalStatus {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Oldest record kept, as far as this run knows.
+    pub oldest: Option<Time>,
+    /// Groups committed.
+    pub commits: u64,
+    /// Records appended.
+    pub appended: u64,
+    /// Files removed to stay under the cap.
+    pub files_removed: u64,
+    /// Why it takes nothing more.
+    pub failed: Option<String>,
+    /// The disk is under its floor.
+    pub no_space: bool,
+}
+
+pub(crate) type Done = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
+
+pub(crate) struct Append {
+    pub(crate) frame: Frame,
+    pub(crate) done: Done,
+}
+
+/// What handle and writer share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) queued_bytes: AtomicUsize,
+    pub(crate) appended: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) status: Mutex<WalStatus>,
+}
+
+impl Shared {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut WalStatus)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Records that may wait for the writer, however small.
+const QUEUE_RECORDS: usize = 16_384;
+
+/// Handle of the log. Dropping it writes what is queued and ends the writer thread.
+pub struct Wal {
+    queue: Option<SyncSender<Append>>,
+    queue_bytes: usize,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    /// Held as long as the log is open.
+    _lock: File,
+}
+
+impl Wal {
+    /// Opens the folder and starts the writer thread. The replay hands out what is in the log; new records go to a
+    /// new file, so nothing that was written is ever written again.
+    ///
+    /// # Errors
+    /// When the folder is in use, unusable or of another format.
+    pub fn open(options: WalOptions) -> Result<(Self, Replay), OpenError> {
+        Self::open_on(options, Box::new(RealDisk))
+    }
+
+    pub(crate) fn open_on(options: WalOptions, disk: Box<dyn Disk>) -> Result<(Self, Replay), OpenError> {
+        files::prepare(&options.dir)?;
+        let lock = files::lock(&options.dir)?;
+        let segments = files::list(&options.dir)?;
+        for segment in &segments {
+            let head = read_head(&segment.path).map_err(|error| OpenError::unusable(&segment.path, &error))?;
+            if let HeaderCheck::Version(version) = files::check_header(&head) {
+                return Err(OpenError::Version {
+                    path: segment.path.clone(),
+                    version,
+                });
+            }
+        }
+        let shared = Arc::new(Shared::default());
+        shared.update(|status| status.bytes = segments.iter().map(|segment| segment.bytes).sum());
+        let (queue, appends) = sync_channel(QUEUE_RECORDS);
+        let queue_bytes = options.queue_bytes;
+        let dir = options.dir.clone();
+        let writer = Writer::new(options, disk, segments.clone(), Arc::clone(&shared));
+        let thread = std::thread::Builder::new()
+            .name("wal".into())
+            .spawn(move || writer.run(&appends))
+            .map_err(|error| OpenError::unusable(&dir, &error))?;
+        let wal = Self {
+            queue: Some(queue),
+            queue_bytes,
+            shared,
+            thread: Some(thread),
+            _lock: lock,
+        };
+        Ok((wal, Replay::new(segments)))
+    }
+
+    /// Queues a record; `done` is called on the writer thread once the record is durable or refused.
+    ///
+    /// # Errors
+    /// At once when the queue is full or the log closed; `done` is not called then.
+    pub fn append(
+        &self,
+        frame: Frame,
+        done: impl FnOnce(Result<(), AppendError>) + Send + 'static,
+    ) -> Result<(), AppendError> {
+        let queue = self.queue.as_ref().ok_or(AppendError::Closed)?;
+        let len = frame.as_bytes().len();
+        if self.shared.queued_bytes.fetch_add(len, Ordering::Relaxed) + len > self.queue_bytes {
+            self.shared.queued_bytes.fetch_sub(len, Ordering::Relaxed);
+            return Err(AppendError::Full);
+        }
+        queue
+            .try_send(Append {
+                frame,
+                done: Box::new(done),
+            })
+            .map_err(|error| {
+                self.shared.queued_bytes.fetch_sub(len, Ordering::Relaxed);
+                match error {
+                    TrySendError::Full(_) => AppendError::Full,
+                    TrySendError::Disconnected(_) => AppendError::Closed,
+                }
+            })
+    }
+
+    /// How the log stands.
+    #[must_use]
+    pub fn status(&self) -> WalStatus {
+        let mut status = self
+            .shared
+            .status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        status.commits = self.shared.commits.load(Ordering::Relaxed);
+        status.appended = self.shared.appended.load(Ordering::Relaxed);
+        status
+    }
+
+    /// Tells of the oldest record found by the replay.
+    pub fn set_oldest(&self, oldest: Time) {
+        self.shared.update(|status| {
+            status.oldest.get_or_insert(oldest);
+        });
+    }
+}
+
+impl Drop for Wal {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the writer has been told on its own thread; there is nothing to add here.
+            drop(thread.join());
+        }
+    }
+}
+
+fn read_head(path: &Path) -> io::Result<Vec<u8>> {
+    use io::Read;
+    let mut head = Vec::with_capacity(files::FILE_HEADER);
+    File::open(path)?
+        .take(files::FILE_HEADER as u64)
+        .read_to_end(&mut head)?;
+    Ok(head)
+}
+
+#[cfg(test)]
+#[path = "wal_tests.rs"]
+mod tests;

@@ -1,0 +1,262 @@
+//! The writer thread: gathers appends into groups, writes and syncs each group once, answers all, rotates, removes.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use crate::files::{self, FILE_HEADER, Segment};
+use crate::wal::{Append, AppendError, Durability, Shared, WalOptions};
+
+/// What the writer needs of a disk, so that tests can let one fail.
+pub(crate) trait Disk: Send {
+    /// Makes a new file with its header.
+    fn create(&mut self, path: &Path, durable: bool) -> io::Result<Box<dyn LogFile>>;
+    /// Bytes left for ordinary users.
+    fn free_bytes(&mut self, dir: &Path) -> Option<u64>;
+}
+
+/// One open file of the log.
+pub(crate) trait LogFile: Send {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    fn sync(&mut self) -> io::Result<()>;
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+}
+
+pub(crate) struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create(&mut self, path: &Path, durable: bool) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(files::create(path, durable)?))
+    }
+
+    fn free_bytes(&mut self, dir: &Path) -> Option<u64> {
+        files::free_bytes(dir)
+    }
+}
+
+impl LogFile for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+}
+
+/// Bounds of one group.
+const GROUP_RECORDS: usize = 2_048;
+const GROUP_BYTES: usize = 8 << 20;
+/// Free space is asked for this often.
+const SPACE_CHECK: Duration = Duration::from_secs(1);
+
+pub(crate) struct Writer {
+    options: WalOptions,
+    disk: Box<dyn Disk>,
+    /// Closed files, oldest first.
+    closed: VecDeque<Segment>,
+    open: Option<Open>,
+    next_number: u64,
+    shared: Arc<Shared>,
+    failed: Option<String>,
+    space_checked: Option<Instant>,
+    no_space: bool,
+    buffer: Vec<u8>,
+}
+
+struct Open {
+    file: Box<dyn LogFile>,
+    segment: Segment,
+}
+
+impl Writer {
+    pub(crate) fn new(options: WalOptions, disk: Box<dyn Disk>, segments: Vec<Segment>, shared: Arc<Shared>) -> Self {
+        let next_number = segments.last().map_or(1, |segment| segment.number + 1);
+        Self {
+            options,
+            disk,
+            closed: segments.into(),
+            open: None,
+            next_number,
+            shared,
+            failed: None,
+            space_checked: None,
+            no_space: false,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Until every handle is gone.
+    pub(crate) fn run(mut self, appends: &Receiver<Append>) {
+        while let Ok(first) = appends.recv() {
+            let group = gather(first, appends);
+            let bytes: usize = group.iter().map(|append| append.frame.as_bytes().len()).sum();
+            let outcome = self.commit(&group);
+            self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            for append in group {
+                (append.done)(outcome.clone());
+            }
+        }
+    }
+
+    fn commit(&mut self, group: &[Append]) -> Result<(), AppendError> {
+        if let Some(reason) = &self.failed {
+            return Err(AppendError::Failed(reason.clone()));
+        }
+        if self.options.durability == Durability::Memory {
+            self.count(group);
+            return Ok(());
+        }
+        self.check_space();
+        if self.no_space {
+            return Err(AppendError::NoSpace);
+        }
+        self.buffer.clear();
+        for append in group {
+            self.buffer.extend_from_slice(append.frame.as_bytes());
+        }
+        self.write_group()?;
+        self.count(group);
+        self.remove_oldest();
+        Ok(())
+    }
+
+    /// One write and one sync. A failed write is undone, so that a later one does not follow half a record; a failed
+    /// sync leaves unknown what is on disk, so nothing more is taken.
+    fn write_group(&mut self) -> Result<(), AppendError> {
+        self.rotate()?;
+        let Some(open) = &mut self.open else {
+            return Err(AppendError::Closed);
+        };
+        let before = open.segment.bytes;
+        if let Err(error) = open.file.append(&self.buffer) {
+            if let Err(undo) = open.file.truncate(before) {
+                return Err(self.fail(format!("{error}; and the half-written record could not be cut: {undo}")));
+            }
+            return match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    self.set_no_space(true);
+                    Err(AppendError::NoSpace)
+                }
+                _ => Err(self.fail(error.to_string())),
+            };
+        }
+        open.segment.bytes += self.buffer.len() as u64;
+        if self.options.durability == Durability::Fsync
+            && let Err(error) = open.file.sync()
+        {
+            return Err(self.fail(error.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Begins a file when there is none, or when this group would make it too large.
+    fn rotate(&mut self) -> Result<(), AppendError> {
+        let full = self.open.as_ref().is_some_and(|open| {
+            open.segment.bytes > FILE_HEADER as u64
+                && open.segment.bytes + self.buffer.len() as u64 > self.options.segment_bytes
+        });
+        if full && let Some(open) = self.open.take() {
+            self.closed.push_back(open.segment);
+        }
+        if self.open.is_some() {
+            return Ok(());
+        }
+        let (number, path) = (self.next_number, files::path_of(&self.options.dir, self.next_number));
+        self.next_number += 1;
+        let durable = self.options.durability == Durability::Fsync;
+        match self.disk.create(&path, durable) {
+            Ok(file) => {
+                let segment = Segment {
+                    number,
+                    path,
+                    bytes: FILE_HEADER as u64,
+                };
+                self.open = Some(Open { file, segment });
+                Ok(())
+            }
+            Err(error) => Err(self.fail(format!("cannot begin {}: {error}", path.display()))),
+        }
+    }
+
+    fn remove_oldest(&mut self) {
+        let mut total = self.total();
+        let mut removed = 0;
+        while total > self.options.cap_bytes
+            && let Some(oldest) = self.closed.pop_front()
+        {
+            if let Err(error) = std::fs::remove_file(&oldest.path) {
+                tracing::warn!(file = %oldest.path.display(), %error, "cannot remove the oldest file of the log");
+            }
+            total -= oldest.bytes;
+            removed += 1;
+        }
+        self.shared.update(|status| {
+            status.bytes = total;
+            status.files_removed += removed;
+        });
+    }
+
+    fn total(&self) -> u64 {
+        let open = self.open.as_ref().map_or(0, |open| open.segment.bytes);
+        self.closed.iter().map(|segment| segment.bytes).sum::<u64>() + open
+    }
+
+    fn check_space(&mut self) {
+        if self.space_checked.is_some_and(|at| at.elapsed() < SPACE_CHECK) {
+            return;
+        }
+        self.space_checked = Some(Instant::now());
+        let free = self.disk.free_bytes(&self.options.dir);
+        self.set_no_space(free.is_some_and(|free| free < self.options.free_floor_bytes));
+    }
+
+    fn set_no_space(&mut self, no_space: bool) {
+        if no_space != self.no_space {
+            self.no_space = no_space;
+            self.shared.update(|status| status.no_space = no_space);
+            if no_space {
+                tracing::error!(dir = %self.options.dir.display(), "the disk is nearly full: telemetry is refused until there is space");
+            } else {
+                tracing::info!("the disk has space again");
+            }
+        }
+    }
+
+    fn fail(&mut self, reason: String) -> AppendError {
+        tracing::error!(%reason, "the log failed: nothing more is acknowledged until a restart");
+        self.failed = Some(reason.clone());
+        self.shared.update(|status| status.failed = Some(reason.clone()));
+        AppendError::Failed(reason)
+    }
+
+    fn count(&self, group: &[Append]) {
+        self.shared.commits.fetch_add(1, Ordering::Relaxed);
+        self.shared.appended.fetch_add(group.len() as u64, Ordering::Relaxed);
+        if let Some(first) = group.iter().map(|append| append.frame.received_at()).min() {
+            self.shared.update(|status| {
+                status.oldest.get_or_insert(first);
+            });
+        }
+    }
+}
+
+fn gather(first: Append, appends: &Receiver<Append>) -> Vec<Append> {
+    let mut bytes = first.frame.as_bytes().len();
+    let mut group = vec![first];
+    while group.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
+        let Ok(next) = appends.try_recv() else { break };
+        bytes += next.frame.as_bytes().len();
+        group.push(next);
+    }
+    group
+}
