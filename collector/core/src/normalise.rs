@@ -1,4 +1,7 @@
 //! OTLP messages into rows: checks ids and bounds, keeps the good part, counts and explains the rest.
+//!
+//! Keys, names and resources are shared within a request. What is too long, too deep or too many is cut; what has no
+//! usable identity is refused. Nothing in a message can cause a panic or an allocation beyond the message's own size.
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -6,6 +9,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use sagascope_api::Time;
 
 use crate::rows::Batch;
+
+mod histograms;
+mod interner;
+mod logs;
+mod metrics;
+mod spans;
+mod values;
 
 /// Rows and what could not become one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,20 +28,47 @@ pub struct Normalised {
     pub reason: String,
 }
 
+impl Normalised {
+    fn new(received_at: Time) -> Self {
+        Self {
+            batch: Batch {
+                received_at,
+                ..Batch::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    fn reject(&mut self, reason: &str) {
+        if self.rejected == 0 {
+            reason.clone_into(&mut self.reason);
+        }
+        self.rejected += 1;
+    }
+}
+
 /// Spans of a request.
 #[must_use]
-pub fn traces(_request: ExportTraceServiceRequest, _received_at: Time) -> Normalised {
-    Normalised::default()
+pub fn traces(request: ExportTraceServiceRequest, received_at: Time) -> Normalised {
+    spans::normalise(request, received_at)
 }
 
 /// Log records of a request.
 #[must_use]
-pub fn logs(_request: ExportLogsServiceRequest, _received_at: Time) -> Normalised {
-    Normalised::default()
+pub fn logs(request: ExportLogsServiceRequest, received_at: Time) -> Normalised {
+    logs::normalise(request, received_at)
 }
 
 /// Metric points of a request.
 #[must_use]
-pub fn metrics(_request: ExportMetricsServiceRequest, _received_at: Time) -> Normalised {
-    Normalised::default()
+pub fn metrics(request: ExportMetricsServiceRequest, received_at: Time) -> Normalised {
+    metrics::normalise(request, received_at)
 }
+
+/// The sender's time, or the arrival where it gave none.
+const fn time_or(unix_nano: u64, otherwise: Time) -> Time {
+    if unix_nano == 0 { otherwise } else { Time(unix_nano) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! Shares equal strings within one request.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Distinct strings remembered in one request; further ones are kept unshared.
+const REMEMBERED_MAX: usize = 4_096;
+/// Longest key or name kept, in bytes.
+const NAME_BYTES_MAX: usize = 512;
+
+/// The strings of one request.
+#[derive(Default)]
+pub(super) struct Interner {
+    known: HashSet<Arc<str>>,
+}
+
+impl Interner {
+    /// The shared form of `text`, cut when it is too long for a name.
+    pub(super) fn name(&mut self, text: &str) -> Arc<str> {
+        let text = cut(text, NAME_BYTES_MAX);
+        if let Some(known) = self.known.get(text) {
+            return Arc::clone(known);
+        }
+        let shared: Arc<str> = Arc::from(text);
+        if self.known.len() < REMEMBERED_MAX {
+            self.known.insert(Arc::clone(&shared));
+        }
+        shared
+    }
+}
+
+/// The longest beginning of `text` that fits `bytes` and ends between characters.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
+}

@@ -1,0 +1,67 @@
+//! Log records and events.
+
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use sagascope_api::Time;
+
+use super::interner::Interner;
+use super::{Normalised, time_or, values};
+use crate::rows::{Attributes, LogRow, Resource, SpanId, TraceId};
+
+/// Where senders put the event's name before OTLP had a field for it.
+const EVENT_NAME: &str = "event.name";
+
+pub(super) fn normalise(request: ExportLogsServiceRequest, received_at: Time) -> Normalised {
+    let mut out = Normalised::new(received_at);
+    let mut names = Interner::default();
+    for group in request.resource_logs {
+        let resource = values::resource(group.resource, &mut names);
+        for scoped in group.scope_logs {
+            let scope = values::scope(scoped.scope.as_ref(), &mut names);
+            out.batch.logs.extend(
+                scoped
+                    .log_records
+                    .into_iter()
+                    .map(|record| Arc::new(row(record, &resource, &scope, received_at, &mut names))),
+            );
+        }
+    }
+    out
+}
+
+/// No record is refused: an id that cannot be one only means that the record belongs to no trace.
+fn row(
+    record: LogRecord,
+    resource: &Arc<Resource>,
+    scope: &Arc<str>,
+    received_at: Time,
+    names: &mut Interner,
+) -> LogRow {
+    let attributes = values::attributes(record.attributes, names);
+    LogRow {
+        resource: Arc::clone(resource),
+        scope: Arc::clone(scope),
+        at: time_or(
+            record.time_unix_nano,
+            time_or(record.observed_time_unix_nano, received_at),
+        ),
+        severity: u8::try_from(record.severity_number).unwrap_or(0).min(24),
+        severity_text: values::text(record.severity_text),
+        event_name: event_name(&record.event_name, &attributes, names),
+        body: values::value(record.body, names),
+        attributes,
+        trace_id: TraceId::from_slice(&record.trace_id),
+        span_id: SpanId::from_slice(&record.span_id),
+    }
+}
+
+fn event_name(field: &str, attributes: &Attributes, names: &mut Interner) -> Option<Arc<str>> {
+    let name = if field.is_empty() {
+        attributes.text(EVENT_NAME)?
+    } else {
+        field
+    };
+    (!name.is_empty()).then(|| names.name(name))
+}

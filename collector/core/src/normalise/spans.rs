@@ -1,0 +1,105 @@
+//! Spans.
+
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{Span, span};
+use sagascope_api::Time;
+
+use super::interner::Interner;
+use super::{Normalised, time_or, values};
+use crate::rows::{Resource, SpanEventRow, SpanId, SpanKind, SpanRow, SpanStatus, TraceId};
+
+/// Events kept of one span.
+const EVENTS_MAX: usize = 128;
+/// Links kept of one span.
+const LINKS_MAX: usize = 128;
+
+pub(super) fn normalise(request: ExportTraceServiceRequest, received_at: Time) -> Normalised {
+    let mut out = Normalised::new(received_at);
+    let mut names = Interner::default();
+    for group in request.resource_spans {
+        let resource = values::resource(group.resource, &mut names);
+        for scoped in group.scope_spans {
+            let scope = values::scope(scoped.scope.as_ref(), &mut names);
+            for span in scoped.spans {
+                match row(span, &resource, &scope, received_at, &mut names) {
+                    Ok(row) => out.batch.spans.push(Arc::new(row)),
+                    Err(reason) => out.reject(reason),
+                }
+            }
+        }
+    }
+    out
+}
+
+fn row(
+    span: Span,
+    resource: &Arc<Resource>,
+    scope: &Arc<str>,
+    received_at: Time,
+    names: &mut Interner,
+) -> Result<SpanRow, &'static str> {
+    let trace_id = TraceId::from_slice(&span.trace_id).ok_or("trace_id must be 16 bytes, not all zero")?;
+    let span_id = SpanId::from_slice(&span.span_id).ok_or("span_id must be 8 bytes, not all zero")?;
+    let start = time_or(span.start_time_unix_nano, time_or(span.end_time_unix_nano, received_at));
+    let status = span.status.unwrap_or_default();
+    Ok(SpanRow {
+        resource: Arc::clone(resource),
+        scope: Arc::clone(scope),
+        trace_id,
+        span_id,
+        parent_span_id: parent(&span.parent_span_id)?,
+        name: names.name(&span.name),
+        kind: kind(span.kind),
+        start,
+        duration_nanos: span.end_time_unix_nano.saturating_sub(start.0),
+        status: match status.code {
+            1 => SpanStatus::Ok,
+            2 => SpanStatus::Error,
+            _ => SpanStatus::Unset,
+        },
+        status_message: values::text(status.message),
+        attributes: values::attributes(span.attributes, names),
+        events: span
+            .events
+            .into_iter()
+            .take(EVENTS_MAX)
+            .map(|event| event_row(event, start, names))
+            .collect(),
+        links: span.links.iter().take(LINKS_MAX).filter_map(link).collect(),
+    })
+}
+
+/// Absent and all-zero parents both mean a root; any other length than 8 is an error.
+fn parent(bytes: &[u8]) -> Result<Option<SpanId>, &'static str> {
+    match bytes.len() {
+        0 => Ok(None),
+        8 => Ok(SpanId::from_slice(bytes)),
+        _ => Err("parent_span_id must be empty or 8 bytes"),
+    }
+}
+
+const fn kind(number: i32) -> SpanKind {
+    match number {
+        1 => SpanKind::Internal,
+        2 => SpanKind::Server,
+        3 => SpanKind::Client,
+        4 => SpanKind::Producer,
+        5 => SpanKind::Consumer,
+        _ => SpanKind::Unspecified,
+    }
+}
+
+fn event_row(event: span::Event, start: Time, names: &mut Interner) -> SpanEventRow {
+    SpanEventRow {
+        at: time_or(event.time_unix_nano, start),
+        name: names.name(&event.name),
+        attributes: values::attributes(event.attributes, names),
+    }
+}
+
+/// A link to nowhere is left out; the span itself is good.
+fn link(link: &span::Link) -> Option<(TraceId, SpanId)> {
+    Some((TraceId::from_slice(&link.trace_id)?, SpanId::from_slice(&link.span_id)?))
+}
