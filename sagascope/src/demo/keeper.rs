@@ -99,6 +99,8 @@ impl Keeper {
             Ok(child) => child,
             Err(error) => return Life::Ended(format!("could not be started: {error:#}")),
         };
+        // `wait` would close it, and with it the child's lifeline.
+        let _lifeline = child.stdin.take();
         let pumps = pump_output(&mut child, log);
         let mut ready = std::pin::pin!(ready::wait(&self.client, &self.process.ready_url));
         let mut told = false;
