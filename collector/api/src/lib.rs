@@ -7,6 +7,8 @@
 
 pub mod attention;
 pub mod breakers;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod correlations;
 pub mod explain;
 pub mod faults;
