@@ -1,0 +1,371 @@
+//! Calls from one service to another: bulkhead, breaker and time limit around each attempt, retry around them all.
+//!
+//! The breaker stands inside the retry: every attempt counts, and a refusal by the breaker uses up an attempt. The
+//! bulkhead stands outside the breaker: a call that found no place says nothing about the callee.
+
+mod error;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::CallError;
+use http::{Method, header};
+use opentelemetry::KeyValue;
+use sagascope_conventions::attributes as key;
+use sagascope_instrument::metrics::RetryMetrics;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::breaker::{Breaker, Outcome};
+use crate::bulkhead::{Bulkhead, Importance};
+use crate::context;
+use crate::events::StateEvents;
+use crate::problem::Problem;
+use crate::profile::Profile;
+use crate::telemetry::{self, Span, SpanKind};
+
+/// Longest answer read.
+const MAX_ANSWER: usize = 1 << 20;
+/// Header of the idempotency key.
+pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";
+
+/// Calls one other service. A cheap clone; all clones share breaker and bulkhead.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: &'static str,
+    base: String,
+    http: reqwest::Client,
+    profile: Profile,
+    breaker: Breaker,
+    bulkhead: Bulkhead,
+    retries: RetryMetrics,
+}
+
+/// An answer with a status below 400.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Body.
+    pub body: bytes::Bytes,
+}
+
+/// What to ask, the same for every attempt.
+#[derive(Clone, Debug)]
+struct Ask {
+    method: Method,
+    path: String,
+    body: Option<bytes::Bytes>,
+    key: Option<String>,
+}
+
+impl Caller {
+    /// For the service `target` at `base`.
+    #[must_use]
+    pub fn new(
+        target: &'static str,
+        base: String,
+        http: reqwest::Client,
+        profile: Profile,
+        events: StateEvents,
+    ) -> Self {
+        let importance = match target {
+            "payments" | "inventory" => Importance::Critical,
+            "analytics" | "notifications" => Importance::Batch,
+            _ => Importance::Standard,
+        };
+        let shared = Shared {
+            target,
+            base,
+            http,
+            breaker: Breaker::new(target, target, profile.breaker, events),
+            bulkhead: Bulkhead::new(target, profile.bulkheads.of(importance)),
+            retries: RetryMetrics::new(&telemetry::meter(), target),
+            profile,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The breaker around it.
+    #[must_use]
+    pub fn breaker(&self) -> &Breaker {
+        &self.shared.breaker
+    }
+
+    /// The bulkhead around it.
+    #[must_use]
+    pub fn bulkhead(&self) -> &Bulkhead {
+        &self.shared.bulkhead
+    }
+
+    /// GET, retried.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        json(&self.send(Method::GET, path, None::<&()>, None).await?)
+    }
+
+    /// POST, retried when an idempotency key makes that safe.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn post<B, T>(&self, path: &str, body: &B, key: Option<&str>) -> Result<T, CallError>
+    where
+        B: Serialize + ?Sized,
+        T: DeserializeOwned,
+    {
+        json(&self.send(Method::POST, path, Some(body), key).await?)
+    }
+
+    /// PUT, retried.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn put<B, T>(&self, path: &str, body: &B) -> Result<T, CallError>
+    where
+        B: Serialize + ?Sized,
+        T: DeserializeOwned,
+    {
+        json(&self.send(Method::PUT, path, Some(body), None).await?)
+    }
+
+    /// DELETE, retried.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        json(&self.send(Method::DELETE, path, None::<&()>, None).await?)
+    }
+
+    /// POST in one attempt, for a caller that retries on its own.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn post_once<B, T>(&self, path: &str, body: &B, key: Option<&str>) -> Result<T, CallError>
+    where
+        B: Serialize + ?Sized,
+        T: DeserializeOwned,
+    {
+        json(&self.attempt(&Ask::new(Method::POST, path, Some(body), key)?, 1).await?)
+    }
+
+    /// Any method, with the answer as it came; retried when that is safe.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn send<B: Serialize + ?Sized>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+        key: Option<&str>,
+    ) -> Result<Answer, CallError> {
+        let ask = Ask::new(method, path, body, key)?;
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(&ask, attempt).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Some(wait) = self.wait_after(&ask, attempt, &error) else {
+                return Err(error);
+            };
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    /// How long to wait before the next attempt; `None` when there is none.
+    fn wait_after(&self, ask: &Ask, attempt: u32, error: &CallError) -> Option<Duration> {
+        if !error.is_retryable() || !ask.may_repeat() {
+            return None;
+        }
+        let wait = self.shared.profile.retry.wait_after(attempt, rand::random())?;
+        // A callee that asks for patience gets it, within what our own caller can bear.
+        match error {
+            CallError::Unavailable {
+                retry_after: Some(asked),
+                ..
+            } => Some(wait.max(*asked).min(self.shared.profile.retry.cap)),
+            _ => Some(wait),
+        }
+    }
+
+    async fn attempt(&self, ask: &Ask, attempt: u32) -> Result<Answer, CallError> {
+        let shared = &self.shared;
+        shared.retries.attempt();
+        let span = shared.span(ask, attempt);
+        let answer = span.run(self.guarded(ask)).await;
+        match &answer {
+            Ok(answer) => span.set(KeyValue::new(key::HTTP_RESPONSE_STATUS_CODE, i64::from(answer.status))),
+            Err(error) => {
+                if let CallError::Refused { status, .. }
+                | CallError::Unavailable {
+                    status: Some(status), ..
+                } = error
+                {
+                    span.set(KeyValue::new(key::HTTP_RESPONSE_STATUS_CODE, i64::from(*status)));
+                }
+                span.fail(error.error_type(), error.reason());
+            }
+        }
+        answer
+    }
+
+    async fn guarded(&self, ask: &Ask) -> Result<Answer, CallError> {
+        let shared = &self.shared;
+        let bulkhead = || CallError::BulkheadFull {
+            bulkhead: shared.bulkhead.name().to_owned(),
+        };
+        let _place = shared.bulkhead.enter().ok_or_else(bulkhead)?;
+        let permit = shared.breaker.acquire().map_err(|refused| CallError::BreakerOpen {
+            breaker: shared.breaker.name().to_owned(),
+            retry_after: refused.retry_after,
+        })?;
+        let limit = shared.profile.call_timeout;
+        let answer = tokio::time::timeout(limit, shared.exchange(ask)).await;
+        let answer = answer.unwrap_or(Err(CallError::TimedOut { after: limit }));
+        permit.done(answer.as_ref().map_or_else(CallError::outcome, |_| Outcome::Success));
+        answer
+    }
+}
+
+impl Shared {
+    fn span(&self, ask: &Ask, attempt: u32) -> Span {
+        let mut attributes = vec![
+            KeyValue::new(key::HTTP_REQUEST_METHOD, ask.method.to_string()),
+            KeyValue::new("url.full", format!("{}{}", self.base, ask.path)),
+            KeyValue::new(key::SERVICE_PEER_NAME, self.target),
+            KeyValue::new(key::SERVER_ADDRESS, "127.0.0.1"),
+            KeyValue::new(key::CIRCUIT_BREAKER_NAME, self.target),
+        ];
+        if attempt > 1 {
+            attributes.push(KeyValue::new("http.request.resend_count", i64::from(attempt - 1)));
+        }
+        telemetry::span(format!("{} {}", ask.method, self.target), SpanKind::Client, attributes)
+    }
+
+    async fn exchange(&self, ask: &Ask) -> Result<Answer, CallError> {
+        let mut request = self
+            .http
+            .request(ask.method.clone(), format!("{}{}", self.base, ask.path));
+        for (name, value) in context::current().to_headers() {
+            request = request.header(name, value);
+        }
+        if let Some(key) = &ask.key {
+            request = request.header(IDEMPOTENCY_HEADER, key);
+        }
+        if let Some(body) = &ask.body {
+            request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = seconds(response.headers().get(header::RETRY_AFTER));
+        let body = read(response).await?;
+        judge(status, retry_after, body)
+    }
+}
+
+impl Ask {
+    fn new<B: Serialize + ?Sized>(
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+        key: Option<&str>,
+    ) -> Result<Self, CallError> {
+        let malformed = |error: serde_json::Error| CallError::Malformed {
+            reason: error.to_string(),
+        };
+        let body = body
+            .map(serde_json::to_vec)
+            .transpose()
+            .map_err(malformed)?
+            .map(Into::into);
+        Ok(Self {
+            method,
+            path: path.to_owned(),
+            body,
+            key: key.map(ToOwned::to_owned),
+        })
+    }
+
+    /// Doing it twice is the same as doing it once.
+    fn may_repeat(&self) -> bool {
+        self.method.is_idempotent() || self.key.is_some()
+    }
+}
+
+fn judge(status: u16, retry_after: Option<Duration>, body: bytes::Bytes) -> Result<Answer, CallError> {
+    match status {
+        ..400 => Ok(Answer { status, body }),
+        429 | 500.. => {
+            let reason = serde_json::from_slice::<Problem>(&body).map_or_else(
+                |_| format!("answered {status}"),
+                |problem| format!("answered {status}: {}", problem.title),
+            );
+            Err(CallError::Unavailable {
+                reason,
+                status: Some(status),
+                retry_after,
+            })
+        }
+        _ => {
+            let problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
+                status,
+                code: "refused".to_owned(),
+                title: format!("refused with status {status}"),
+                field: None,
+                detail: String::new(),
+            });
+            Err(CallError::Refused { status, problem })
+        }
+    }
+}
+
+async fn read(mut response: reqwest::Response) -> Result<bytes::Bytes, CallError> {
+    let mut body = bytes::BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(CallError::Malformed {
+                reason: format!("longer than {MAX_ANSWER} bytes"),
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
+    // Nothing at all reads as `null`, so that `()` can be asked for.
+    let body: &[u8] = if answer.body.is_empty() { b"null" } else { &answer.body };
+    serde_json::from_slice(body).map_err(|error| CallError::Malformed {
+        reason: error.to_string(),
+    })
+}
+
+fn seconds(value: Option<&http::HeaderValue>) -> Option<Duration> {
+    value?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
+fn unreachable(error: &reqwest::Error) -> CallError {
+    let reason = if error.is_connect() {
+        "cannot be reached"
+    } else {
+        "the connection broke"
+    };
+    CallError::Unavailable {
+        reason: reason.to_owned(),
+        status: None,
+        retry_after: None,
+    }
+}

@@ -1,0 +1,97 @@
+//! A refusal as `application/problem+json` (RFC 9457) with a stable code.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+/// What is answered instead of the thing asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{title}: {detail}")]
+pub struct Problem {
+    /// HTTP status.
+    #[serde(default)]
+    pub status: u16,
+    /// Stable word, such as `out_of_stock`.
+    pub code: String,
+    /// What went wrong, in few words.
+    pub title: String,
+    /// The field it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What happened here, and what to do.
+    #[serde(default)]
+    pub detail: String,
+}
+
+impl Problem {
+    /// With status, code and a title.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &str, title: &str) -> Self {
+        Self {
+            status: status.as_u16(),
+            code: code.to_owned(),
+            title: title.to_owned(),
+            field: None,
+            detail: String::new(),
+        }
+    }
+
+    /// 404.
+    #[must_use]
+    pub fn not_found(what: &str, id: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "not found").detail(format!("there is no {what} {id}"))
+    }
+
+    /// 400 for a field.
+    #[must_use]
+    pub fn bad_field(field: &str, detail: impl Into<String>) -> Self {
+        Self {
+            field: Some(field.to_owned()),
+            ..Self::new(StatusCode::BAD_REQUEST, "bad_field", "field not understood")
+        }
+        .detail(detail)
+    }
+
+    /// 409: the state of things does not allow it.
+    #[must_use]
+    pub fn conflict(code: &str, title: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, code, title)
+    }
+
+    /// 503: try again later.
+    #[must_use]
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "not available now").detail(detail)
+    }
+
+    /// 500, without inner details for the client.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something failed inside")
+    }
+
+    /// Sets the detail.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// An unexpected error: told to the log in full, to the client as 500.
+impl From<anyhow::Error> for Problem {
+    fn from(error: anyhow::Error) -> Self {
+        tracing::error!("request failed: {error:#}");
+        Self::internal()
+    }
+}

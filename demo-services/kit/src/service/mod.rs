@@ -1,0 +1,238 @@
+//! A service process: settings, telemetry, faults, callers and the HTTP server, started and stopped as one.
+
+mod health;
+mod settings;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::routing::get;
+pub use health::Readiness;
+use sagascope_conventions::fault::FaultCapability;
+use sagascope_instrument::{LogExporter, Resource};
+pub use settings::Settings;
+use tokio::sync::watch;
+
+use crate::caller::Caller;
+use crate::events::StateEvents;
+use crate::faults::Switchboard;
+use crate::profile::Profile;
+use crate::telemetry::Telemetry;
+use crate::topology::Topology;
+
+/// Longest time to send what is left when stopping.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// One service in one process; a cheap clone.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// `service.name`.
+    pub name: &'static str,
+    /// `service.instance.id`.
+    pub instance: Arc<str>,
+    /// Where everything is.
+    pub topology: Topology,
+    /// Numbers of the reliability patterns.
+    pub profile: Profile,
+    /// Faults in force.
+    pub faults: Switchboard,
+    /// State changes of things in memory.
+    pub events: StateEvents,
+    /// As told by the environment.
+    pub settings: Arc<Settings>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    http: reqwest::Client,
+    callers: Mutex<HashMap<&'static str, Caller>>,
+    telemetry: Option<Telemetry>,
+    stop: watch::Sender<bool>,
+}
+
+impl Service {
+    /// Starts a service from its environment, inside a tokio runtime: telemetry flows and faults arrive from now on.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood. A collector that is not there is no error.
+    pub fn start(name: &'static str, capabilities: Vec<FaultCapability>) -> anyhow::Result<Self> {
+        let settings = Settings::from_env()?;
+        let topology = Topology::new(settings.port_base);
+        let instance = new_instance(name);
+        let resource = resource(name, &instance, &settings);
+        let telemetry = Telemetry::start(&topology.otlp_grpc(), &resource).context("telemetry cannot start")?;
+        let events = StateEvents::start(LogExporter::new(&topology.otlp_http(), resource)?);
+        let _ = capabilities;
+        Self::assemble(name, instance, settings, events, Some(telemetry))
+    }
+
+    /// A service without a collector: nothing is sent, faults are armed by hand. For tests of a business.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn quiet(name: &'static str, settings: Settings) -> anyhow::Result<Self> {
+        Self::assemble(name, new_instance(name), settings, StateEvents::discard(), None)
+    }
+
+    fn assemble(
+        name: &'static str,
+        instance: String,
+        settings: Settings,
+        events: StateEvents,
+        telemetry: Option<Telemetry>,
+    ) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .no_proxy()
+            .build()?;
+        let (stop, _) = watch::channel(false);
+        Ok(Self {
+            name,
+            instance: instance.into(),
+            topology: Topology::new(settings.port_base),
+            profile: settings.profile,
+            faults: Switchboard::idle(),
+            events,
+            settings: Arc::new(settings),
+            shared: Arc::new(Shared {
+                http,
+                callers: Mutex::default(),
+                telemetry,
+                stop,
+            }),
+        })
+    }
+
+    /// `<data-dir>/services/<name>/<name>.sqlite`.
+    #[must_use]
+    pub fn database_path(&self) -> PathBuf {
+        self.settings
+            .data_dir
+            .join("services")
+            .join(self.name)
+            .join(format!("{}.sqlite", self.name))
+    }
+
+    /// Of everything random that should come out the same again.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.settings.seed
+    }
+
+    /// Who sends the telemetry of this process.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        resource(self.name, &self.instance, &self.settings)
+    }
+
+    /// An exporter of log events for whoever keeps them durably.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn log_exporter(&self) -> anyhow::Result<LogExporter> {
+        Ok(LogExporter::new(&self.topology.otlp_http(), self.resource())?)
+    }
+
+    /// The HTTP client of this process, without retry, breaker or time limit: for long polls and streams.
+    #[must_use]
+    pub fn http(&self) -> &reqwest::Client {
+        &self.shared.http
+    }
+
+    /// Calls `target`, one of [`crate::topology::SERVICES`]; the same breaker and bulkhead each time.
+    #[must_use]
+    pub fn caller(&self, target: &'static str) -> Caller {
+        let mut callers = self.shared.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            // An unknown name gives an address that refuses every call, like a service that is down.
+            let base = self
+                .topology
+                .url(target)
+                .unwrap_or_else(|| "http://127.0.0.1:0".to_owned());
+            Caller::new(
+                target,
+                base,
+                self.shared.http.clone(),
+                self.profile,
+                self.events.clone(),
+            )
+        };
+        callers.entry(target).or_insert_with(make).clone()
+    }
+
+    /// Resolves when the service has been told to stop.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stop = self.shared.stop.subscribe();
+        async move {
+            // An error means that the service itself is gone.
+            let _ = stop.wait_for(|&stop| stop).await;
+        }
+    }
+
+    /// Tells every part of the service to stop.
+    pub fn stop(&self) {
+        self.shared.stop.send_replace(true);
+    }
+
+    /// Serves `router` and the health routes until SIGTERM, Ctrl-C or [`Service::stop`]; then sends what is left.
+    ///
+    /// # Errors
+    /// When the port is taken: names it and the flag that moves it.
+    pub async fn serve(self, router: Router, readiness: Readiness) -> anyhow::Result<()> {
+        let port = self
+            .topology
+            .port(self.name)
+            .with_context(|| format!("there is no service {}", self.name))?;
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port))
+            .await
+            .with_context(|| {
+                format!(
+                    "{} cannot listen on 127.0.0.1:{port}; --port-base moves all ports",
+                    self.name
+                )
+            })?;
+        let ready = self.clone();
+        let router = router.route("/health/live", get(|| async { health::live() })).route(
+            "/health/ready",
+            get(move || {
+                let (ready, readiness) = (ready.clone(), readiness.clone());
+                async move {
+                    let stopping = *ready.shared.stop.borrow();
+                    readiness.answer(stopping).await
+                }
+            }),
+        );
+        axum::serve(listener, router)
+            .with_graceful_shutdown(self.stopping())
+            .await?;
+        self.flush().await;
+        Ok(())
+    }
+
+    async fn flush(&self) {
+        self.events.flush(FLUSH).await;
+        if let Some(telemetry) = self.shared.telemetry.clone() {
+            // A panic in the SDK must not keep the process from ending.
+            let _ = tokio::task::spawn_blocking(move || telemetry.shut_down()).await;
+        }
+    }
+}
+
+fn resource(name: &str, instance: &str, settings: &Settings) -> Resource {
+    Resource {
+        service: name.to_owned(),
+        instance: instance.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        restarts: settings.restarts,
+    }
+}
+
+fn new_instance(name: &str) -> String {
+    format!("{name}-{:08x}", rand::random::<u32>())
+}

@@ -1,0 +1,169 @@
+//! Spans and metrics of a service, over OTLP/gRPC.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::time::Duration;
+
+use opentelemetry::metrics::Meter;
+pub use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::{Link, SpanContext, Status, TraceContextExt, Tracer};
+use opentelemetry::{KeyValue, global};
+use opentelemetry_otlp::{MetricExporter, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
+use sagascope_conventions::attributes;
+
+use crate::context::{self, Context};
+
+const SCOPE: &str = "shop-kit";
+/// A span waits this long for company.
+const SPAN_DELAY: Duration = Duration::from_millis(200);
+const METRIC_INTERVAL: Duration = Duration::from_secs(1);
+/// A collector that does not answer holds one export up for so long.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Spans that may wait; more are dropped by the SDK.
+const SPAN_QUEUE: usize = 8_192;
+
+/// The providers of this process; flush them before it ends.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    spans: SdkTracerProvider,
+    metrics: SdkMeterProvider,
+}
+
+impl Telemetry {
+    /// Sends to `endpoint` (OTLP/gRPC) from now on, and becomes the provider of the whole process.
+    ///
+    /// # Errors
+    /// When the endpoint is no address. A collector that is not there is no error: what it misses is dropped.
+    pub fn start(endpoint: &str, resource: &sagascope_instrument::Resource) -> anyhow::Result<Self> {
+        let resource = sdk_resource(resource);
+        let spans = SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()?;
+        let config = BatchConfigBuilder::default()
+            .with_scheduled_delay(SPAN_DELAY)
+            .with_max_queue_size(SPAN_QUEUE)
+            .build();
+        let spans = SdkTracerProvider::builder()
+            .with_resource(resource.clone())
+            .with_span_processor(BatchSpanProcessor::builder(spans).with_batch_config(config).build())
+            .build();
+        let metrics = MetricExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()?;
+        let metrics = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_reader(PeriodicReader::builder(metrics).with_interval(METRIC_INTERVAL).build())
+            .build();
+        global::set_tracer_provider(spans.clone());
+        global::set_meter_provider(metrics.clone());
+        Ok(Self { spans, metrics })
+    }
+
+    /// Sends what is left. Blocks; call it from a blocking thread.
+    pub fn shut_down(&self) {
+        // The process ends either way; what a missing collector did not take is lost with it.
+        let _ = self.spans.shutdown_with_timeout(EXPORT_TIMEOUT);
+        let _ = self.metrics.shutdown_with_timeout(EXPORT_TIMEOUT);
+    }
+}
+
+fn sdk_resource(resource: &sagascope_instrument::Resource) -> Resource {
+    Resource::builder_empty()
+        .with_attributes([
+            KeyValue::new(attributes::SERVICE_NAME, resource.service.clone()),
+            KeyValue::new(attributes::SERVICE_INSTANCE_ID, resource.instance.clone()),
+            KeyValue::new(attributes::SERVICE_VERSION, resource.version.clone()),
+            KeyValue::new(attributes::SERVICE_RESTART_COUNT, resource.restarts as i64),
+        ])
+        .build()
+}
+
+/// Makes instruments; silent until [`Telemetry::start`].
+#[must_use]
+pub fn meter() -> Meter {
+    global::meter(SCOPE)
+}
+
+/// A span that ends when this is dropped.
+#[derive(Debug)]
+pub struct Span {
+    context: Context,
+}
+
+/// A child of the current span. The correlation id of the context is put on it.
+#[must_use]
+pub fn span(name: impl Into<Cow<'static, str>>, kind: SpanKind, attributes: Vec<KeyValue>) -> Span {
+    span_in(&context::current(), &[], name, kind, attributes)
+}
+
+/// A child of the span in `parent` (a root, when there is none), with links.
+#[must_use]
+pub fn span_in(
+    parent: &Context,
+    links: &[SpanContext],
+    name: impl Into<Cow<'static, str>>,
+    kind: SpanKind,
+    mut attributes: Vec<KeyValue>,
+) -> Span {
+    if !parent.correlation_id.is_empty() {
+        attributes.push(KeyValue::new(attributes::CORRELATION_ID, parent.correlation_id.clone()));
+    }
+    if let Some(id) = &parent.causation_id {
+        attributes.push(KeyValue::new(attributes::CAUSATION_ID, id.clone()));
+    }
+    let tracer = global::tracer(SCOPE);
+    let links = links
+        .iter()
+        .filter(|link| link.is_valid())
+        .cloned()
+        .map(Link::with_context)
+        .collect();
+    let builder = tracer
+        .span_builder(name)
+        .with_kind(kind)
+        .with_attributes(attributes)
+        .with_links(links);
+    let span = tracer.build_with_context(builder, &parent.trace);
+    Span {
+        context: parent.within(parent.trace.with_span(span)),
+    }
+}
+
+impl Span {
+    /// The context to work in, or to send along.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Sets an attribute.
+    pub fn set(&self, attribute: KeyValue) {
+        self.context.trace.span().set_attribute(attribute);
+    }
+
+    /// Marks it as failed; `error_type` is a short stable word.
+    pub fn fail(&self, error_type: impl Into<String>, message: impl Into<Cow<'static, str>>) {
+        let span = self.context.trace.span();
+        span.set_attribute(KeyValue::new(attributes::ERROR_TYPE, error_type.into()));
+        span.set_status(Status::error(message));
+    }
+
+    /// Runs `work` inside of it.
+    pub async fn run<F: Future>(&self, work: F) -> F::Output {
+        context::scope(self.context.clone(), work).await
+    }
+}
+
+impl Drop for Span {
+    // Clones of the context may outlive the work; the span ends with it all the same.
+    fn drop(&mut self) {
+        self.context.trace.span().end();
+    }
+}
