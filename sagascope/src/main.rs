@@ -36,6 +36,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Service { name } => service::run(name).await,
             Command::Inject(options) => remote::inject::run(options).await,
             Command::Explain(options) => remote::explain::run(options).await,
+            Command::Health(options) => remote::health::run(options).await,
             Command::Views(view) => remote::show::run(view).await,
         }
     });

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Inject(InjectOptions),
     /// Say what happened to a correlation, saga, order or trace id, and why
     Explain(ExplainOptions),
+    /// End with code 0 when a collector or service is ready
+    Health(HealthOptions),
     /// Views for scripts and quick looks
     #[command(flatten)]
     Views(Views),
@@ -180,6 +182,13 @@ pub(crate) struct ExplainOptions {
     pub(crate) connection: Connection,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct HealthOptions {
+    /// Address of a collector, or whole address of a service's health answer
+    #[arg(long, env = "SAGASCOPE_URL", default_value = "http://127.0.0.1:4319")]
+    pub(crate) url: String,
+}
+
 /// The views that can be printed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Views {
@@ -221,7 +230,7 @@ pub(crate) struct ListOptions {
     pub(crate) query: Option<String>,
     /// At most this many rows
     #[arg(long, default_value_t = 50)]
-    pub(crate) limit: u32,
+    pub(crate) limit: usize,
     #[command(flatten)]
     pub(crate) show: ShowOptions,
 }

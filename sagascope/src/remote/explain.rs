@@ -5,26 +5,19 @@ use std::io::Write;
 use sagascope_api::explain::Explanation;
 use sagascope_api::text::scrub;
 
-use super::collector::Collector;
 use super::show::print_json;
+use super::{client, explained};
 use crate::cli::ExplainOptions;
-use crate::exit;
 
 const SENTENCE_CHARACTERS: usize = 600;
 
 /// Prints the explanation of one business operation.
 pub(crate) async fn run(options: ExplainOptions) -> anyhow::Result<()> {
     let url = &options.connection.url;
-    let plain = !options.id.is_empty()
-        && options
-            .id
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.:~".contains(c));
-    if !plain {
-        return Err(exit::usage("an id has letters, digits and - _ . : ~ only"));
-    }
-    let collector = Collector::new(&options.connection)?;
-    let explanation: Explanation = collector.get_as(&format!("/api/v1/explain/{}", options.id)).await?;
+    let explanation = client(&options.connection)?
+        .explain(&options.id)
+        .await
+        .map_err(explained)?;
     if options.json {
         return print_json(&explanation);
     }

@@ -2,21 +2,19 @@
 
 use std::io::Write;
 
+use sagascope_api::client::Client;
 use sagascope_api::faults::{FaultRequest, FaultStatus, FaultTargetOption};
-use sagascope_api::{Page, text};
+use sagascope_api::text;
 use sagascope_conventions::{FaultKind, FaultStrength, FaultTarget};
 
-use super::collector::Collector;
 use super::show::{self, print_json};
-use super::table;
+use super::{client, explained, table};
 use crate::cli::InjectOptions;
 use crate::exit;
 
-const FAULTS: &str = "/api/v1/faults";
-
 /// Does what the options ask.
 pub(crate) async fn run(options: InjectOptions) -> anyhow::Result<()> {
-    let collector = Collector::new(&options.connection)?;
+    let collector = client(&options.connection)?;
     if options.list {
         return list(&collector, options.json).await;
     }
@@ -50,12 +48,11 @@ fn request(options: &InjectOptions, service: &str, kind: FaultKind) -> FaultRequ
     }
 }
 
-async fn arm(collector: &Collector, request: &FaultRequest, json: bool) -> anyhow::Result<()> {
-    let answer = collector.post(FAULTS, request).await?;
+async fn arm(collector: &Client, request: &FaultRequest, json: bool) -> anyhow::Result<()> {
+    let status = collector.arm(request).await.map_err(explained)?;
     if json {
-        return print_json(&answer);
+        return print_json(&status);
     }
-    let status: FaultStatus = serde_json::from_value(answer)?;
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -77,9 +74,9 @@ const fn seconds(whole: u64) -> f64 {
     whole as f64
 }
 
-async fn list(collector: &Collector, json: bool) -> anyhow::Result<()> {
-    let catalogue: Page<FaultTargetOption> = collector.get_as("/api/v1/fault-catalogue").await?;
-    let faults: Page<FaultStatus> = collector.get_as(FAULTS).await?;
+async fn list(collector: &Client, json: bool) -> anyhow::Result<()> {
+    let catalogue = collector.fault_catalogue().await.map_err(explained)?;
+    let faults = collector.faults().await.map_err(explained)?;
     let active: Vec<&FaultStatus> = faults.items.iter().filter(|fault| fault.is_active()).collect();
     if json {
         return print_json(&serde_json::json!({ "catalogue": catalogue.items, "active": active }));
@@ -123,19 +120,16 @@ fn kinds(target: &FaultTargetOption) -> Vec<Vec<String>> {
         .collect()
 }
 
-async fn clear(collector: &Collector, id: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let answer = match id {
-        Some(id) if id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') => {
-            collector.delete(&format!("{FAULTS}/{id}")).await?
-        }
-        Some(_) => return Err(exit::usage("that is no fault id; `sagascope inject --list` shows them")),
-        None => collector.delete(FAULTS).await?,
-    };
+async fn clear(collector: &Client, id: Option<&str>, json: bool) -> anyhow::Result<()> {
+    match id {
+        Some(id) => collector.clear(id).await.map_err(explained)?,
+        None => collector.clear_all().await.map_err(explained)?,
+    }
     if json {
-        return print_json(&answer);
+        return print_json(&serde_json::json!({ "cleared": id.unwrap_or("all") }));
     }
     match id {
-        Some(id) => writeln!(std::io::stdout(), "Cleared {id}.")?,
+        Some(id) => writeln!(std::io::stdout(), "Cleared {}.", text::scrub(id, 100))?,
         None => writeln!(std::io::stdout(), "Cleared every fault.")?,
     }
     Ok(())

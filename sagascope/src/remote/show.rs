@@ -2,61 +2,77 @@
 
 use std::io::Write;
 
-use anyhow::Context;
 use sagascope_api::breakers::Breaker;
+use sagascope_api::client::{Answer, SagaQuery, SearchQuery};
 use sagascope_api::faults::FaultStatus;
 use sagascope_api::read_models::{DeadLetter, Outbox, ReadModel};
 use sagascope_api::sagas::Saga;
 use sagascope_api::services::Service;
 use sagascope_api::traces::TraceSummary;
 use sagascope_api::{Page, text};
-use serde::de::DeserializeOwned;
+use serde::Serialize;
 use serde_json::Value;
 
-use super::collector::Collector;
-use super::table;
+use super::{client, explained, table};
 use crate::cli::{ListOptions, ShowOptions, Views};
 
 /// Prints one view.
 pub(crate) async fn run(view: Views) -> anyhow::Result<()> {
     match view {
         Views::Overview(show) => overview(&show).await,
-        Views::Services(show) => list(&show, "/api/v1/services", &[], &SERVICES, service).await,
-        Views::Sagas(search) => searched(&search, "/api/v1/sagas", &SAGAS, saga).await,
-        Views::Breakers(show) => list(&show, "/api/v1/breakers", &[], &BREAKERS, breaker).await,
-        Views::ReadModels(show) => list(&show, "/api/v1/read-models", &[], &READ_MODELS, read_model).await,
-        Views::Outboxes(show) => list(&show, "/api/v1/outboxes", &[], &OUTBOXES, outbox).await,
-        Views::DeadLetters(show) => list(&show, "/api/v1/dead-letters", &[], &DEAD_LETTERS, dead_letter).await,
-        Views::Traces(search) => searched(&search, "/api/v1/traces", &TRACES, trace).await,
-        Views::Faults(show) => list(&show, "/api/v1/faults", &[], &FAULTS, fault).await,
+        Views::Services(show) => print(&show, &SERVICES, service, client(&show.connection)?.services().await),
+        Views::Sagas(search) => {
+            let rows = client(&search.show.connection)?.sagas(&saga_query(&search)).await;
+            print(&search.show, &SAGAS, saga, rows)
+        }
+        Views::Breakers(show) => print(&show, &BREAKERS, breaker, client(&show.connection)?.breakers().await),
+        Views::ReadModels(show) => print(
+            &show,
+            &READ_MODELS,
+            read_model,
+            client(&show.connection)?.read_models().await,
+        ),
+        Views::Outboxes(show) => print(&show, &OUTBOXES, outbox, client(&show.connection)?.outboxes().await),
+        Views::DeadLetters(show) => print(
+            &show,
+            &DEAD_LETTERS,
+            dead_letter,
+            client(&show.connection)?.dead_letters().await,
+        ),
+        Views::Traces(search) => {
+            let rows = client(&search.show.connection)?.traces(&trace_query(&search)).await;
+            print(&search.show, &TRACES, trace, rows)
+        }
+        Views::Faults(show) => print(&show, &FAULTS, fault, client(&show.connection)?.faults().await),
     }
 }
 
-async fn searched<T: DeserializeOwned>(
-    search: &ListOptions,
-    path: &str,
-    headings: &[&str],
-    row: fn(&T) -> Vec<String>,
-) -> anyhow::Result<()> {
-    let limit = search.limit.to_string();
-    let mut query = vec![("limit", limit.as_str())];
-    query.extend(search.query.as_deref().map(|text| ("q", text)));
-    list(&search.show, path, &query, headings, row).await
+fn saga_query(search: &ListOptions) -> SagaQuery {
+    SagaQuery {
+        q: search.query.clone(),
+        limit: Some(search.limit),
+        ..SagaQuery::default()
+    }
 }
 
-async fn list<T: DeserializeOwned>(
+fn trace_query(search: &ListOptions) -> SearchQuery {
+    SearchQuery {
+        q: search.query.clone(),
+        limit: Some(search.limit),
+        ..SearchQuery::default()
+    }
+}
+
+fn print<T: Serialize>(
     show: &ShowOptions,
-    path: &str,
-    query: &[(&str, &str)],
     headings: &[&str],
     row: fn(&T) -> Vec<String>,
+    answer: Answer<Page<T>>,
 ) -> anyhow::Result<()> {
-    let answer = Collector::new(&show.connection)?.get(path, query).await?;
+    let page = answer.map_err(explained)?;
     if show.json {
-        return print_json(&answer);
+        return print_json(&page);
     }
-    let page: Page<T> =
-        serde_json::from_value(answer).with_context(|| format!("{path} answered rows this version does not know"))?;
     let rows: Vec<Vec<String>> = page.items.iter().map(row).collect();
     table::print(&mut std::io::stdout().lock(), headings, &rows)?;
     if page.next_cursor.is_some() {
@@ -66,12 +82,12 @@ async fn list<T: DeserializeOwned>(
 }
 
 async fn overview(show: &ShowOptions) -> anyhow::Result<()> {
-    let answer = Collector::new(&show.connection)?.get("/api/v1/overview", &[]).await?;
+    let answer = client(&show.connection)?.overview().await.map_err(explained)?;
     if show.json {
         return print_json(&answer);
     }
     let mut rows = Vec::new();
-    flatten("", &answer, &mut rows);
+    flatten("", &serde_json::to_value(answer)?, &mut rows);
     table::print(&mut std::io::stdout().lock(), &["what", "value"], &rows)?;
     Ok(())
 }
@@ -97,7 +113,7 @@ fn flatten(name: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
 }
 
 /// Prints a value as indented JSON.
-pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
     writeln!(out)?;

@@ -1,0 +1,11 @@
+//! The real binary as real processes: the shop under trouble, the terminal, the browser.
+//!
+//! `SAGASCOPE_BIN` names another binary to test, such as the release build; every test has its own folder and ports.
+
+mod browser;
+mod command_line;
+mod faults;
+mod lifecycle;
+mod recovery;
+mod support;
+mod terminal;
