@@ -1,14 +1,29 @@
 //! Once for all services: durable state, messaging, resilience, telemetry, faults.
 
 pub mod breaker;
+pub mod broker;
 pub mod bulkhead;
 pub mod caller;
+pub mod consumer;
 pub mod context;
+pub mod database;
+pub mod durable;
+pub mod event_store;
 pub mod events;
 pub mod faults;
+pub mod idempotency;
+pub mod ids;
+pub mod inbox;
+pub mod outbox;
 pub mod problem;
 pub mod profile;
+pub mod projection;
 pub mod retry;
+pub mod saga;
 pub mod service;
+mod sql;
+pub mod state_events;
 pub mod telemetry;
 pub mod topology;
+
+pub use sql::Headers;

@@ -1,0 +1,227 @@
+//! Handles messages of a broker: effects and the note that they were done stand in one transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use opentelemetry::KeyValue;
+use sagascope_conventions::{FaultKind, attributes};
+use sagascope_instrument::event::unix_nanos_now;
+use sagascope_instrument::metrics::ProjectionMetrics;
+use tokio::task::JoinSet;
+
+use crate::broker::{Backlog, Broker, Fetch, Message, Place};
+use crate::context::Context;
+use crate::database::{Database, Tx};
+use crate::inbox;
+use crate::telemetry::{self, Span, SpanKind, span_in};
+
+/// Messages handled at once; each of another key.
+const BATCH: usize = 32;
+/// One long poll.
+const WAIT: Duration = Duration::from_secs(2);
+/// A paused read model looks again after this time.
+const PAUSE: Duration = Duration::from_millis(250);
+/// First and longest wait after a failure of the broker.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// What is consumed, by whom.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// Consumer group; also the name under which the inbox remembers.
+    pub group: &'static str,
+    /// Topics.
+    pub topics: &'static [&'static str],
+    /// Name of the read model that this feeds, when it does: it is then reported, and can be paused, as one.
+    pub projection: Option<&'static str>,
+}
+
+/// The task that consumes; dropping it stops the task, and what is under way is delivered again.
+#[derive(Debug)]
+pub struct Consumer {
+    _tasks: JoinSet<()>,
+}
+
+impl Consumer {
+    /// Hands each message to `handler`, within the transaction that notes it as handled. An error of the handler takes
+    /// that back; the message comes again, and becomes a dead letter when it fails too often.
+    #[must_use]
+    pub fn start<H>(subscription: Subscription, db: Database, broker: impl Broker, handler: H) -> Self
+    where
+        H: Fn(&Tx<'_>, &Message, &Context) -> anyhow::Result<()> + Send + Sync + 'static,
+    {
+        let metrics = subscription
+            .projection
+            .map(|name| ProjectionMetrics::new(&telemetry::meter(), name, 0));
+        let mut tasks = JoinSet::new();
+        let work = Work {
+            subscription,
+            db,
+            broker,
+            handler: Arc::new(handler),
+            metrics,
+        };
+        tasks.spawn(async move { work.run().await });
+        Self { _tasks: tasks }
+    }
+}
+
+struct Work<B, H> {
+    subscription: Subscription,
+    db: Database,
+    broker: B,
+    handler: Arc<H>,
+    metrics: Option<ProjectionMetrics>,
+}
+
+enum Verdict {
+    Done(Place),
+    Rejected(Place, String),
+    /// As if it had never arrived.
+    Lost,
+}
+
+impl<B, H> Work<B, H>
+where
+    B: Broker,
+    H: Fn(&Tx<'_>, &Message, &Context) -> anyhow::Result<()> + Send + Sync + 'static,
+{
+    async fn run(&self) {
+        let mut wait = BACKOFF.0;
+        loop {
+            let paused = self.metrics.is_some() && self.db.faults().active(FaultKind::PausedProjection).is_some();
+            let round = if paused { self.peek().await } else { self.round().await };
+            match round {
+                Ok(()) if paused => tokio::time::sleep(PAUSE).await,
+                Ok(()) => wait = BACKOFF.0,
+                Err(error) => {
+                    tracing::warn!(group = self.subscription.group, %error, "messages cannot be consumed");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(BACKOFF.1);
+                }
+            }
+        }
+    }
+
+    /// Asks how far the group is, without taking anything.
+    async fn peek(&self) -> anyhow::Result<()> {
+        let fetched = self.broker.fetch(self.fetch(0)).await?;
+        self.tell(fetched.backlog);
+        Ok(())
+    }
+
+    async fn round(&self) -> anyhow::Result<()> {
+        let fetched = self.broker.fetch(self.fetch(BATCH)).await?;
+        self.tell(fetched.backlog);
+        let (held_back, first): (Vec<_>, Vec<_>) = fetched.messages.into_iter().partition(|message| {
+            self.db
+                .faults()
+                .hit(FaultKind::ReorderedMessage, &message.place.topic)
+                .is_some()
+        });
+        let mut verdicts = join_all(first.into_iter().map(|message| self.process(message))).await;
+        verdicts.extend(join_all(held_back.into_iter().rev().map(|message| self.process(message))).await);
+        self.settle(verdicts, fetched.backlog).await
+    }
+
+    fn fetch(&self, max: usize) -> Fetch {
+        Fetch {
+            group: self.subscription.group.to_owned(),
+            topics: self.subscription.topics.iter().map(|&topic| topic.to_owned()).collect(),
+            max,
+            wait_ms: if max == 0 { 0 } else { WAIT.as_millis() as u64 },
+        }
+    }
+
+    async fn process(&self, message: Message) -> Verdict {
+        let span = self.process_span(&message);
+        let place = message.place.clone();
+        let topic = place.topic.clone();
+        let faults = self.db.faults();
+        let handled = span.run(async {
+            if faults.hit(FaultKind::LostMessage, &topic).is_some() {
+                return None;
+            }
+            if faults.hit(FaultKind::PoisonMessage, &topic).is_some() {
+                return Some(Err(anyhow::anyhow!("the message cannot be handled")));
+            }
+            if faults.hit(FaultKind::DuplicatedMessage, &topic).is_some()
+                && let Err(error) = self.handle(message.clone(), span.context()).await
+            {
+                return Some(Err(error));
+            }
+            Some(self.handle(message, span.context()).await)
+        });
+        match handled.await {
+            Some(Ok(())) => Verdict::Done(place),
+            Some(Err(error)) => {
+                let reason = format!("{error:#}");
+                span.fail("rejected", reason.clone());
+                Verdict::Rejected(place, reason)
+            }
+            None => Verdict::Lost,
+        }
+    }
+
+    async fn handle(&self, message: Message, context: &Context) -> anyhow::Result<()> {
+        let (group, handler) = (self.subscription.group, self.handler.clone());
+        let context = context.caused_by(message.id.clone());
+        self.db
+            .write(move |tx| {
+                if inbox::first_time(tx, group, &message.id)? {
+                    handler(tx, &message, &context)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Tells the broker. When that fails, the messages come again and the inbox knows those that were done.
+    async fn settle(&self, verdicts: Vec<Verdict>, mut backlog: Backlog) -> anyhow::Result<()> {
+        let (mut done, mut rejected) = (Vec::new(), Vec::new());
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Done(place) => done.push(place),
+                Verdict::Rejected(place, reason) => rejected.push((place, reason)),
+                Verdict::Lost => {}
+            }
+        }
+        let count = done.len() as u64;
+        if count > 0 {
+            self.broker.acknowledge(self.subscription.group, done).await?;
+            backlog.position += count;
+            if backlog.lag() == 0 {
+                backlog.oldest_at = None;
+            }
+            self.tell(backlog);
+            if let Some(metrics) = &self.metrics {
+                metrics.processed(count);
+            }
+        }
+        for (place, reason) in rejected {
+            self.broker.reject(self.subscription.group, place, &reason).await?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, backlog: Backlog) {
+        if let Some(metrics) = &self.metrics {
+            let age = backlog.oldest_at.map_or(0, |at| unix_nanos_now().saturating_sub(at));
+            metrics.stands(backlog.position, backlog.head, Duration::from_nanos(age).as_secs_f64());
+        }
+    }
+
+    /// Continues the trace of the message, and links it.
+    fn process_span(&self, message: &Message) -> Span {
+        let parent = Context::from_headers(&message.headers);
+        let attributes = vec![
+            KeyValue::new(attributes::MESSAGING_SYSTEM, "shop-broker"),
+            KeyValue::new(attributes::MESSAGING_OPERATION_TYPE, "process"),
+            KeyValue::new(attributes::MESSAGING_DESTINATION_NAME, message.place.topic.clone()),
+            KeyValue::new(attributes::MESSAGING_MESSAGE_ID, message.id.clone()),
+            KeyValue::new(attributes::MESSAGING_CONSUMER_GROUP_NAME, self.subscription.group),
+        ];
+        let name = format!("process {}", message.place.topic);
+        span_in(&parent, &[parent.span_context()], name, SpanKind::Consumer, attributes)
+    }
+}

@@ -1,0 +1,75 @@
+//! Opens SQLite connections with the settings every service shares.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::DatabaseError;
+
+/// Files up to this size are checked page by page at start; larger ones would hold up the start for too long.
+const CHECKED_BYTES: u64 = 64 * 1024 * 1024;
+
+pub(super) fn open_for_writing(path: &Path, schema: &[&str]) -> Result<Connection, DatabaseError> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    prepare(path, schema).map_err(|error| explain(path, error))
+}
+
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, DatabaseError> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+fn prepare(path: &Path, schema: &[&str]) -> Result<Connection, DatabaseError> {
+    let connection = Connection::open(path)?;
+    configure(&connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
+    check(path, &connection)?;
+    for statements in crate::durable::TABLES.iter().chain(schema) {
+        connection.execute_batch(statements)?;
+    }
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(48);
+    connection.pragma_update(None, "cache_size", -1024)?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+fn check(path: &Path, connection: &Connection) -> Result<(), DatabaseError> {
+    if std::fs::metadata(path)?.len() > CHECKED_BYTES {
+        return Ok(());
+    }
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        Ok(())
+    } else {
+        Err(unreadable(path, verdict))
+    }
+}
+
+fn explain(path: &Path, error: DatabaseError) -> DatabaseError {
+    match &error {
+        DatabaseError::Sqlite(rusqlite::Error::SqliteFailure(failure, _))
+            if matches!(failure.code, ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) =>
+        {
+            unreadable(path, failure.to_string())
+        }
+        _ => error,
+    }
+}
+
+fn unreadable(path: &Path, reason: String) -> DatabaseError {
+    DatabaseError::Unreadable {
+        path: path.display().to_string(),
+        reason,
+    }
+}

@@ -1,0 +1,59 @@
+//! Tells who waits for a table that rows were committed into it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::hooks::Action;
+use tokio::sync::watch;
+
+#[derive(Clone, Default)]
+pub(super) struct Inserts(Arc<Mutex<Tables>>);
+
+#[derive(Default)]
+struct Tables {
+    watched: HashMap<&'static str, Table>,
+}
+
+struct Table {
+    touched: bool,
+    sender: watch::Sender<u64>,
+}
+
+impl Inserts {
+    /// Notes each inserted row of `connection`.
+    pub(super) fn watch(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+        let inserts = self.clone();
+        connection.update_hook(Some(move |action: Action, _: &str, table: &str, _: i64| {
+            if action == Action::SQLITE_INSERT
+                && let Some(table) = inserts.lock().watched.get_mut(table)
+            {
+                table.touched = true;
+            }
+        }))
+    }
+
+    pub(super) fn subscribe(&self, table: &'static str) -> watch::Receiver<u64> {
+        let mut tables = self.lock();
+        let entry = tables.watched.entry(table);
+        entry
+            .or_insert_with(|| Table {
+                touched: false,
+                sender: watch::Sender::new(0),
+            })
+            .sender
+            .subscribe()
+    }
+
+    /// After a commit: wakes those whose tables were touched. A rolled-back insert may wake too; waking is only a hint.
+    pub(super) fn committed(&self) {
+        for table in self.lock().watched.values_mut().filter(|table| table.touched) {
+            table.touched = false;
+            table.sender.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,86 @@
+//! The durable side of a service in one piece: its database, and the tasks that carry what is committed there onwards.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::broker::{HttpBroker, Message};
+use crate::consumer::{Consumer, Subscription};
+use crate::context::Context;
+use crate::database::{Database, Tx};
+use crate::event_store::StoredEvent;
+use crate::outbox::OutboxRelay;
+use crate::projection::Projection;
+use crate::saga::{Policy, SagaDefinition, SagaRunner};
+use crate::service::Service;
+use crate::state_events::StateEventRelay;
+use crate::{event_store, idempotency, inbox, outbox, projection, saga, state_events};
+
+/// Tables of the kit, made in the database of every service.
+pub(crate) const TABLES: &[&str] = &[
+    event_store::TABLES,
+    idempotency::TABLES,
+    inbox::TABLES,
+    outbox::TABLES,
+    projection::TABLES,
+    saga::TABLES,
+    state_events::TABLES,
+];
+
+/// See the module. Keep it for as long as the service runs: its tasks end with it.
+#[derive(Debug)]
+pub struct Durable {
+    /// The database of the service.
+    pub db: Database,
+    /// The broker of the cluster.
+    pub broker: HttpBroker,
+    policy: Policy,
+    _state_events: StateEventRelay,
+    _outbox: OutboxRelay,
+}
+
+impl Durable {
+    /// Opens the database of `service` with its own tables (`schema`), relays its state events to the collector and its
+    /// outbox, named after the service, to the broker.
+    ///
+    /// # Errors
+    /// When the database is damaged: names the file and what to do.
+    pub fn open(service: &Service, schema: &[&str]) -> anyhow::Result<Self> {
+        let db = Database::open(&service.database_path(), schema, service.faults.clone())?;
+        let broker = HttpBroker::new(&service.topology.url("broker").context("the topology names no broker")?)?;
+        let state_events = StateEventRelay::start(db.clone(), service.log_exporter()?);
+        let outbox = OutboxRelay::start(service.name, db.clone(), broker.clone());
+        let policy = Policy::until_done(service.profile.retry);
+        Ok(Self {
+            db,
+            broker,
+            policy,
+            _state_events: state_events,
+            _outbox: outbox,
+        })
+    }
+
+    /// Runs the sagas of a type: resumes what is unfinished, and picks up what [`saga::start`] starts.
+    #[must_use]
+    pub fn run_saga<D: SagaDefinition>(&self, definition: Arc<D>) -> SagaRunner {
+        SagaRunner::start(self.db.clone(), definition, self.policy)
+    }
+
+    /// Consumes topics of the broker.
+    #[must_use]
+    pub fn consume<H>(&self, subscription: Subscription, handler: H) -> Consumer
+    where
+        H: Fn(&Tx<'_>, &Message, &Context) -> anyhow::Result<()> + Send + Sync + 'static,
+    {
+        Consumer::start(subscription, self.db.clone(), self.broker.clone(), handler)
+    }
+
+    /// Keeps a read model over the local event store up.
+    #[must_use]
+    pub fn project<A>(&self, name: &'static str, apply: A) -> Projection
+    where
+        A: Fn(&Tx<'_>, &StoredEvent) -> anyhow::Result<()> + Send + Sync + 'static,
+    {
+        Projection::start(name, self.db.clone(), apply)
+    }
+}

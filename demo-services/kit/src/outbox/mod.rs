@@ -1,0 +1,11 @@
+//! Messages written in the business transaction and published afterwards: committed means delivered at least once.
+
+mod relay;
+mod table;
+
+pub use relay::OutboxRelay;
+pub(crate) use table::TABLES;
+pub use table::enqueue;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! Brings every unfinished instance to its end: loads, persists, acts, persists.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanContext;
+use sagascope_conventions::{Coordination, SagaState, attributes};
+use sagascope_instrument::Event;
+use sagascope_instrument::event::unix_nanos_now;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::machine::{Direction, Instance, Next, StepFailure, StepResult};
+use super::store::{self, Loaded};
+use super::{Policy, SagaDefinition, StepContext};
+use crate::context::Context;
+use crate::database::Database;
+use crate::state_events;
+use crate::telemetry::{Span, SpanKind, span_in};
+
+/// Instances held in memory; more wait in the database.
+const IN_MEMORY: usize = 2_000;
+/// Instances loaded at once.
+const LOADED: usize = 64;
+/// Attempts under way at once. One that waits for its retry does not count.
+const ATTEMPTS: usize = 32;
+/// Looks again after this time even if nothing told of a new instance.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// First and longest wait after the database failed.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// The task that runs one saga type; dropping it stops the task, and the next start resumes where it stood.
+#[derive(Debug)]
+pub struct SagaRunner {
+    tasks: JoinSet<()>,
+}
+
+impl SagaRunner {
+    /// Resumes what is unfinished and runs what is started from now on.
+    #[must_use]
+    pub fn start<D: SagaDefinition>(db: Database, definition: Arc<D>, policy: Policy) -> Self {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(run(db, definition, policy));
+        Self { tasks }
+    }
+
+    /// Resolves when the task has ended, which it does by panicking only.
+    pub async fn ended(&mut self) {
+        self.tasks.join_next().await;
+    }
+}
+
+struct Shared<D> {
+    db: Database,
+    definition: Arc<D>,
+    policy: Policy,
+    attempts: Semaphore,
+}
+
+async fn run<D: SagaDefinition>(db: Database, definition: Arc<D>, policy: Policy) {
+    let mut started = db.inserts("sagas");
+    let shared = Arc::new(Shared {
+        db,
+        definition,
+        policy,
+        attempts: Semaphore::new(ATTEMPTS),
+    });
+    let mut lives = JoinSet::new();
+    let (mut after, mut wait) = (0, BACKOFF.0);
+    loop {
+        while lives.try_join_next().is_some() || (lives.len() >= IN_MEMORY && lives.join_next().await.is_some()) {}
+        started.mark_unchanged();
+        let found = shared
+            .db
+            .read(move |conn| store::unfinished(conn, D::NAME, after, LOADED))
+            .await;
+        match found {
+            Ok(found) if found.is_empty() => {
+                // Only the time limit can end this wait early: the sender lives in the database held here.
+                let _ = tokio::time::timeout(LOOK_AGAIN, started.changed()).await;
+            }
+            Ok(found) => {
+                wait = BACKOFF.0;
+                for loaded in found {
+                    after = loaded.number;
+                    lives.spawn(Life::new(shared.clone(), loaded).live());
+                }
+            }
+            Err(error) => {
+                tracing::error!(saga = D::NAME, %error, "unfinished sagas cannot be loaded");
+                back_off(&mut wait).await;
+            }
+        }
+    }
+}
+
+async fn back_off(wait: &mut Duration) {
+    tokio::time::sleep(*wait).await;
+    *wait = (*wait * 2).min(BACKOFF.1);
+}
+
+/// One instance on its way.
+struct Life<D> {
+    shared: Arc<Shared<D>>,
+    instance: Instance,
+    /// Sequence as last persisted.
+    saved: u64,
+    span: Span,
+    /// Spans of the steps gone forward, linked from their compensations.
+    forward: HashMap<usize, SpanContext>,
+}
+
+/// Another runner has taken the instance over.
+struct TakenOver;
+
+impl<D: SagaDefinition> Life<D> {
+    fn new(shared: Arc<Shared<D>>, loaded: Loaded) -> Self {
+        let Loaded { instance, headers, .. } = loaded;
+        let span = span_in(
+            &Context::from_headers(&headers),
+            &[],
+            format!("saga {}", D::NAME),
+            SpanKind::Internal,
+            saga_attributes(&instance),
+        );
+        Self {
+            saved: instance.sequence,
+            shared,
+            instance,
+            span,
+            forward: HashMap::new(),
+        }
+    }
+
+    async fn live(mut self) {
+        match self.go_on().await {
+            Ok(()) if self.instance.state != SagaState::Completed => {
+                let reason = self.instance.reason.clone().unwrap_or_default();
+                self.span.fail(self.instance.state.as_str(), reason);
+            }
+            Ok(()) => {}
+            Err(TakenOver) => tracing::warn!(saga = D::NAME, id = self.instance.id, "taken over by another runner"),
+        }
+    }
+
+    async fn go_on(&mut self) -> Result<(), TakenOver> {
+        let mut told = Vec::new();
+        while let Next::Go { direction, index, due } = self.instance.next() {
+            let wait = Duration::from_nanos(due.saturating_sub(unix_nanos_now()));
+            if !wait.is_zero() {
+                self.save(std::mem::take(&mut told)).await?;
+                tokio::time::sleep(wait).await;
+            }
+            told = self.attempt(direction, index, told).await?;
+        }
+        self.save(told).await
+    }
+
+    /// Makes one attempt; what came before it is saved together with its beginning. Answers what is to be saved next.
+    async fn attempt(
+        &mut self,
+        direction: Direction,
+        index: usize,
+        mut told: Vec<Event>,
+    ) -> Result<Vec<Event>, TakenOver> {
+        let shared = self.shared.clone();
+        // Never closed, so this waits for a turn and nothing else.
+        let _turn = shared.attempts.acquire().await;
+        let begun = self.instance.begin(unix_nanos_now());
+        let span = self.step_span(direction, index);
+        told.extend(state_events::tied(begun, span.context()));
+        self.save(told).await?;
+        let outcome = span.run(self.act(direction, index)).await;
+        if let Err(failure) = &outcome {
+            span.fail(failure.error_type.clone(), failure.reason.clone());
+        }
+        let finished = self
+            .instance
+            .finish(outcome, unix_nanos_now(), &self.shared.policy, rand::random());
+        Ok(state_events::tied(finished, span.context()))
+    }
+
+    async fn act(&self, direction: Direction, index: usize) -> StepResult {
+        let (step, data) = (&self.instance.steps[index], &self.instance.data);
+        let progress = self.instance.progress(direction, index);
+        let context = StepContext {
+            saga_id: self.instance.id.clone(),
+            attempt: progress.attempt,
+            idempotency_key: idempotency_key(&self.instance.id, &step.name, direction),
+        };
+        let left = Duration::from_nanos(progress.deadline.saturating_sub(unix_nanos_now()));
+        let definition = &self.shared.definition;
+        let acting = async {
+            match direction {
+                Direction::Forward => definition.execute(&step.name, data, context).await,
+                Direction::Back => definition.compensate(&step.name, data, context).await,
+            }
+        };
+        match tokio::time::timeout(left, AssertUnwindSafe(acting).catch_unwind()).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(StepFailure::lost("panic", "the step panicked")),
+            Err(_) => Err(StepFailure::lost(
+                "deadline",
+                format!("no answer within {} ms", step.deadline_ms),
+            )),
+        }
+    }
+
+    /// Persists until it succeeds: acting on what is not persisted would break the promise to resume.
+    async fn save(&mut self, told: Vec<Event>) -> Result<(), TakenOver> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        let mut wait = BACKOFF.0;
+        loop {
+            let (instance, told, expected) = (self.instance.clone(), told.clone(), self.saved);
+            let definition = self.shared.definition.clone();
+            let saved = self.shared.db.write(move |tx| {
+                let saved = store::save(tx, &instance, expected, told)?;
+                if saved && instance.state.is_final() {
+                    definition.finished(tx, &instance)?;
+                }
+                anyhow::Ok(saved)
+            });
+            match saved.await {
+                Ok(true) => break self.saved = self.instance.sequence,
+                Ok(false) => return Err(TakenOver),
+                Err(error) => {
+                    tracing::error!(saga = D::NAME, id = self.instance.id, %error, "cannot be persisted");
+                    back_off(&mut wait).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step_span(&mut self, direction: Direction, index: usize) -> Span {
+        let step = &self.instance.steps[index];
+        let mut attributes = saga_attributes(&self.instance);
+        attributes.extend([
+            KeyValue::new(attributes::SAGA_STEP_NAME, step.name.clone()),
+            KeyValue::new(attributes::SAGA_STEP_INDEX, index as i64),
+            KeyValue::new(
+                attributes::SAGA_STEP_ATTEMPT,
+                i64::from(self.instance.progress(direction, index).attempt),
+            ),
+        ]);
+        let (word, links): (_, Vec<_>) = match direction {
+            Direction::Forward => ("step", Vec::new()),
+            Direction::Back => ("compensate", self.forward.get(&index).cloned().into_iter().collect()),
+        };
+        let name = format!("saga.{word} {}", step.name);
+        let span = span_in(self.span.context(), &links, name, SpanKind::Internal, attributes);
+        if direction == Direction::Forward {
+            self.forward.insert(index, span.context().span_context());
+        }
+        span
+    }
+}
+
+fn saga_attributes(instance: &Instance) -> Vec<KeyValue> {
+    vec![
+        KeyValue::new(attributes::SAGA_NAME, instance.name.clone()),
+        KeyValue::new(attributes::SAGA_ID, instance.id.clone()),
+        KeyValue::new(attributes::SAGA_COORDINATION, Coordination::Orchestration.as_str()),
+    ]
+}
+
+fn idempotency_key(saga: &str, step: &str, direction: Direction) -> String {
+    match direction {
+        Direction::Forward => format!("{saga}/{step}"),
+        Direction::Back => format!("{saga}/{step}/undo"),
+    }
+}

@@ -1,0 +1,140 @@
+//! Saga instances in the database of their service.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sagascope_instrument::Event;
+use sagascope_instrument::event::unix_nanos_now;
+use serde::Serialize;
+
+use super::SagaDefinition;
+use super::machine::Instance;
+use crate::context::Context;
+use crate::database::{DatabaseError, Tx};
+use crate::sql::{Headers, encode, json, signed, unsigned};
+use crate::state_events;
+
+pub(crate) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS sagas (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    final INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    instance TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    UNIQUE (name, id)
+) STRICT;
+CREATE INDEX IF NOT EXISTS sagas_unfinished ON sagas (name, number) WHERE final = 0;
+";
+
+/// Why an instance was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is one with this id already.
+    #[error("saga {0} exists already")]
+    Exists(String),
+    /// The database failed, or the input has no JSON form.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// Starts an instance within the transaction that causes it.
+///
+/// # Errors
+/// When there is one with this id already.
+pub fn start<D: SagaDefinition>(
+    tx: &Tx<'_>,
+    definition: &D,
+    id: &str,
+    input: &impl Serialize,
+    context: &Context,
+) -> Result<(), StartError> {
+    let now = unix_nanos_now();
+    let input = serde_json::to_value(input).map_err(DatabaseError::from)?;
+    let (instance, told) = Instance::start(D::NAME, id, &context.correlation_id, definition.steps(), input, now);
+    let inserted = insert(tx, &instance, &context.to_headers(), now)?;
+    if !inserted {
+        return Err(StartError::Exists(id.to_owned()));
+    }
+    state_events::record_all(tx, told, context)?;
+    Ok(())
+}
+
+/// An instance as it stands.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(conn: &Connection, name: &str, id: &str) -> Result<Option<Instance>, DatabaseError> {
+    let mut query = conn.prepare_cached("SELECT instance FROM sagas WHERE name = ? AND id = ?")?;
+    let text: Option<String> = query.query_row(params![name, id], |row| row.get(0)).optional()?;
+    text.map(|text| Ok(serde_json::from_str(&text)?)).transpose()
+}
+
+/// An unfinished instance as loaded to be run.
+pub(super) struct Loaded {
+    pub(super) number: u64,
+    pub(super) instance: Instance,
+    pub(super) headers: Headers,
+}
+
+/// Unfinished instances after `after`, oldest first.
+pub(super) fn unfinished(
+    conn: &Connection,
+    name: &str,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<Loaded>, DatabaseError> {
+    let mut query = conn.prepare_cached(
+        "SELECT number, instance, headers FROM sagas WHERE name = ? AND final = 0 AND number > ? ORDER BY number LIMIT ?",
+    )?;
+    let mut rows = query.query(params![name, signed(after), signed(limit as u64)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(Loaded {
+            number: unsigned(row, 0)?,
+            instance: json(row, 1)?,
+            headers: json(row, 2)?,
+        });
+    }
+    Ok(found)
+}
+
+/// Keeps the instance and what is told of it. False when another runner has moved it on since `expected` was read:
+/// then nothing is changed.
+pub(super) fn save(tx: &Tx<'_>, instance: &Instance, expected: u64, told: Vec<Event>) -> Result<bool, DatabaseError> {
+    let mut update = tx.prepare_cached(
+        "UPDATE sagas SET state = ?, final = ?, sequence = ?, instance = ? WHERE name = ? AND id = ? AND sequence = ?",
+    )?;
+    let changed = update.execute(params![
+        instance.state.as_str(),
+        instance.state.is_final(),
+        signed(instance.sequence),
+        serde_json::to_string(instance)?,
+        instance.name,
+        instance.id,
+        signed(expected),
+    ])?;
+    if changed == 1 {
+        state_events::record_all(tx, told, &Context::default())?;
+    }
+    Ok(changed == 1)
+}
+
+fn insert(tx: &Tx<'_>, instance: &Instance, headers: &Headers, now: u64) -> Result<bool, DatabaseError> {
+    let mut insert = tx.prepare_cached(
+        "INSERT OR IGNORE INTO sagas (name, id, state, final, sequence, instance, headers, started_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let inserted = insert.execute(params![
+        instance.name,
+        instance.id,
+        instance.state.as_str(),
+        instance.state.is_final(),
+        signed(instance.sequence),
+        serde_json::to_string(instance)?,
+        encode(headers),
+        signed(now),
+    ])?;
+    Ok(inserted == 1)
+}
