@@ -1,0 +1,282 @@
+//! What needs a person now, then services, sagas, read models and the collector itself.
+
+use leptos::prelude::*;
+use sagascope_api::attention::{Attention, attention};
+use sagascope_api::live::Topic;
+use sagascope_api::overview::{SagaTypeSummary, SignalCounts};
+use sagascope_api::read_models::ReadModel;
+use sagascope_api::services::Service;
+use sagascope_api::text;
+use sagascope_conventions::SagaState;
+
+use crate::clock::use_clock;
+use crate::components::charts;
+use crate::components::faults::bands;
+use crate::components::marks::{clean, glyph, tone};
+use crate::connection::use_live;
+use crate::route::encode;
+
+/// The page.
+pub(crate) fn overview() -> AnyView {
+    view! {
+        <h1 class="head">"Overview"</h1>
+        {needs()}
+        <div class="grid">
+            <div class="column">{services()}</div>
+            <div class="column">{sagas()} {models()} {intake()}</div>
+        </div>
+    }
+    .into_any()
+}
+
+fn needs() -> AnyView {
+    let live = use_live();
+    let clock = use_clock();
+    let topics = [
+        Topic::Services,
+        Topic::Breakers,
+        Topic::Sagas,
+        Topic::ReadModels,
+        Topic::DeadLetters,
+        Topic::Overview,
+    ];
+    let all = Memo::new(move |_| {
+        let now = clock.now();
+        live.read(&topics, |picture| {
+            picture.overview.is_some().then(|| attention(picture, now))
+        })
+    });
+    view! {
+        <section class="card" aria-label="Needs a person" id="needs">
+            <header><h2>"Needs a person"</h2></header>
+            {move || match all.get() {
+                None => view! { <p class="empty">"Nothing heard from the collector yet."</p> }.into_any(),
+                Some(all) if all.is_empty() => {
+                    view! { <p class="empty"><span class="tone-good">"● "</span>"Nothing. Every service is heard, breakers are closed, read models keep up."</p> }.into_any()
+                }
+                Some(all) => view! { <ul class="rows needs">{all.into_iter().take(12).map(need).collect_view()}</ul> }.into_any(),
+            }}
+        </section>
+    }
+    .into_any()
+}
+
+fn need(what: Attention) -> AnyView {
+    view! {
+        <li>
+            <a href=safe_link(&what.link)>
+                {glyph(what.mark, what.kind)}
+                <span class="soft">{what.kind}</span>
+                <b class="clip">{clean(&what.subject)}</b>
+                <span class=tone(what.mark.tone)>{clean(&what.state)}</span>
+                <span class="soft wrap">{text::scrub(&what.detail, 300)}</span>
+            </a>
+        </li>
+    }
+    .into_any()
+}
+
+/// Links carry names from outside: only paths of this page are followed, and blanks are escaped.
+fn safe_link(link: &str) -> String {
+    if link.starts_with('/') && !link.starts_with("//") {
+        link.replace(' ', "%20").replace('#', "%23")
+    } else {
+        "/".into()
+    }
+}
+
+fn services() -> AnyView {
+    let live = use_live();
+    let names = Memo::new(move |_| {
+        live.read(&[Topic::Services], |picture| {
+            picture.services.keys().cloned().collect::<Vec<_>>()
+        })
+    });
+    let row = move |name: String| {
+        let service = Memo::new(move |_| live.read(&[Topic::Services], |picture| picture.services.get(&name).cloned()));
+        view! { {move || service.get().map(|service| service_row(&service))} }
+    };
+    view! {
+        <section class="card" aria-label="Services" id="services">
+            <header><h2>"Services"</h2><span class="soft push">"last minute · line: last 5 min"</span></header>
+            <div class="scroll-x">
+                <table class="services">
+                    <thead>
+                        <tr>
+                            <th>"service"</th>
+                            <th class="num wide">"inst."</th>
+                            <th class="num">"rate"</th>
+                            <th class="num">"errors"</th>
+                            <th class="num">"p95"</th>
+                            <th class="wide">"calls and errors"</th>
+                        </tr>
+                    </thead>
+                    <tbody><For each=move || names.get() key=Clone::clone let(name)>{row(name)}</For></tbody>
+                </table>
+            </div>
+            <Show when=move || names.read().is_empty()><p class="empty">"No service heard yet."</p></Show>
+        </section>
+    }
+    .into_any()
+}
+
+fn service_row(service: &Service) -> AnyView {
+    let live = use_live();
+    let clock = use_clock();
+    let name = service.name.clone();
+    let (mark, word) = match service {
+        service if !service.up => (text::BAD, "silent"),
+        service if service.error_ratio >= 0.05 => (text::BAD, "failing"),
+        service if service.error_ratio > 0.0 => (text::WAITING, "some errors"),
+        _ => (text::GOOD, "up"),
+    };
+    let bands = live.read_once(|picture| bands(picture, &[&service.name], clock.now_once()));
+    let errors = if service.error_ratio >= 0.05 {
+        "num tone-bad"
+    } else {
+        "num"
+    };
+    let restarts = (service.restarts > 0).then(|| format!(" ↻ {}", service.restarts));
+    view! {
+        <tr>
+            <td class="nowrap">
+                {glyph(mark, word)}
+                <a href=format!("/traces?q={}", encode(&format!("service:{name}")))>{clean(&name)}</a>
+                {(!service.faults.is_empty()).then(|| glyph(text::FAULT, "practised fault in force"))}
+                <span class="soft" title="restarts">{restarts}</span>
+            </td>
+            <td class="num wide">{format!("×{}", service.instances)}</td>
+            <td class="num">{text::rate(service.rate_per_second)}</td>
+            <td class=errors>{text::percent(service.error_ratio)}</td>
+            <td class="num">{text::millis(service.p95_ms)}</td>
+            <td class="spark-cell wide">
+                {charts::line("spark", format!("calls to {}", clean(&name)), &service.rate_history, &service.error_history, &bands)}
+            </td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn sagas() -> AnyView {
+    let live = use_live();
+    let kinds = Memo::new(move |_| {
+        live.read(&[Topic::Overview], |picture| {
+            picture
+                .overview
+                .as_ref()
+                .map(|overview| overview.saga_types.clone())
+                .unwrap_or_default()
+        })
+    });
+    view! {
+        <section class="card" aria-label="Sagas">
+            <header><h2>"Sagas"</h2><a class="push soft" href="/sagas">"all"</a></header>
+            <div class="saga-types">{move || kinds.get().iter().take(20).map(saga_type).collect_view()}</div>
+            <Show when=move || kinds.read().is_empty()><p class="empty">"No saga heard yet."</p></Show>
+        </section>
+    }
+    .into_any()
+}
+
+fn saga_type(kind: &SagaTypeSummary) -> AnyView {
+    let tally = |state: SagaState| {
+        let mark = text::saga_mark(state, false);
+        let count = kind.states.get(&state).copied().unwrap_or(0);
+        let class = if count == 0 { "tally tone-dim" } else { tone(mark.tone) };
+        view! { <span class=format!("tally {class}") title=text::words(state.as_str())>{format!("{} {}", mark.glyph, text::count(count))}</span> }
+    };
+    let undone = kind.states.get(&SagaState::Compensating).copied().unwrap_or(0);
+    view! {
+        <a href=format!("/saga-types/{}", encode(&kind.name))>
+            <b>{clean(&kind.name)}</b>
+            {tally(SagaState::Running)}
+            {tally(SagaState::Completed)}
+            {tally(SagaState::Compensated)}
+            {(undone > 0).then(|| view! { <span class="tally tone-undo">{format!("◐↩ {}", text::count(undone))}</span> })}
+            {tally(SagaState::Failed)}
+            <span class={if kind.stuck > 0 { "tally tone-bad" } else { "tally tone-dim" }} title="stuck">{format!("⚑ {}", text::count(kind.stuck))}</span>
+            <span class="soft tally">{format!("{} · p95 {}", text::rate(kind.started_per_second), text::millis(kind.p95_ms))}</span>
+        </a>
+    }
+    .into_any()
+}
+
+fn models() -> AnyView {
+    let live = use_live();
+    let models = Memo::new(move |_| {
+        live.read(&[Topic::ReadModels], |picture| {
+            picture.read_models.values().take(30).cloned().collect::<Vec<_>>()
+        })
+    });
+    view! {
+        <section class="card" aria-label="Read models">
+            <header><h2>"Read models"</h2><a class="push soft" href="/read-models">"all"</a></header>
+            {move || {
+                let models = models.get();
+                let most = models.iter().filter_map(|model| model.lag_events).max().unwrap_or(0).max(50);
+                models.iter().map(|model| model_row(model, most)).collect_view()
+            }}
+            <Show when=move || models.read().is_empty()><p class="empty">"No read model heard yet."</p></Show>
+        </section>
+    }
+    .into_any()
+}
+
+fn model_row(model: &ReadModel, most: u64) -> AnyView {
+    let mark = text::projection_mark(model.state);
+    let events = model
+        .lag_events
+        .map_or_else(|| text::UNKNOWN.into(), |events| format!("{} ev", text::count(events)));
+    let seconds = model.lag_seconds.map_or_else(|| text::UNKNOWN.into(), text::duration);
+    let partition = (!model.partition.is_empty()).then(|| format!(" p{}", clean(&model.partition)));
+    view! {
+        <div class="model-row">
+            {glyph(mark, &text::words(model.state.as_str()))}
+            <span class="clip">{clean(&model.service)}"/"{clean(&model.name)}{partition}</span>
+            {charts::gauge(model.lag_events.unwrap_or(0) as f64 / most as f64, tone(mark.tone))}
+            <span class="num">{events}</span>
+            <span class="num">{seconds}</span>
+        </div>
+    }
+    .into_any()
+}
+
+fn intake() -> AnyView {
+    let live = use_live();
+    let signal = |name: &'static str, counts: SignalCounts| {
+        let class = |n: u64| if n > 0 { "num tone-bad" } else { "num soft" };
+        view! {
+            <tr>
+                <td>{name}</td>
+                <td class="num">{text::rate(counts.per_second)}</td>
+                <td class="num">{text::count(counts.accepted)}</td>
+                <td class=class(counts.rejected)>{text::count(counts.rejected)}</td>
+                <td class=class(counts.dropped)>{text::count(counts.dropped)}</td>
+            </tr>
+        }
+    };
+    let body = move || {
+        live.read(&[Topic::Overview], |picture| {
+            let overview = picture.overview.as_ref()?;
+            let ingest = &overview.ingest;
+            let storage = &overview.storage;
+            Some(view! {
+                <table>
+                    <thead>
+                        <tr><th>"intake"</th><th class="num">"now"</th><th class="num">"accepted"</th><th class="num">"refused"</th><th class="num">"dropped"</th></tr>
+                    </thead>
+                    <tbody>{signal("spans", ingest.spans)} {signal("logs", ingest.logs)} {signal("points", ingest.points)}</tbody>
+                </table>
+                <div class="body facts soft">
+                    <span>"log " <b>{text::bytes(storage.bytes)}</b> " of " {text::bytes(storage.cap_bytes)}</span>
+                    <span>"durability " <b>{clean(&overview.durability)}</b></span>
+                    <span>"up " <b>{text::age(overview.uptime_seconds)}</b></span>
+                    <span>"watchers " <b>{overview.watchers}</b></span>
+                    <span>"version " <b>{clean(&overview.version)}</b></span>
+                </div>
+            })
+        })
+    };
+    view! { <section class="card" aria-label="Collector"><header><h2>"Collector"</h2></header>{body}</section> }
+        .into_any()
+}
