@@ -46,6 +46,8 @@ pub const SAGA_STEP_WAITING_FOR: &str = "saga.step.waiting_for";
 pub const SAGA_STEP_WAITING_ON: &str = "saga.step.waiting_on";
 /// Why it failed, was refused or is compensating.
 pub const SAGA_REASON: &str = "saga.reason";
+/// Final state, on the span of the whole saga: lets the picture be drawn from spans alone.
+pub const SAGA_STATE: &str = "saga.state";
 /// Instance id of the saga that started this one.
 pub const SAGA_PARENT_ID: &str = "saga.parent.id";
 

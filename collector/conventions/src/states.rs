@@ -119,6 +119,14 @@ words! {
     }
 }
 
+impl BreakerState {
+    /// True when calls do not flow freely.
+    #[must_use]
+    pub const fn refuses(self) -> bool {
+        matches!(self, Self::Open | Self::HalfOpen | Self::ForcedOpen)
+    }
+}
+
 words! {
     /// How a read model keeps up.
     ProjectionState {

@@ -10,3 +10,6 @@ pub mod projections;
 pub mod rows;
 pub mod search;
 pub mod trace;
+
+#[cfg(test)]
+mod testing;

@@ -2,6 +2,9 @@
 //!
 //! [`Projections::apply`] joins a batch; [`Projections::tick`] makes the judgements that time alone brings (stuck,
 //! stalled, silent, rates); [`Projections::take_changes`] hands out the rows that changed since it was last asked.
+//! States join by the emitter's sequence; spans are counted once within the window of [`seen::Seen`].
+
+use std::sync::Arc;
 
 use sagascope_api::live::{Rows, Topic};
 use sagascope_api::{
@@ -10,7 +13,28 @@ use sagascope_api::{
     services::ServiceDetail, services::ServiceMap, traces::TraceSummary,
 };
 
-use crate::rows::Batch;
+use self::map::Map;
+use self::marks::Marks;
+use self::names::Names;
+use self::sagas::Sagas;
+use self::seen::Seen;
+use self::services::{ServiceId, Services};
+use self::traces::Traces;
+use crate::rows::{Batch, Resource, SpanRow};
+
+mod calls;
+mod histogram;
+mod map;
+mod marks;
+mod names;
+mod sagas;
+mod seen;
+mod services;
+mod traces;
+mod window;
+
+/// Rates are handed out this often; states at once.
+const RATES_EVERY_SECONDS: f64 = 1.0;
 
 /// Bounds of the picture; what is let go is counted in [`Projections::dropped`].
 #[derive(Clone, Copy, Debug)]
@@ -46,79 +70,164 @@ pub struct Change {
 }
 
 /// All projections.
-#[derive(Debug, Default)]
-pub struct Projections {}
+#[derive(Debug)]
+pub struct Projections {
+    names: Names,
+    seen: Seen,
+    services: Services,
+    map: Map,
+    sagas: Sagas,
+    traces: Traces,
+    rates_sent_at: Time,
+}
+
+impl Default for Projections {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
 
 impl Projections {
     /// Empty, with these bounds.
     #[must_use]
-    pub fn new(_limits: Limits) -> Self {
-        Self {}
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            names: Names::default(),
+            seen: Seen::default(),
+            services: Services::new(limits.services),
+            map: Map::new(limits.entities),
+            sagas: Sagas::new(limits.sagas),
+            traces: Traces::new(limits.traces),
+            rates_sent_at: Time::default(),
+        }
     }
 
     /// Joins the rows of one request.
-    pub fn apply(&mut self, _batch: &Batch, _now: Time) {}
+    pub fn apply(&mut self, batch: &Batch, now: Time) {
+        let mut hearing = Hearing::default();
+        for span in &batch.spans {
+            let service = hearing.of(&span.resource, batch.received_at, &mut self.services, &mut self.names);
+            self.apply_span(span, service, now);
+        }
+        for log in &batch.logs {
+            hearing.of(&log.resource, batch.received_at, &mut self.services, &mut self.names);
+            if log.event_name.is_some() {
+                self.sagas.apply_log(log, &mut self.names);
+            }
+        }
+        for point in &batch.points {
+            hearing.of(&point.resource, batch.received_at, &mut self.services, &mut self.names);
+        }
+        self.sagas.settle(now);
+    }
 
     /// Judges what time alone changes; call about four times a second.
-    pub fn tick(&mut self, _now: Time) {}
+    pub fn tick(&mut self, now: Time) {
+        self.sagas.tick(now);
+        self.services.tick(now);
+        self.map.tick(now);
+    }
 
     /// Rows that changed since the last call, by topic; topics without a change are left out. Never `Overview`,
     /// `Logs` or `Faults`, which belong to the server.
-    pub fn take_changes(&mut self, _now: Time) -> Vec<Change> {
-        Vec::new()
+    pub fn take_changes(&mut self, now: Time) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut push = |change: Option<(Rows, Vec<String>)>| {
+            changes.extend(change.map(|(rows, removed)| Change { rows, removed }));
+        };
+        let rates = now.seconds_since(self.rates_sent_at).abs() >= RATES_EVERY_SECONDS;
+        if rates {
+            self.rates_sent_at = now;
+        }
+        push(named(self.services.take_changes(now, rates), Rows::Services));
+        push(named(self.sagas.take_changes(), Rows::Sagas));
+        let traces = self.traces.take_changes();
+        push((!traces.is_empty()).then_some((Rows::Traces(traces), Vec::new())));
+        changes
     }
 
     /// The rows of a topic for a new watcher, at most `limit`, the newest (for sagas: unended first).
     #[must_use]
-    pub fn snapshot(&self, _topic: Topic, _limit: usize, _now: Time) -> Option<Rows> {
-        None
+    pub fn snapshot(&self, topic: Topic, limit: usize, now: Time) -> Option<Rows> {
+        fn at_most<T>(mut rows: Vec<T>, limit: usize) -> Vec<T> {
+            rows.truncate(limit);
+            rows
+        }
+        Some(match topic {
+            Topic::Services => Rows::Services(at_most(self.services(now), limit)),
+            Topic::Sagas => Rows::Sagas(self.sagas.snapshot(limit)),
+            Topic::Breakers => Rows::Breakers(at_most(self.breakers(now), limit)),
+            Topic::ReadModels => Rows::ReadModels(at_most(self.read_models(now), limit)),
+            Topic::Outboxes => Rows::Outboxes(at_most(self.outboxes(now), limit)),
+            Topic::DeadLetters => Rows::DeadLetters(at_most(self.dead_letters(), limit)),
+            Topic::Traces => Rows::Traces(self.traces(limit)),
+            Topic::Overview | Topic::Logs | Topic::Faults => return None,
+        })
     }
 
     /// Rows let go for want of room.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        0
+        self.services.dropped() + self.map.dropped() + self.sagas.dropped() + self.traces.dropped()
     }
 
     /// Services by name.
     #[must_use]
-    pub fn services(&self, _now: Time) -> Vec<Service> {
-        Vec::new()
+    pub fn services(&self, now: Time) -> Vec<Service> {
+        self.services.rows(now)
     }
 
     /// One service with its operations.
     #[must_use]
-    pub fn service(&self, _name: &str, _now: Time) -> Option<ServiceDetail> {
-        None
+    pub fn service(&self, name: &str, now: Time) -> Option<ServiceDetail> {
+        self.services.detail(name, now)
     }
 
     /// Who calls whom.
     #[must_use]
-    pub fn service_map(&self, _now: Time) -> ServiceMap {
-        ServiceMap::default()
+    pub fn service_map(&self, now: Time) -> ServiceMap {
+        self.map.rows(self.services.names(), now)
     }
 
     /// Saga instances, newest first, that `keep` lets through.
-    pub fn sagas<'a>(&'a self, _keep: impl Fn(&Saga) -> bool + 'a) -> Vec<Saga> {
-        Vec::new()
+    pub fn sagas<'a>(&'a self, keep: impl Fn(&Saga) -> bool + 'a) -> Vec<Saga> {
+        self.sagas_page(keep, usize::MAX)
+    }
+
+    /// The newest saga instances that `keep` lets through, at most `limit`.
+    pub fn sagas_page<'a>(&'a self, keep: impl Fn(&Saga) -> bool + 'a, limit: usize) -> Vec<Saga> {
+        self.sagas
+            .rows()
+            .filter(|saga| keep(saga))
+            .take(limit)
+            .cloned()
+            .collect()
     }
 
     /// One instance; of equal ids the newest, or the one of this type.
     #[must_use]
-    pub fn saga(&self, _id: &str, _name: Option<&str>, _now: Time) -> Option<SagaDetail> {
-        None
+    pub fn saga(&self, id: &str, name: Option<&str>, now: Time) -> Option<SagaDetail> {
+        let (mut detail, services) = self.sagas.detail(id, name)?;
+        detail.breakers = self
+            .breakers(now)
+            .into_iter()
+            .filter(|breaker| breaker.live && services.contains(breaker.caller.as_str()))
+            .filter(|breaker| breaker.state.is_some_and(|state| state.refuses()))
+            .map(|breaker| breaker.id)
+            .collect();
+        Some(detail)
     }
 
     /// The flow graph of a type.
     #[must_use]
-    pub fn saga_type(&self, _name: &str, _now: Time) -> Option<SagaType> {
-        None
+    pub fn saga_type(&self, name: &str, _now: Time) -> Option<SagaType> {
+        self.sagas.type_graph(name)
     }
 
     /// One row a type.
     #[must_use]
-    pub fn saga_types(&self, _now: Time) -> Vec<SagaTypeSummary> {
-        Vec::new()
+    pub fn saga_types(&self, now: Time) -> Vec<SagaTypeSummary> {
+        self.sagas.type_summaries(now)
     }
 
     /// Breakers by caller and name.
@@ -147,8 +256,8 @@ impl Projections {
 
     /// Trace summaries, newest first.
     #[must_use]
-    pub fn traces(&self, _limit: usize) -> Vec<TraceSummary> {
-        Vec::new()
+    pub fn traces(&self, limit: usize) -> Vec<TraceSummary> {
+        self.traces.rows(limit)
     }
 
     /// Spans seen that carry this `fault.id`.
@@ -158,5 +267,69 @@ impl Projections {
     }
 
     /// Tells which faults are in force, as `(id, service)`, so that services can be marked.
-    pub fn set_active_faults(&mut self, _faults: &[(String, String)]) {}
+    pub fn set_active_faults(&mut self, faults: &[(String, String)]) {
+        self.services.set_faults(faults);
+    }
+
+    fn apply_span(&mut self, span: &SpanRow, service: Option<ServiceId>, now: Time) {
+        let unknown = ServiceId::MAX;
+        let is_new = self
+            .seen
+            .insert(span.trace_id, span.span_id, service.unwrap_or(unknown));
+        if is_new {
+            self.count_span(span, service, now);
+        }
+        // A saga's tellings know their repeats by themselves, for longer than the window of spans.
+        self.sagas.apply_span(span, &mut self.names);
+    }
+
+    fn count_span(&mut self, span: &SpanRow, service: Option<ServiceId>, now: Time) {
+        let marks = Marks::of(&span.attributes);
+        if let Some(fault) = marks.fault_id {
+            let fault = self.names.share(fault);
+            self.sagas.touch_by_fault(span.trace_id, &fault);
+        }
+        let parent = span
+            .parent_span_id
+            .and_then(|parent| self.seen.service(span.trace_id, parent));
+        let Some(id) = service else { return };
+        self.services.count(id, span, now, &mut self.names);
+        let Some(name) = self.services.name(id).cloned() else {
+            return;
+        };
+        self.traces
+            .apply(span, &marks, &name, parent.is_some(), &mut self.names);
+        let parent = parent.and_then(|id| self.services.name(id)).cloned();
+        self.map
+            .apply(span, &marks, &name, parent.as_ref(), now, &mut self.names);
+    }
+}
+
+/// Notes each resource of a batch once, however many rows share it.
+#[derive(Default)]
+struct Hearing {
+    last: Option<(Arc<Resource>, Option<ServiceId>)>,
+}
+
+impl Hearing {
+    fn of(
+        &mut self,
+        resource: &Arc<Resource>,
+        at: Time,
+        services: &mut Services,
+        names: &mut Names,
+    ) -> Option<ServiceId> {
+        if let Some((last, id)) = &self.last
+            && Arc::ptr_eq(last, resource)
+        {
+            return *id;
+        }
+        let id = services.hear(resource, at, names);
+        self.last = Some((Arc::clone(resource), id));
+        id
+    }
+}
+
+fn named<T>(change: Option<(Vec<T>, Vec<String>)>, topic: impl Fn(Vec<T>) -> Rows) -> Option<(Rows, Vec<String>)> {
+    change.map(|(rows, removed)| (topic(rows), removed))
 }

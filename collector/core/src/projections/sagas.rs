@@ -1,0 +1,445 @@
+//! Saga instances and types: who told what, where each instance stands, which are stuck.
+//!
+//! An instance is the *set* of what was told about it; its row is a pure function of that set ([`replay`]), so order,
+//! repeats and late arrival cannot matter. The row is drawn anew for each batch that tells something, and by
+//! [`Sagas::tick`] when its deadline passes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sagascope_api::Time;
+use sagascope_api::overview::SagaTypeSummary;
+use sagascope_api::sagas::{Saga, SagaDetail, SagaType};
+
+use self::instance::Instance;
+use self::telling::Addressed;
+use self::types::{Share, TypeNumbers};
+use super::names::{Names, cut};
+use crate::rows::{LogRow, SpanRow, TraceId};
+
+mod instance;
+mod order;
+mod replay;
+mod telling;
+#[cfg(test)]
+mod tests;
+mod types;
+
+/// Types counted; instances of further ones are held, but not summed up.
+const TYPES_MAX: usize = 200;
+/// Traces with faults remembered until their saga is known.
+const FAULTY_TRACES_MAX: usize = 4_096;
+
+/// Place of an instance in [`Sagas::held`].
+type Place = u32;
+
+/// A breaker as those who wait on it name it: caller and breaker.
+pub(super) type BreakerName = (Arc<str>, Arc<str>);
+
+/// All sagas.
+#[derive(Debug)]
+pub(super) struct Sagas {
+    limit: usize,
+    held: Vec<Option<Box<Held>>>,
+    free: Vec<Place>,
+    by_key: HashMap<Box<str>, Place>,
+    by_trace: HashMap<TraceId, Vec<Place>>,
+    /// Begin and place of all, and of those not ended.
+    by_start: BTreeSet<(Time, Place)>,
+    open: BTreeSet<(Time, Place)>,
+    /// From when on each open instance is stuck.
+    due: BTreeSet<(Time, Place)>,
+    types: BTreeMap<Arc<str>, TypeNumbers>,
+    faulty_traces: HashMap<TraceId, Vec<Arc<str>>>,
+    /// Instances that wait, by the caller and breaker they wait on, then by saga type.
+    waiting: HashMap<BreakerName, BTreeMap<Arc<str>, u64>>,
+    /// Told of since their rows were drawn.
+    stale: Vec<Place>,
+    /// Rows drawn since changes were last taken.
+    changed: Vec<Place>,
+    removed: Vec<String>,
+    /// Breakers whose waiting sagas changed since last asked.
+    waiting_changed: BTreeSet<BreakerName>,
+    dropped: u64,
+}
+
+/// One instance with what was drawn of it.
+#[derive(Debug)]
+struct Held {
+    instance: Instance,
+    row: Option<Saga>,
+    share: Option<Share>,
+    due: Option<Time>,
+    waits_on: Option<BreakerName>,
+    name: Arc<str>,
+    is_stale: bool,
+    is_changed: bool,
+}
+
+impl Sagas {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit: limit.max(1),
+            held: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            by_trace: HashMap::new(),
+            by_start: BTreeSet::new(),
+            open: BTreeSet::new(),
+            due: BTreeSet::new(),
+            types: BTreeMap::new(),
+            faulty_traces: HashMap::new(),
+            waiting: HashMap::new(),
+            stale: Vec::new(),
+            changed: Vec::new(),
+            removed: Vec::new(),
+            waiting_changed: BTreeSet::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Joins a log record when it is a state event of a saga.
+    pub(super) fn apply_log(&mut self, log: &LogRow, names: &mut Names) {
+        if let Some(addressed) = telling::of_log(log, names) {
+            self.tell(addressed, names);
+        }
+    }
+
+    /// Joins a span when it is one of a saga.
+    pub(super) fn apply_span(&mut self, span: &SpanRow, names: &mut Names) {
+        if let Some(addressed) = telling::of_span(span, names) {
+            self.tell(addressed, names);
+        }
+    }
+
+    /// A fault acted on a span of this trace: it touched the sagas that the trace belongs to.
+    pub(super) fn touch_by_fault(&mut self, trace: TraceId, fault: &Arc<str>) {
+        for place in self.by_trace.get(&trace).cloned().unwrap_or_default() {
+            if let Some(held) = self.held[place as usize].as_mut() {
+                held.instance.touch_by_fault(fault);
+                self.mark_stale(place);
+            }
+        }
+        if self.faulty_traces.len() == FAULTY_TRACES_MAX && !self.faulty_traces.contains_key(&trace) {
+            self.faulty_traces.clear();
+        }
+        let faults = self.faulty_traces.entry(trace).or_default();
+        if faults.len() < 16 && !faults.contains(fault) {
+            faults.push(Arc::clone(fault));
+        }
+    }
+
+    /// Draws the rows of all instances told of since the last call.
+    pub(super) fn settle(&mut self, now: Time) {
+        for place in std::mem::take(&mut self.stale) {
+            self.redraw(place, now);
+        }
+        self.make_room();
+    }
+
+    /// Flags the instances whose deadline has passed.
+    pub(super) fn tick(&mut self, now: Time) {
+        while let Some((due, place)) = self.due.first().copied().filter(|(due, _)| *due < now) {
+            self.due.remove(&(due, place));
+            self.redraw(place, now);
+        }
+    }
+
+    /// Rows drawn, and keys let go, since the last call.
+    pub(super) fn take_changes(&mut self) -> Option<(Vec<Saga>, Vec<String>)> {
+        let removed = std::mem::take(&mut self.removed);
+        let mut rows = Vec::with_capacity(self.changed.len());
+        for place in std::mem::take(&mut self.changed) {
+            if let Some(held) = self.held[place as usize].as_mut() {
+                held.is_changed = false;
+                rows.extend(held.row.clone());
+            }
+        }
+        (!rows.is_empty() || !removed.is_empty()).then_some((rows, removed))
+    }
+
+    /// Unended ones first, the newest in front.
+    pub(super) fn snapshot(&self, limit: usize) -> Vec<Saga> {
+        let is_open = |at: &&(Time, Place)| self.open.contains(*at);
+        let ended = self.by_start.iter().rev().filter(|at| !is_open(at));
+        self.open
+            .iter()
+            .rev()
+            .chain(ended)
+            .filter_map(|(_, place)| self.row(*place))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// Newest first.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Saga> {
+        self.by_start.iter().rev().filter_map(|(_, place)| self.row(*place))
+    }
+
+    /// One instance; of equal ids the newest, or the one of this type.
+    pub(super) fn detail(&self, id: &str, name: Option<&str>) -> Option<(SagaDetail, BTreeSet<&str>)> {
+        let place = match name {
+            Some(name) => *self.by_key.get(key(name, id).as_str())?,
+            None => self
+                .types
+                .keys()
+                .filter_map(|name| self.by_key.get(key(name, id).as_str()))
+                .copied()
+                .max_by_key(|place| self.row(*place).map(|row| row.started_at))?,
+        };
+        let held = self.held[place as usize].as_ref()?;
+        let facts = held.instance.told()?;
+        let detail = SagaDetail {
+            saga: held.row.clone()?,
+            steps: instance::steps(&facts),
+            events: held.instance.events(),
+            breakers: Vec::new(),
+        };
+        Some((detail, held.instance.services()))
+    }
+
+    pub(super) fn type_graph(&self, name: &str) -> Option<SagaType> {
+        self.types.get(name).map(|numbers| numbers.graph(name))
+    }
+
+    pub(super) fn type_summaries(&self, now: Time) -> Vec<SagaTypeSummary> {
+        self.types
+            .iter()
+            .map(|(name, numbers)| numbers.summary(name, now))
+            .collect()
+    }
+
+    /// Instances that wait on a breaker, by saga type.
+    pub(super) fn waiting_on(&self, caller: &Arc<str>, breaker: &Arc<str>) -> BTreeMap<String, u64> {
+        self.waiting
+            .get(&(Arc::clone(caller), Arc::clone(breaker)))
+            .into_iter()
+            .flatten()
+            .map(|(name, count)| (name.to_string(), *count))
+            .collect()
+    }
+
+    /// Breakers, as caller and name, whose waiting sagas changed since the last call.
+    pub(super) fn take_waiting_changes(&mut self) -> BTreeSet<BreakerName> {
+        std::mem::take(&mut self.waiting_changed)
+    }
+
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn tell(&mut self, addressed: Addressed<'_>, names: &mut Names) {
+        let place = self.place(addressed.name, addressed.id, names);
+        let Some(held) = self.held[place as usize].as_mut() else {
+            return;
+        };
+        let before = held.instance.traces.clone();
+        held.instance.tell(addressed);
+        for trace in held.instance.traces.difference(&before) {
+            self.by_trace.entry(*trace).or_default().push(place);
+        }
+        for trace in before.difference(&held.instance.traces) {
+            forget_place(&mut self.by_trace, trace, place);
+        }
+        let faults: Vec<Arc<str>> = held
+            .instance
+            .traces
+            .difference(&before)
+            .filter_map(|trace| self.faulty_traces.get(trace))
+            .flatten()
+            .cloned()
+            .collect();
+        for fault in faults {
+            held.instance.touch_by_fault(&fault);
+        }
+        self.mark_stale(place);
+    }
+
+    fn place(&mut self, name: &str, id: &str, names: &mut Names) -> Place {
+        let (name, id) = (cut(name), cut(id));
+        let key = key(name, id);
+        if let Some(place) = self.by_key.get(key.as_str()) {
+            return *place;
+        }
+        let name = names.share(name);
+        let held = Some(Box::new(Held {
+            instance: Instance::new(Arc::clone(&name), id),
+            row: None,
+            share: None,
+            due: None,
+            waits_on: None,
+            name,
+            is_stale: false,
+            is_changed: false,
+        }));
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.held[place as usize] = held;
+                place
+            }
+            None => {
+                self.held.push(held);
+                (self.held.len() - 1) as Place
+            }
+        };
+        self.by_key.insert(key.into_boxed_str(), place);
+        place
+    }
+
+    fn mark_stale(&mut self, place: Place) {
+        if let Some(held) = self.held[place as usize].as_mut().filter(|held| !held.is_stale) {
+            held.is_stale = true;
+            self.stale.push(place);
+        }
+    }
+
+    /// Draws the row anew and brings every index and number in line with it.
+    fn redraw(&mut self, place: Place, now: Time) {
+        let Some(mut held) = self.held[place as usize].take() else {
+            return;
+        };
+        held.is_stale = false;
+        if let Some(facts) = held.instance.facts() {
+            let row = held.instance.row(&facts, now);
+            self.index(place, held.row.as_ref(), &row);
+            self.count(&mut held, &facts, &row, now);
+            self.await_deadline(place, &mut held, facts.stuck_from.filter(|_| !row.stuck));
+            let waits_on = held.instance.waits_on_breaker(&facts);
+            self.wait(&mut held, waits_on);
+            if held.row.as_ref() != Some(&row) {
+                held.row = Some(row);
+                if !held.is_changed {
+                    held.is_changed = true;
+                    self.changed.push(place);
+                }
+            }
+        }
+        self.held[place as usize] = Some(held);
+    }
+
+    fn index(&mut self, place: Place, old: Option<&Saga>, new: &Saga) {
+        if let Some(old) = old {
+            self.by_start.remove(&(old.started_at, place));
+            self.open.remove(&(old.started_at, place));
+        }
+        self.by_start.insert((new.started_at, place));
+        if !new.state.is_final() {
+            self.open.insert((new.started_at, place));
+        }
+    }
+
+    fn count(&mut self, held: &mut Held, facts: &replay::Facts, row: &Saga, now: Time) {
+        if !self.types.contains_key(&held.name) {
+            if self.types.len() == TYPES_MAX {
+                return;
+            }
+            self.types.insert(Arc::clone(&held.name), TypeNumbers::default());
+        }
+        let Some(numbers) = self.types.get_mut(&held.name) else {
+            return;
+        };
+        match held.share.take() {
+            Some(share) => numbers.remove(&share),
+            None => numbers.started(row.started_at, now),
+        }
+        held.share = Some(numbers.add(facts, row.stuck));
+    }
+
+    fn await_deadline(&mut self, place: Place, held: &mut Held, due: Option<Time>) {
+        if let Some(old) = held.due.take() {
+            self.due.remove(&(old, place));
+        }
+        if let Some(due) = due {
+            self.due.insert((due, place));
+            held.due = Some(due);
+        }
+    }
+
+    fn wait(&mut self, held: &mut Held, on: Option<BreakerName>) {
+        if held.waits_on == on {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut held.waits_on, on.clone()) {
+            if let Some(types) = self.waiting.get_mut(&old) {
+                let left = types.get_mut(&held.name).map_or(0, |count| {
+                    *count = count.saturating_sub(1);
+                    *count
+                });
+                if left == 0 {
+                    types.remove(&held.name);
+                }
+                if types.is_empty() {
+                    self.waiting.remove(&old);
+                }
+            }
+            self.waiting_changed.insert(old);
+        }
+        if let Some(on) = on {
+            let types = self.waiting.entry(on.clone()).or_default();
+            *types.entry(Arc::clone(&held.name)).or_default() += 1;
+            self.waiting_changed.insert(on);
+        }
+    }
+
+    /// Lets go of an eighth at once when there are too many, so that the search for them is paid for rarely: ended
+    /// ones first, then those unchanged for longest.
+    fn make_room(&mut self) {
+        if self.by_start.len() <= self.limit {
+            return;
+        }
+        let surplus = self.by_start.len() - self.limit + self.limit / 8;
+        let mut ranked: Vec<(bool, Time, Place)> = self
+            .by_start
+            .iter()
+            .filter_map(|(_, place)| {
+                let row = self.row(*place)?;
+                Some((!row.state.is_final(), row.updated_at, *place))
+            })
+            .collect();
+        ranked.sort_unstable();
+        for (_, _, place) in ranked.into_iter().take(surplus) {
+            self.let_go(place);
+        }
+    }
+
+    fn let_go(&mut self, place: Place) {
+        let Some(mut held) = self.held[place as usize].take() else {
+            return;
+        };
+        self.await_deadline(place, &mut held, None);
+        self.wait(&mut held, None);
+        if let (Some(share), Some(numbers)) = (&held.share, self.types.get_mut(&held.name)) {
+            numbers.remove(share);
+        }
+        for trace in &held.instance.traces {
+            forget_place(&mut self.by_trace, trace, place);
+        }
+        if let Some(row) = held.row {
+            self.by_start.remove(&(row.started_at, place));
+            self.open.remove(&(row.started_at, place));
+            self.by_key.remove(key(&row.name, &row.id).as_str());
+            self.removed.push(row.key());
+        }
+        self.free.push(place);
+        self.dropped += 1;
+    }
+
+    fn row(&self, place: Place) -> Option<&Saga> {
+        self.held[place as usize].as_ref()?.row.as_ref()
+    }
+}
+
+fn forget_place(by_trace: &mut HashMap<TraceId, Vec<Place>>, trace: &TraceId, place: Place) {
+    if let Some(places) = by_trace.get_mut(trace) {
+        places.retain(|other| *other != place);
+        if places.is_empty() {
+            by_trace.remove(trace);
+        }
+    }
+}
+
+/// Name and id as one, with a mark between that neither can be mistaken for.
+fn key(name: &str, id: &str) -> String {
+    format!("{name}\u{1f}{id}")
+}

@@ -1,0 +1,359 @@
+//! Services: who was heard, and the rate, errors and durations of what enters them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sagascope_api::Time;
+use sagascope_api::services::{Operation, Service, ServiceDetail};
+use sagascope_conventions::attributes as key;
+
+use super::calls::{Counts, Durations, HISTORY_SLICES, SLICE_SECONDS, WINDOW_SECONDS};
+use super::names::{Names, cut};
+use crate::rows::{Resource, SpanKind, SpanRow, SpanStatus};
+
+/// Silence after which a service or an instance counts as down, seconds.
+pub(super) const HEARD_SECONDS: f64 = 10.0;
+/// Silence after which a service is forgotten, seconds.
+const FORGET_SECONDS: f64 = 3_600.0;
+/// Instances remembered of one service.
+const INSTANCES_MAX: usize = 64;
+/// Operations counted over all services.
+const OPERATIONS_MAX: usize = 2_000;
+
+/// Place of a service.
+pub(super) type ServiceId = u32;
+
+/// All services.
+#[derive(Debug)]
+pub(super) struct Services {
+    limit: usize,
+    all: Vec<Option<Known>>,
+    by_name: HashMap<Arc<str>, ServiceId>,
+    operations: usize,
+    faults: HashMap<Arc<str>, Vec<String>>,
+    removed: Vec<String>,
+    dropped: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: Arc<str>,
+    instances: HashMap<Arc<str>, Heard>,
+    first_seen_at: Time,
+    last_seen_at: Time,
+    restarts: u64,
+    counts: Counts,
+    durations: Durations,
+    operations: HashMap<Arc<str>, Vec<(SpanKind, Calls)>>,
+    /// The row last handed out.
+    sent: Option<Service>,
+    is_changed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    first_at: Time,
+    last_at: Time,
+}
+
+#[derive(Debug)]
+struct Calls {
+    since: Time,
+    counts: Counts,
+    durations: Durations,
+}
+
+impl Services {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            all: Vec::new(),
+            by_name: HashMap::new(),
+            operations: 0,
+            faults: HashMap::new(),
+            removed: Vec::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Notes that this resource was heard at `at`; `None` when there are too many services.
+    pub(super) fn hear(&mut self, resource: &Resource, at: Time, names: &mut Names) -> Option<ServiceId> {
+        let id = self.id(&resource.service, at, names)?;
+        let service = self.all[id as usize].as_mut()?;
+        service.last_seen_at = service.last_seen_at.max(at);
+        let restarts = resource.attributes.int(key::SERVICE_RESTART_COUNT).unwrap_or(0);
+        service.restarts = service.restarts.max(u64::try_from(restarts).unwrap_or(0));
+        service.hear_instance(&resource.instance, at, names);
+        service.is_changed = true;
+        Some(id)
+    }
+
+    /// Counts a span of this service.
+    pub(super) fn count(&mut self, id: ServiceId, span: &SpanRow, now: Time, names: &mut Names) {
+        let Some(service) = self.all[id as usize].as_mut() else {
+            return;
+        };
+        let (at, is_error) = (span.end(), span.status == SpanStatus::Error);
+        if span.kind.is_entry() && service.counts.add(at, now, is_error) {
+            service.durations.add(at, now, span.duration_nanos);
+            service.is_changed = true;
+        }
+        let Some(calls) = service.operation(span, now, &mut self.operations, names) else {
+            self.dropped += 1;
+            return;
+        };
+        if calls.counts.add(at, now, is_error) {
+            calls.durations.add(at, now, span.duration_nanos);
+        }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = Arc<str>> {
+        self.all.iter().flatten().map(|service| Arc::clone(&service.name))
+    }
+
+    pub(super) fn name(&self, id: ServiceId) -> Option<&Arc<str>> {
+        self.all.get(id as usize)?.as_ref().map(|service| &service.name)
+    }
+
+    /// Was this process heard within the last seconds?
+    pub(super) fn is_live(&self, service: &str, instance: &str, now: Time) -> bool {
+        self.heard(service, instance)
+            .is_some_and(|at| now.seconds_since(at) <= HEARD_SECONDS)
+    }
+
+    /// When this process was last heard.
+    pub(super) fn heard(&self, service: &str, instance: &str) -> Option<Time> {
+        let service = self.all[*self.by_name.get(service)? as usize].as_ref()?;
+        Some(service.instances.get(instance)?.last_at)
+    }
+
+    /// Did another process of the service start after this one was last heard?
+    pub(super) fn is_replaced(&self, service: &str, instance: &str) -> bool {
+        let known = self.by_name.get(service).and_then(|id| self.all[*id as usize].as_ref());
+        let last_at = self.heard(service, instance).unwrap_or_default();
+        known.is_some_and(|known| {
+            known
+                .instances
+                .iter()
+                .any(|(name, heard)| **name != *instance && heard.last_at > last_at)
+        })
+    }
+
+    /// Forgets the long silent.
+    pub(super) fn tick(&mut self, now: Time) {
+        for slot in &mut self.all {
+            let Some(service) = slot.take_if(|s| now.seconds_since(s.last_seen_at) > FORGET_SECONDS) else {
+                continue;
+            };
+            self.operations -= service.operations.values().map(Vec::len).sum::<usize>();
+            self.by_name.remove(&service.name);
+            self.removed.push(service.name.to_string());
+        }
+    }
+
+    /// Rows that differ from those last handed out. Rates change all the time and by themselves: they are handed out
+    /// when `rates` says so, a new service or one that went silent at once.
+    pub(super) fn take_changes(&mut self, now: Time, rates: bool) -> Option<(Vec<Service>, Vec<String>)> {
+        let mut rows = Vec::new();
+        for service in self.all.iter_mut().flatten() {
+            let is_due = service.is_changed || !service.is_at_rest(now);
+            if !(rates && is_due || service.is_up_news(now)) {
+                continue;
+            }
+            service.is_changed = false;
+            let row = service.row(self.faults.get(&service.name), now);
+            if service.sent.as_ref() != Some(&row) {
+                service.sent = Some(row.clone());
+                rows.push(row);
+            }
+        }
+        let removed = std::mem::take(&mut self.removed);
+        (!rows.is_empty() || !removed.is_empty()).then_some((rows, removed))
+    }
+
+    /// By name.
+    pub(super) fn rows(&self, now: Time) -> Vec<Service> {
+        let mut rows: Vec<Service> = self
+            .all
+            .iter()
+            .flatten()
+            .map(|service| service.row(self.faults.get(&service.name), now))
+            .collect();
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        rows
+    }
+
+    pub(super) fn detail(&self, name: &str, now: Time) -> Option<ServiceDetail> {
+        let service = self.all[*self.by_name.get(name)? as usize].as_ref()?;
+        let mut operations: Vec<Operation> = service
+            .operations
+            .iter()
+            .flat_map(|(name, kinds)| kinds.iter().map(move |(kind, calls)| calls.row(name, *kind, now)))
+            .collect();
+        operations.sort_by(|a, b| (&a.name, &a.kind).cmp(&(&b.name, &b.kind)));
+        Some(ServiceDetail {
+            service: service.row(self.faults.get(&service.name), now),
+            operations,
+        })
+    }
+
+    /// Replaces what is known of faults in force, as `(id, service)`.
+    pub(super) fn set_faults(&mut self, faults: &[(String, String)]) {
+        let mut by_service: HashMap<Arc<str>, Vec<String>> = HashMap::new();
+        for (id, service) in faults {
+            by_service
+                .entry(Arc::from(service.as_str()))
+                .or_default()
+                .push(id.clone());
+        }
+        self.faults = by_service;
+        for service in self.all.iter_mut().flatten() {
+            service.is_changed = true;
+        }
+    }
+
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn id(&mut self, name: &str, at: Time, names: &mut Names) -> Option<ServiceId> {
+        if let Some(id) = self.by_name.get(cut(name)) {
+            return Some(*id);
+        }
+        if self.by_name.len() >= self.limit {
+            self.dropped += 1;
+            return None;
+        }
+        let name = names.share(name);
+        let known = Some(Known::new(Arc::clone(&name), at));
+        // Places of forgotten services are not given out again: spans in the window still name them.
+        self.all.push(known);
+        let id = ServiceId::try_from(self.all.len() - 1).ok()?;
+        self.by_name.insert(name, id);
+        Some(id)
+    }
+}
+
+impl Known {
+    fn new(name: Arc<str>, at: Time) -> Self {
+        Self {
+            name,
+            instances: HashMap::new(),
+            first_seen_at: at,
+            last_seen_at: at,
+            restarts: 0,
+            counts: Counts::over_slices(HISTORY_SLICES + 1),
+            durations: Durations::default(),
+            operations: HashMap::new(),
+            sent: None,
+            is_changed: true,
+        }
+    }
+
+    fn hear_instance(&mut self, instance: &str, at: Time, names: &mut Names) {
+        if let Some(heard) = self.instances.get_mut(instance) {
+            heard.first_at = heard.first_at.min(at);
+            heard.last_at = heard.last_at.max(at);
+            return;
+        }
+        if self.instances.len() == INSTANCES_MAX {
+            let silent = self.instances.iter().min_by_key(|(_, heard)| heard.last_at);
+            if let Some(silent) = silent.map(|(name, _)| Arc::clone(name)) {
+                self.instances.remove(&silent);
+            }
+        }
+        let heard = Heard {
+            first_at: at,
+            last_at: at,
+        };
+        self.instances.insert(names.share(instance), heard);
+    }
+
+    fn operation(
+        &mut self,
+        span: &SpanRow,
+        now: Time,
+        operations: &mut usize,
+        names: &mut Names,
+    ) -> Option<&mut Calls> {
+        let name = cut(&span.name);
+        if !self.operations.contains_key(name) {
+            if *operations >= OPERATIONS_MAX {
+                return None;
+            }
+            self.operations.insert(names.share(name), Vec::new());
+        }
+        let kinds = self.operations.get_mut(name)?;
+        let place = match kinds.iter().position(|(kind, _)| *kind == span.kind) {
+            Some(place) => place,
+            None => {
+                *operations += 1;
+                kinds.push((span.kind, Calls::since(span.start.min(now))));
+                kinds.len() - 1
+            }
+        };
+        Some(&mut kinds[place].1)
+    }
+
+    fn is_up(&self, now: Time) -> bool {
+        now.seconds_since(self.last_seen_at) <= HEARD_SECONDS
+    }
+
+    /// Watchers do not know of it yet, or not that it came or went.
+    fn is_up_news(&self, now: Time) -> bool {
+        self.sent.as_ref().is_none_or(|sent| sent.up != self.is_up(now))
+    }
+
+    /// Nothing in the row can have changed by time alone.
+    fn is_at_rest(&self, now: Time) -> bool {
+        let history_seconds = (SLICE_SECONDS * (HISTORY_SLICES as u64 + 1)) as f64;
+        now.seconds_since(self.last_seen_at) > history_seconds.max(WINDOW_SECONDS as f64 + HEARD_SECONDS)
+    }
+
+    fn row(&self, faults: Option<&Vec<String>>, now: Time) -> Service {
+        let lately = |heard: &&Heard| now.seconds_since(heard.last_at) <= HEARD_SECONDS;
+        let (rate_per_second, error_ratio) = self.counts.rate(self.first_seen_at, now);
+        let [p50_ms, p95_ms, p99_ms] = self.durations.percentiles(now);
+        let history = self.counts.history(now);
+        Service {
+            name: self.name.to_string(),
+            instances: self.instances.values().filter(lately).count() as u64,
+            rate_per_second,
+            error_ratio,
+            p50_ms,
+            p95_ms,
+            p99_ms,
+            up: self.is_up(now),
+            restarts: self.restarts,
+            started_at: self.instances.values().map(|heard| heard.first_at).max(),
+            last_seen_at: self.last_seen_at,
+            rate_history: history.iter().map(|count| count.calls as f32).collect(),
+            error_history: history.iter().map(|count| count.errors as f32).collect(),
+            faults: faults.cloned().unwrap_or_default(),
+        }
+    }
+}
+
+impl Calls {
+    fn since(since: Time) -> Self {
+        Self {
+            since,
+            counts: Counts::over_slices((WINDOW_SECONDS / SLICE_SECONDS) as usize),
+            durations: Durations::default(),
+        }
+    }
+
+    fn row(&self, name: &str, kind: SpanKind, now: Time) -> Operation {
+        let (rate_per_second, error_ratio) = self.counts.rate(self.since, now);
+        let [p50_ms, p95_ms, p99_ms] = self.durations.percentiles(now);
+        Operation {
+            name: name.to_owned(),
+            kind: kind.as_str().to_owned(),
+            rate_per_second,
+            error_ratio,
+            p50_ms,
+            p95_ms,
+            p99_ms,
+        }
+    }
+}
