@@ -1,1 +1,42 @@
-//! Demo shop: analytics.
+//! Demo shop: read models over the events of others. `daily_sales` follows `orders.events`, `revenue` follows
+//! `payments.events`; each tells its position and lag, and can be paused.
+
+mod daily_sales;
+mod http;
+mod revenue;
+#[cfg(test)]
+mod tests;
+
+use sagascope_conventions::FaultKind;
+use shop_kit::capabilities::{CONSUMER, capabilities};
+use shop_kit::consumer::Subscription;
+use shop_kit::durable::Durable;
+use shop_kit::service::Service;
+
+/// Tables of both read models.
+const SCHEMA: &[&str] = &[daily_sales::SCHEMA, revenue::SCHEMA];
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When its port is taken or its database cannot be opened.
+pub async fn run() -> anyhow::Result<()> {
+    let faults = [&CONSUMER[..], &[FaultKind::PausedProjection]].concat();
+    let service = Service::start("analytics", capabilities(&faults))?;
+    let durable = Durable::open(&service, SCHEMA)?;
+    let daily_sales = Subscription {
+        group: "analytics.daily_sales",
+        topics: &["orders.events"],
+        projection: Some(daily_sales::NAME),
+    };
+    let revenue = Subscription {
+        group: "analytics.revenue",
+        topics: &["payments.events"],
+        projection: Some(revenue::NAME),
+    };
+    let _daily_sales = durable.consume(daily_sales, |tx, message, _| daily_sales::apply(tx, message));
+    let _revenue = durable.consume(revenue, |tx, message, _| revenue::apply(tx, message));
+    service
+        .serve(http::router(durable.db.clone()), durable.readiness())
+        .await
+}

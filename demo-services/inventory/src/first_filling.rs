@@ -5,8 +5,8 @@ use crate::stock::Shelf;
 /// Products of the catalog: `product-1` to `product-24`.
 const PRODUCTS: u32 = 24;
 /// Pieces of each; popular products are the first ones and get more.
-const PIECES: u64 = 400;
-const PIECES_OF_POPULAR: u64 = 1_200;
+const PIECES: u32 = 400;
+const PIECES_OF_POPULAR: u32 = 1_200;
 const POPULAR: u32 = 6;
 
 /// One full shelf a product.

@@ -1,8 +1,39 @@
-//! Demo shop: inventory.
+//! Demo shop: stock. Reserves, releases and sells goods, and never sells what is not there.
+//!
+//! To see the rules, open `reserve.rs`, `release.rs`, `confirm.rs` and `restock.rs`: each is a pure function.
+
+mod commands;
 mod confirm;
 mod first_filling;
+mod http;
 mod release;
 mod reservation;
 mod reserve;
 mod restock;
 mod stock;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use sagascope_conventions::FaultKind;
+use shop_kit::capabilities::capabilities;
+use shop_kit::durable::Durable;
+use shop_kit::service::Service;
+
+use crate::http::Inventory;
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When its port is taken or its database cannot be opened.
+pub async fn run() -> anyhow::Result<()> {
+    let faults = capabilities(&[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay]);
+    let service = Service::start("inventory", faults)?;
+    let durable = Durable::open(&service, store::SCHEMA)?;
+    durable.db.write(store::fill).await?;
+    let inventory = Inventory {
+        db: durable.db.clone(),
+        faults: service.faults.clone(),
+    };
+    service.serve(http::router(inventory), durable.readiness()).await
+}

@@ -78,7 +78,7 @@ impl Decision {
         let movement = |line: &Line| Movement {
             product_id: line.product_id.clone(),
             kind,
-            quantity: u64::from(line.quantity),
+            quantity: line.quantity,
         };
         Self {
             state,
@@ -107,7 +107,7 @@ pub(crate) enum Refusal {
         /// Pieces asked for.
         wanted: u32,
         /// Pieces there are.
-        on_hand: u64,
+        on_hand: u32,
     },
     /// 409: the release came first, so the goods must not be taken any more.
     #[error("the reservation has been released")]

@@ -26,7 +26,7 @@ pub(crate) fn reserve(
         let shelf = shelves.get(&line.product_id).ok_or_else(|| Refusal::UnknownProduct {
             product_id: line.product_id.clone(),
         })?;
-        if shelf.on_hand < u64::from(line.quantity) {
+        if shelf.on_hand < line.quantity {
             let (product_id, wanted) = (line.product_id.clone(), line.quantity);
             return Err(Refusal::OutOfStock {
                 product_id,
@@ -46,7 +46,7 @@ pub(crate) fn reserve(
 mod tests {
     use super::*;
 
-    fn shelves(on_hand: &[(&str, u64)]) -> BTreeMap<String, Shelf> {
+    fn shelves(on_hand: &[(&str, u32)]) -> BTreeMap<String, Shelf> {
         on_hand
             .iter()
             .map(|&(id, pieces)| (id.to_owned(), Shelf::new(id, pieces)))

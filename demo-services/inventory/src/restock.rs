@@ -4,7 +4,7 @@
 use crate::stock::{Movement, MovementKind, Shelf};
 
 /// A delivery comes when `on_hand` is at most this share of `initial`.
-const REORDER_SHARE: u64 = 5;
+const REORDER_SHARE: u32 = 5;
 
 /// The delivery that the shelf needs now, if any.
 pub(crate) fn restock(shelf: &Shelf) -> Option<Movement> {
@@ -20,7 +20,7 @@ pub(crate) fn restock(shelf: &Shelf) -> Option<Movement> {
 mod tests {
     use super::*;
 
-    fn delivery(initial: u64, on_hand: u64) -> Option<u64> {
+    fn delivery(initial: u32, on_hand: u32) -> Option<u32> {
         let shelf = Shelf {
             on_hand,
             ..Shelf::new("a", initial)

@@ -12,15 +12,15 @@ pub(crate) struct Shelf {
     /// Which product.
     pub(crate) product_id: String,
     /// Pieces at the very start.
-    pub(crate) initial: u64,
+    pub(crate) initial: u32,
     /// Pieces that deliveries brought since.
-    pub(crate) restocked: u64,
+    pub(crate) restocked: u32,
     /// Pieces that can be promised.
-    pub(crate) on_hand: u64,
+    pub(crate) on_hand: u32,
     /// Pieces promised to orders under way.
-    pub(crate) reserved: u64,
+    pub(crate) reserved: u32,
     /// Pieces gone.
-    pub(crate) sold: u64,
+    pub(crate) sold: u32,
 }
 
 /// What a movement does.
@@ -60,12 +60,12 @@ pub(crate) struct Movement {
     /// From where to where.
     pub(crate) kind: MovementKind,
     /// How many.
-    pub(crate) quantity: u64,
+    pub(crate) quantity: u32,
 }
 
 impl Shelf {
     /// A full shelf.
-    pub(crate) fn new(product_id: impl Into<String>, initial: u64) -> Self {
+    pub(crate) fn new(product_id: impl Into<String>, initial: u32) -> Self {
         Self {
             product_id: product_id.into(),
             initial,
@@ -77,7 +77,7 @@ impl Shelf {
     }
 
     /// The shelf after the movement, or `None` when there are not enough pieces where it takes them from.
-    pub(crate) fn after(&self, kind: MovementKind, quantity: u64) -> Option<Self> {
+    pub(crate) fn after(&self, kind: MovementKind, quantity: u32) -> Option<Self> {
         let mut shelf = self.clone();
         let (from, to) = match kind {
             MovementKind::Reserved => (&mut shelf.on_hand, &mut shelf.reserved),
@@ -97,7 +97,8 @@ impl Shelf {
 
     /// True when every piece is accounted for.
     pub(crate) fn agrees(&self) -> bool {
-        self.on_hand + self.reserved + self.sold == self.initial + self.restocked
+        let sum = |pieces: &[u32]| pieces.iter().copied().map(u64::from).sum::<u64>();
+        sum(&[self.on_hand, self.reserved, self.sold]) == sum(&[self.initial, self.restocked])
     }
 }
 
@@ -133,6 +134,6 @@ mod tests {
         assert_eq!(shelf.after(Released, 1), None);
         assert_eq!(shelf.after(Sold, 1), None);
         assert_eq!(shelf.after(Returned, 1), None);
-        assert_eq!(shelf.after(Restocked, u64::MAX), None);
+        assert_eq!(shelf.after(Restocked, u32::MAX), None);
     }
 }

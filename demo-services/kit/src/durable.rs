@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use rusqlite::Connection;
 
 use crate::broker::{HttpBroker, Message};
 use crate::consumer::{Consumer, Subscription};
 use crate::context::Context;
-use crate::database::{Database, Tx};
+use crate::database::{Database, DatabaseError, Tx};
 use crate::event_store::StoredEvent;
 use crate::outbox::OutboxRelay;
 use crate::projection::Projection;
 use crate::saga::{Policy, SagaDefinition, SagaRunner};
-use crate::service::Service;
+use crate::service::{Readiness, Service};
 use crate::state_events::StateEventRelay;
 use crate::{event_store, idempotency, inbox, outbox, projection, saga, state_events};
 
@@ -60,6 +61,16 @@ impl Durable {
         })
     }
 
+    /// Ready when the database answers. The broker may be away: outbox and inbox bridge that.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let db = self.db.clone();
+        Readiness::new().on("database", move || {
+            let db = db.clone();
+            async move { Ok(db.read(answers).await?) }
+        })
+    }
+
     /// Runs the sagas of a type: resumes what is unfinished, and picks up what [`saga::start`] starts.
     #[must_use]
     pub fn run_saga<D: SagaDefinition>(&self, definition: Arc<D>) -> SagaRunner {
@@ -83,4 +94,8 @@ impl Durable {
     {
         Projection::start(name, self.db.clone(), apply)
     }
+}
+
+fn answers(conn: &Connection) -> Result<(), DatabaseError> {
+    Ok(conn.query_row("SELECT 1", [], |_| Ok(()))?)
 }

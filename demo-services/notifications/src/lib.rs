@@ -1,1 +1,31 @@
-//! Demo shop: notifications.
+//! Demo shop: letters to customers. Listens to `orders.events` and writes one letter for each final state of an order,
+//! however often a message is delivered.
+
+mod http;
+mod letter;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use shop_kit::capabilities::{CONSUMER, capabilities};
+use shop_kit::consumer::Subscription;
+use shop_kit::durable::Durable;
+use shop_kit::service::Service;
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When its port is taken or its database cannot be opened.
+pub async fn run() -> anyhow::Result<()> {
+    let service = Service::start("notifications", capabilities(&CONSUMER))?;
+    let durable = Durable::open(&service, store::SCHEMA)?;
+    let subscription = Subscription {
+        group: "notifications",
+        topics: &["orders.events"],
+        projection: None,
+    };
+    let _consumer = durable.consume(subscription, |tx, message, _| store::handle(tx, message));
+    service
+        .serve(http::router(durable.db.clone()), durable.readiness())
+        .await
+}

@@ -1,5 +1,6 @@
 //! Create an order with its items: the first step of the order saga.
 
+use crate::add_item::add_item;
 use crate::order::{Item, Order, OrderEvent, Refusal, Status};
 
 /// Opens the order and puts its items in. Creating it again changes nothing: a step may run twice.
@@ -21,9 +22,10 @@ pub(crate) fn create_order(
         customer_id: customer_id.into(),
         currency: currency.into(),
     };
-    Ok(std::iter::once(created)
-        .chain(items.iter().cloned().map(OrderEvent::ItemAdded))
-        .collect())
+    items.iter().try_fold(vec![created], |mut events, item| {
+        events.extend(add_item(&Order::from_events(&events), item.clone())?);
+        Ok(events)
+    })
 }
 
 #[cfg(test)]

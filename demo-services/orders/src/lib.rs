@@ -1,7 +1,60 @@
-//! Demo shop: orders.
+//! Demo shop: orders. Event-sourced, with read models beside, and the orchestrator of the order saga.
+//!
+//! To see the rules, open `create_order.rs`, `confirm_order.rs` and `cancel_order.rs`; to see the saga, `order_saga.rs`.
+
 mod add_item;
 mod cancel_order;
 mod confirm_order;
 mod create_order;
+mod http;
 mod order;
+mod order_saga;
+mod order_store;
 mod place_order;
+mod prices;
+mod read_models;
+mod remote;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use sagascope_conventions::FaultKind;
+use shop_kit::capabilities::capabilities;
+use shop_kit::durable::Durable;
+use shop_kit::service::Service;
+
+use crate::http::Orders;
+use crate::order_saga::OrderSaga;
+use crate::prices::Prices;
+use crate::read_models::{by_customer, summary};
+use crate::remote::Peers;
+
+/// Tables of the read models; the orders themselves are in the kit's event store.
+const SCHEMA: &[&str] = &[summary::SCHEMA, by_customer::SCHEMA];
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When its port is taken or its database cannot be opened.
+pub async fn run() -> anyhow::Result<()> {
+    let service = Service::start(
+        "orders",
+        capabilities(&[FaultKind::PausedProjection, FaultKind::StoppedOutboxRelay]),
+    )?;
+    let durable = Durable::open(&service, SCHEMA)?;
+    let db = durable.db.clone();
+    let peers = Arc::new(Peers::of(&service));
+    let saga = Arc::new(OrderSaga::new(db.clone(), peers.clone(), &service.profile));
+    let _read_models = [
+        durable.project(summary::NAME, |tx, event| Ok(summary::apply(tx, event)?)),
+        durable.project(by_customer::NAME, |tx, event| Ok(by_customer::apply(tx, event)?)),
+    ];
+    let _sagas = durable.run_saga(saga.clone());
+    let orders = Orders {
+        db,
+        saga,
+        prices: Arc::new(Prices::new(peers)),
+    };
+    service.serve(http::router(orders), durable.readiness()).await
+}

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use shop_kit::{problem::Problem, request::check_id};
 
 /// Most lines of one order.
 pub(crate) const MAX_LINES: usize = 20;
 /// Most pieces of one line.
 pub(crate) const MAX_QUANTITY: u32 = 100;
-/// Longest id taken from outside.
-pub(crate) const MAX_ID_LENGTH: usize = 64;
 
 /// Body of `POST /api/v1/orders`. Prices are not the client's to choose: they come from the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,21 +30,12 @@ pub(crate) struct Line {
     pub(crate) quantity: u32,
 }
 
-/// A field that cannot be taken, and what it should have been.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Invalid {
-    /// Path of the field in the body.
-    pub(crate) field: String,
-    /// What to do.
-    pub(crate) detail: String,
-}
-
 impl PlaceOrder {
     /// Checks every limit, and joins lines of the same product so that each product is reserved once.
-    pub(crate) fn checked(self) -> Result<Self, Invalid> {
+    pub(crate) fn checked(self) -> Result<Self, Problem> {
         check_id("customer_id", &self.customer_id)?;
         if self.items.is_empty() || self.items.len() > MAX_LINES {
-            return Err(invalid("items", format!("give 1 to {MAX_LINES} items")));
+            return Err(Problem::bad_field("items", format!("give 1 to {MAX_LINES} items")));
         }
         let mut joined: BTreeMap<String, u32> = BTreeMap::new();
         for (index, line) in self.items.into_iter().enumerate() {
@@ -54,7 +44,7 @@ impl PlaceOrder {
             *quantity = quantity.saturating_add(line.quantity);
             if line.quantity == 0 || *quantity > MAX_QUANTITY {
                 let detail = format!("give 1 to {MAX_QUANTITY} pieces of a product");
-                return Err(invalid(format!("items[{index}].quantity"), detail));
+                return Err(Problem::bad_field(&format!("items[{index}].quantity"), detail));
             }
         }
         let items = joined
@@ -65,23 +55,6 @@ impl PlaceOrder {
             customer_id: self.customer_id,
             items,
         })
-    }
-}
-
-/// Ids go into URLs, file-free keys and terminals: plain words only.
-pub(crate) fn check_id(field: &str, id: &str) -> Result<(), Invalid> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if id.is_empty() || id.len() > MAX_ID_LENGTH || !id.chars().all(plain) {
-        let detail = format!("give 1 to {MAX_ID_LENGTH} letters, digits, `-`, `_` or `.`");
-        return Err(invalid(field, detail));
-    }
-    Ok(())
-}
-
-fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Invalid {
-    Invalid {
-        field: field.into(),
-        detail: detail.into(),
     }
 }
 
@@ -101,7 +74,11 @@ mod tests {
     }
 
     fn refused_field(command: PlaceOrder) -> String {
-        command.checked().expect_err("should be refused").field
+        command
+            .checked()
+            .expect_err("should be refused")
+            .field
+            .expect("names a field")
     }
 
     #[test]

@@ -1,6 +1,37 @@
-//! Demo shop: payments.
+//! Demo shop: money. Charges and refunds orders, event-sourced, with a double-entry ledger beside the events.
+//!
+//! To see the rules, open `charge.rs` and `refund.rs`; to see the books, `ledger.rs`.
+
 mod cards;
 mod charge;
+mod commands;
+mod http;
 mod ledger;
 mod payment;
 mod refund;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use sagascope_conventions::FaultKind;
+use shop_kit::capabilities::capabilities;
+use shop_kit::durable::Durable;
+use shop_kit::service::Service;
+
+use crate::http::Payments;
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When its port is taken or its database cannot be opened.
+pub async fn run() -> anyhow::Result<()> {
+    let faults = capabilities(&[FaultKind::DeclinedCards, FaultKind::StoppedOutboxRelay]);
+    let service = Service::start("payments", faults)?;
+    let durable = Durable::open(&service, store::SCHEMA)?;
+    let payments = Payments {
+        db: durable.db.clone(),
+        faults: service.faults.clone(),
+        seed: service.seed(),
+    };
+    service.serve(http::router(payments), durable.readiness()).await
+}

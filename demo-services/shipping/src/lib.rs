@@ -1,2 +1,25 @@
-//! Demo shop: shipping.
+//! Demo shop: parcels. Creates and cancels shipments, one an order.
+
+mod http;
 mod shipment;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use sagascope_conventions::FaultKind;
+use shop_kit::capabilities::capabilities;
+use shop_kit::durable::Durable;
+use shop_kit::service::Service;
+
+use crate::http::Shipping;
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When its port is taken or its database cannot be opened.
+pub async fn run() -> anyhow::Result<()> {
+    let service = Service::start("shipping", capabilities(&[FaultKind::StoppedOutboxRelay]))?;
+    let durable = Durable::open(&service, store::SCHEMA)?;
+    let shipping = Shipping { db: durable.db.clone() };
+    service.serve(http::router(shipping), durable.readiness()).await
+}

@@ -17,8 +17,9 @@ pub use machine::{Direction, Instance, Next, Progress, SagaData, Step, StepDefin
 pub use policy::Policy;
 pub use runner::SagaRunner;
 pub(crate) use store::TABLES;
-pub use store::{StartError, find, start};
+pub use store::{StartError, counts, find, start};
 
+use crate::context::Context;
 use crate::database::Tx;
 
 /// One saga type: its steps, and how each is executed and compensated.
@@ -39,11 +40,11 @@ pub trait SagaDefinition: Send + Sync + 'static {
     /// Executes one attempt of its compensation.
     fn compensate(&self, step: &str, data: &SagaData, context: StepContext) -> impl Future<Output = StepResult> + Send;
 
-    /// Runs in the transaction that makes the instance final.
+    /// Runs in the transaction that makes the instance final; `context` is that of the saga.
     ///
     /// # Errors
     /// An error takes that transaction back; it is tried again.
-    fn finished(&self, _tx: &Tx<'_>, _instance: &Instance) -> anyhow::Result<()> {
+    fn finished(&self, _tx: &Tx<'_>, _instance: &Instance, _context: &Context) -> anyhow::Result<()> {
         Ok(())
     }
 }

@@ -218,11 +218,11 @@ impl<D: SagaDefinition> Life<D> {
         let mut wait = BACKOFF.0;
         loop {
             let (instance, told, expected) = (self.instance.clone(), told.clone(), self.saved);
-            let definition = self.shared.definition.clone();
+            let (definition, context) = (self.shared.definition.clone(), self.span.context().clone());
             let saved = self.shared.db.write(move |tx| {
                 let saved = store::save(tx, &instance, expected, told)?;
                 if saved && instance.state.is_final() {
-                    definition.finished(tx, &instance)?;
+                    definition.finished(tx, &instance, &context)?;
                 }
                 anyhow::Ok(saved)
             });

@@ -1,6 +1,7 @@
 //! Saga instances in the database of their service.
 
 use rusqlite::{Connection, OptionalExtension, params};
+use sagascope_conventions::SagaState;
 use sagascope_instrument::Event;
 use sagascope_instrument::event::unix_nanos_now;
 use serde::Serialize;
@@ -137,4 +138,19 @@ fn insert(tx: &Tx<'_>, instance: &Instance, headers: &Headers, now: u64) -> Resu
         signed(now),
     ])?;
     Ok(inserted == 1)
+}
+
+/// How many instances of a type stand in each state.
+///
+/// # Errors
+/// When the database fails.
+pub fn counts(conn: &Connection, name: &str) -> Result<Vec<(SagaState, u32)>, DatabaseError> {
+    let mut query = conn.prepare_cached("SELECT state, count(*) FROM sagas WHERE name = ? GROUP BY state")?;
+    let mut rows = query.query([name])?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (word, count): (String, u32) = (row.get(0)?, row.get(1)?);
+        counts.extend(SagaState::parse(&word).map(|state| (state, count)));
+    }
+    Ok(counts)
 }

@@ -1,0 +1,71 @@
+//! Letters in the service's own database.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+use shop_kit::broker::Message;
+use shop_kit::database::{DatabaseError, Tx};
+
+use crate::letter::{Letter, write};
+
+/// Tables; one letter an order and final state, whatever is delivered how often.
+pub(crate) const SCHEMA: &[&str] = &["
+CREATE TABLE IF NOT EXISTS letters (
+    number INTEGER PRIMARY KEY,
+    order_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (order_id, state)
+) STRICT;
+"];
+
+/// Handles one message of `orders.events`.
+pub(crate) fn handle(tx: &Tx<'_>, message: &Message) -> anyhow::Result<()> {
+    let news = serde_json::from_value(message.payload.clone())?;
+    if let Some(letter) = write(&message.event_type, news) {
+        send(tx, &letter)?;
+    }
+    Ok(())
+}
+
+/// The outgoing mail of this shop is a table.
+fn send(tx: &Tx<'_>, letter: &Letter) -> Result<(), DatabaseError> {
+    let mut insert = tx.prepare_cached(
+        "INSERT OR IGNORE INTO letters (order_id, state, customer_id, subject, body) VALUES (?, ?, ?, ?, ?)",
+    )?;
+    let Letter {
+        order_id,
+        state,
+        customer_id,
+        subject,
+        body,
+    } = letter;
+    insert.execute(params![order_id, state, customer_id, subject, body])?;
+    Ok(())
+}
+
+/// Letters about an order.
+pub(crate) fn about(conn: &Connection, order_id: &str) -> Result<Vec<Letter>, DatabaseError> {
+    let mut query = conn.prepare_cached(
+        "SELECT order_id, state, customer_id, subject, body FROM letters WHERE order_id = ? ORDER BY number",
+    )?;
+    let letters = query.query_map([order_id], |row| {
+        Ok(Letter {
+            order_id: row.get(0)?,
+            state: row.get(1)?,
+            customer_id: row.get(2)?,
+            subject: row.get(3)?,
+            body: row.get(4)?,
+        })
+    })?;
+    Ok(letters.collect::<Result<_, _>>()?)
+}
+
+/// Letters by the state that they tell of.
+pub(crate) fn counts(conn: &Connection) -> Result<BTreeMap<String, u32>, DatabaseError> {
+    let mut query = conn.prepare_cached("SELECT state, count(*) FROM letters GROUP BY state")?;
+    let counts = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(counts.collect::<Result<_, _>>()?)
+}

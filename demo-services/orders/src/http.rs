@@ -1,0 +1,370 @@
+//! The service's HTTP interface: commands answer 202 and point to where the outcome can be read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::{HeaderValue, StatusCode, header};
+use sagascope_conventions::SagaState;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shop_kit::context::{self, Context};
+use shop_kit::database::{Database, DatabaseError, Tx};
+use shop_kit::event_store::AppendError;
+use shop_kit::idempotency::{self, Answer, Begin};
+use shop_kit::problem::Problem;
+use shop_kit::request::{Body, IdempotencyKey, check_id};
+use shop_kit::saga::{self, Instance, StartError};
+
+use crate::cancel_order::request_cancellation;
+use crate::order::{Item, Refusal};
+use crate::order_saga::{self, AcceptedOrder, OrderSaga};
+use crate::order_store;
+use crate::place_order::PlaceOrder;
+use crate::prices::Prices;
+use crate::read_models::{by_customer, summary};
+use crate::remote::Remote;
+
+/// Most orders on one page.
+const MAX_PAGE: u32 = 100;
+/// Longest reason of a cancellation.
+const MAX_REASON_LENGTH: usize = 256;
+
+/// What the handlers share.
+pub(crate) struct Orders<R> {
+    pub(crate) db: Database,
+    pub(crate) saga: Arc<OrderSaga<R>>,
+    pub(crate) prices: Arc<Prices<R>>,
+}
+
+impl<R> Clone for Orders<R> {
+    fn clone(&self) -> Self {
+        Self {
+            db: self.db.clone(),
+            saga: self.saga.clone(),
+            prices: self.prices.clone(),
+        }
+    }
+}
+
+/// Every route.
+pub(crate) fn router<R: Remote>(orders: Orders<R>) -> Router {
+    Router::new()
+        .route("/api/v1/orders", post(place_order::<R>).get(list_orders::<R>))
+        .route("/api/v1/orders/{id}", get(show_order::<R>))
+        .route("/api/v1/orders/{id}/cancel", post(cancel_order::<R>))
+        .route("/api/v1/statistics", get(statistics::<R>))
+        .route("/api/v1/audit", get(audit::<R>))
+        .with_state(orders)
+}
+
+async fn place_order<R: Remote>(
+    State(orders): State<Orders<R>>,
+    key: IdempotencyKey,
+    Body(command): Body<PlaceOrder>,
+) -> Result<Response, Problem> {
+    let key = key.required()?;
+    let command = command.checked()?;
+    let (items, currency) = orders.prices.quote(&command.items, Instant::now()).await?;
+    let accepted = AcceptedOrder {
+        customer_id: command.customer_id.clone(),
+        currency,
+        items,
+    };
+    let (saga, context) = (orders.saga.clone(), context::current());
+    let order_id = context::new_id();
+    let answer = orders
+        .db
+        .write(move |tx| accept(tx, &*saga, &key, &command, &accepted, &order_id, &context))
+        .await?;
+    let location = answer.body["status_url"]
+        .as_str()
+        .and_then(|url| HeaderValue::from_str(url).ok());
+    let mut response = answer.into_response();
+    if let Some(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Starts the saga under the key: a repeat is answered with the order that the first one started.
+fn accept<R: Remote>(
+    tx: &Tx<'_>,
+    saga: &OrderSaga<R>,
+    key: &str,
+    command: &PlaceOrder,
+    accepted: &AcceptedOrder,
+    order_id: &str,
+    context: &Context,
+) -> Result<Answer, Problem> {
+    // The key stands for what the client sent; prices may have changed between two attempts.
+    match idempotency::begin(tx, "place_order", key, command)? {
+        Begin::Stored(answer) => return Ok(answer),
+        Begin::First | Begin::Unfinished => {}
+        Begin::Conflict => {
+            let problem = Problem::conflict("key_reused", "the key was used for another order");
+            return Err(Problem {
+                field: Some("Idempotency-Key".into()),
+                ..problem
+            }
+            .detail("use a new key for a new order"));
+        }
+    }
+    saga::start(tx, saga, order_id, accepted, context).map_err(|error| match error {
+        StartError::Exists(_) => Problem::unavailable("the new order's id is taken; try again"),
+        StartError::Database(error) => error.into(),
+    })?;
+    let status_url = format!("/api/v1/orders/{order_id}");
+    let body = json!({
+        "order_id": order_id,
+        "status": "accepted",
+        "status_url": status_url,
+        "currency": accepted.currency,
+        "total_minor": accepted.total_minor(),
+    });
+    let answer = Answer {
+        status: StatusCode::ACCEPTED.as_u16(),
+        body,
+    };
+    idempotency::finish(tx, "place_order", key, &answer)?;
+    Ok(answer)
+}
+
+/// `GET /api/v1/orders/{id}`: the read model's row, and how far the saga is.
+#[derive(Debug, Serialize)]
+struct OrderView {
+    order_id: String,
+    customer_id: String,
+    status: String,
+    currency: String,
+    items: Vec<Item>,
+    total_minor: i64,
+    reason: Option<String>,
+    tracking_number: Option<String>,
+    saga: Option<SagaView>,
+}
+
+#[derive(Debug, Serialize)]
+struct SagaView {
+    state: SagaState,
+    step: Option<String>,
+}
+
+async fn show_order<R: Remote>(
+    State(orders): State<Orders<R>>,
+    Path(id): Path<String>,
+) -> Result<Json<OrderView>, Problem> {
+    let key = id.clone();
+    let read = move |conn: &rusqlite::Connection| {
+        Ok::<_, DatabaseError>((summary::find(conn, &key)?, saga::find(conn, order_saga::NAME, &key)?))
+    };
+    let (summary, instance) = orders.db.read(read).await?;
+    order_view(&id, summary, instance)?
+        .map(Json)
+        .ok_or_else(|| Problem::not_found("order", &id))
+}
+
+/// Accepted orders that the read model has not seen yet are shown from the saga, so that a client that follows the
+/// `Location` never meets a 404.
+fn order_view(
+    id: &str,
+    summary: Option<summary::Summary>,
+    instance: Option<Instance>,
+) -> Result<Option<OrderView>, Problem> {
+    let accepted: Option<AcceptedOrder> = match &instance {
+        Some(instance) => Some(instance.data.input().map_err(DatabaseError::from)?),
+        None => None,
+    };
+    let shipment: Option<serde_json::Value> = instance.as_ref().and_then(|instance| instance.data.output("ship"));
+    let tracking_number = shipment.and_then(|shipment| shipment["tracking_number"].as_str().map(str::to_owned));
+    let saga = instance.as_ref().map(|instance| SagaView {
+        state: instance.state,
+        step: current_step(instance),
+    });
+    Ok(match (summary, accepted) {
+        (Some(row), _) => Some(OrderView {
+            order_id: row.order_id,
+            customer_id: row.customer_id,
+            status: row.status,
+            currency: row.currency,
+            items: row.items,
+            total_minor: row.total_minor,
+            reason: row.reason,
+            tracking_number,
+            saga,
+        }),
+        (None, Some(accepted)) => Some(OrderView {
+            order_id: id.to_owned(),
+            total_minor: accepted.total_minor(),
+            customer_id: accepted.customer_id,
+            status: "accepted".to_owned(),
+            currency: accepted.currency,
+            items: accepted.items,
+            reason: instance.and_then(|instance| instance.reason),
+            tracking_number,
+            saga,
+        }),
+        (None, None) => None,
+    })
+}
+
+fn current_step(instance: &Instance) -> Option<String> {
+    match instance.next() {
+        saga::Next::Go { index, .. } => Some(instance.steps[index].name.clone()),
+        saga::Next::Nothing => None,
+    }
+}
+
+/// Query of `GET /api/v1/orders`.
+#[derive(Debug, Deserialize)]
+struct ListQuery {
+    customer_id: String,
+    limit: Option<u32>,
+    cursor: Option<i64>,
+}
+
+/// `GET /api/v1/orders?customer_id=`.
+#[derive(Debug, Serialize)]
+struct OrderList {
+    items: Vec<by_customer::CustomerOrder>,
+    next_cursor: Option<String>,
+}
+
+async fn list_orders<R: Remote>(
+    State(orders): State<Orders<R>>,
+    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<OrderList>, Problem> {
+    let Query(query) = query.map_err(|rejection| Problem::bad_field("customer_id", rejection.body_text()))?;
+    check_id("customer_id", &query.customer_id)?;
+    let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
+    let before = query.cursor.unwrap_or(i64::MAX);
+    let items = orders
+        .db
+        .read(move |conn| by_customer::list(conn, &query.customer_id, before, limit))
+        .await?;
+    let more = items.len() == limit as usize;
+    let next_cursor = items.last().filter(|_| more).map(|order| order.position.to_string());
+    Ok(Json(OrderList { items, next_cursor }))
+}
+
+/// Body of `POST /api/v1/orders/{id}/cancel`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cancel {
+    /// In the customer's words.
+    #[serde(default)]
+    reason: String,
+}
+
+async fn cancel_order<R: Remote>(
+    State(orders): State<Orders<R>>,
+    Path(id): Path<String>,
+    Body(command): Body<Cancel>,
+) -> Result<Response, Problem> {
+    check_id("id", &id)?;
+    if command.reason.len() > MAX_REASON_LENGTH {
+        return Err(Problem::bad_field(
+            "reason",
+            format!("give at most {MAX_REASON_LENGTH} bytes"),
+        ));
+    }
+    let reason = if command.reason.is_empty() {
+        "cancelled by the customer".to_owned()
+    } else {
+        command.reason
+    };
+    let context = context::current();
+    let key = id.clone();
+    orders.db.write(move |tx| request(tx, &key, &reason, &context)).await?;
+    let status_url = format!("/api/v1/orders/{id}");
+    let body = json!({ "order_id": id, "status": "cancelling", "status_url": status_url });
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, status_url)], Json(body)).into_response())
+}
+
+/// Notes the wish, unless the order is past the point of no return. The saga sees it before its next step.
+fn request(tx: &Tx<'_>, id: &str, reason: &str, context: &Context) -> Result<(), Problem> {
+    let instance = saga::find(tx, order_saga::NAME, id)?;
+    let order = order_store::load(tx, id)?;
+    let events = request_cancellation(&order, reason)?;
+    if events.is_empty() {
+        return Ok(());
+    }
+    if !instance.as_ref().is_some_and(order_saga::can_be_cancelled) {
+        return Err(Problem::conflict("too_late", "the order is being confirmed"));
+    }
+    order_store::record(tx, id, &order, &events, context).map_err(|error| match error {
+        AppendError::Conflict { .. } => Problem::conflict("conflict", "the order has changed; try again"),
+        AppendError::Database(error) => error.into(),
+    })?;
+    Ok(())
+}
+
+/// `GET /api/v1/statistics`: counts and money by status, from the read model.
+async fn statistics<R: Remote>(
+    State(orders): State<Orders<R>>,
+) -> Result<Json<BTreeMap<String, summary::Statistic>>, Problem> {
+    Ok(Json(orders.db.read(summary::statistics).await?))
+}
+
+/// `GET /api/v1/audit`: INV-03 and the orders' side of INV-01, from the event store and the sagas themselves.
+#[derive(Debug, Serialize)]
+struct Audit {
+    /// Every order whose saga completed is confirmed, and no other; nothing is in a state that it should not have.
+    agrees: bool,
+    /// Orders by their last state in the event store.
+    orders: BTreeMap<&'static str, u32>,
+    /// Sagas by state.
+    sagas: BTreeMap<&'static str, u32>,
+    /// Sum of all confirmed orders: what payments should have captured and not refunded, once nothing is under way.
+    confirmed_total_minor: i64,
+}
+
+async fn audit<R: Remote>(State(orders): State<Orders<R>>) -> Result<Json<Audit>, Problem> {
+    Ok(Json(orders.db.read(read_audit).await?))
+}
+
+fn read_audit(conn: &rusqlite::Connection) -> Result<Audit, DatabaseError> {
+    // One snapshot for all: a saga that ends between two statements would look like a difference.
+    let conn = conn.unchecked_transaction()?;
+    let mut sagas: BTreeMap<&'static str, u32> = SagaState::ALL.iter().map(|state| (state.as_str(), 0)).collect();
+    for (state, count) in saga::counts(&conn, order_saga::NAME)? {
+        sagas.insert(state.as_str(), count);
+    }
+    let count = |sql: &str| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
+    let created = count("SELECT count(DISTINCT aggregate_id) FROM events WHERE aggregate_type = 'order'")?;
+    let confirmed = count("SELECT count(*) FROM events WHERE event_type = 'OrderConfirmed'")?;
+    let cancelled = count("SELECT count(*) FROM events WHERE event_type = 'OrderCancelled'")?;
+    let confirmed_total_minor = conn
+        .prepare_cached(
+            "SELECT coalesce(sum(event_data ->> 'total_minor'), 0) FROM events WHERE event_type = 'OrderConfirmed'",
+        )?
+        .query_row([], |row| row.get(0))?;
+    let open = created.saturating_sub(confirmed + cancelled);
+    let under_way = sagas["running"] + sagas["compensating"];
+    let undone = sagas["compensated"] + sagas["compensating"] + sagas["failed"];
+    let agrees = confirmed == sagas["completed"] && cancelled <= undone && open <= under_way + sagas["failed"];
+    let orders = BTreeMap::from([("created", open), ("confirmed", confirmed), ("cancelled", cancelled)]);
+    Ok(Audit {
+        agrees,
+        orders,
+        sagas,
+        confirmed_total_minor,
+    })
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let title = refusal.to_string();
+        match refusal {
+            Refusal::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", &title),
+            Refusal::AlreadyConfirmed => Self::conflict("already_confirmed", &title),
+            Refusal::AlreadyCancelled => Self::conflict("already_cancelled", &title),
+            Refusal::CancellationRequested(_) => Self::conflict("cancellation_requested", &title),
+            Refusal::Empty => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "empty_order", &title),
+        }
+    }
+}

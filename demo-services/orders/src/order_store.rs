@@ -1,0 +1,112 @@
+//! Orders in the event store; what others may want to know goes out through the outbox in the same transaction.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use shop_kit::{
+    context::Context,
+    database::{DatabaseError, Tx},
+    event_store::{self, AppendError, NewEvent},
+    outbox,
+};
+
+use crate::order::{Order, OrderEvent, Status};
+
+/// Where the service tells what happened; the key of a message is the order's id.
+pub(crate) const TOPIC: &str = "orders.events";
+const AGGREGATE: &str = "order";
+
+/// The order as it stands.
+pub(crate) fn load(conn: &Connection, order_id: &str) -> Result<Order, DatabaseError> {
+    let stored = event_store::load(conn, order_id, 1)?;
+    let version = stored.last().map_or(0, |last| last.version);
+    let read = |stored: event_store::StoredEvent| OrderEvent::read(&stored.event_type, stored.data).transpose();
+    let events: Vec<OrderEvent> = stored.into_iter().filter_map(read).collect::<Result<_, _>>()?;
+    Ok(Order {
+        version,
+        ..Order::from_events(&events)
+    })
+}
+
+/// Appends what was decided on `order`, and answers the order afterwards.
+pub(crate) fn record(
+    tx: &Tx<'_>,
+    order_id: &str,
+    order: &Order,
+    events: &[OrderEvent],
+    context: &Context,
+) -> Result<Order, AppendError> {
+    let new: Vec<NewEvent> = events
+        .iter()
+        .map(|event| NewEvent {
+            event_type: event.name().into(),
+            data: event.data(),
+        })
+        .collect();
+    event_store::append(tx, AGGREGATE, order_id, order.version, &new, context)?;
+    let after = events.iter().fold(order.clone(), |mut order, event| {
+        order.apply(event);
+        order
+    });
+    let at = now(tx)?;
+    for event in events {
+        if let Some(message) = message(order_id, order, &after, event, &at) {
+            outbox::enqueue(tx, TOPIC, order_id, event.name(), &message, context)?;
+        }
+    }
+    Ok(after)
+}
+
+/// What others hear of an event: the whole order, so that nobody has to ask back. Steps inside an order stay inside.
+fn message(order_id: &str, before: &Order, after: &Order, event: &OrderEvent, at: &str) -> Option<Value> {
+    let reason = match event {
+        OrderEvent::ItemAdded(_) | OrderEvent::CancellationRequested { .. } => return None,
+        OrderEvent::OrderCreated { .. } | OrderEvent::OrderConfirmed { .. } => None,
+        OrderEvent::OrderCancelled { reason } => Some(reason),
+    };
+    Some(json!({
+        "order_id": order_id,
+        "customer_id": after.customer_id,
+        "currency": after.currency,
+        "items": after.items,
+        "total_minor": after.total_minor(),
+        "was_confirmed": before.status == Status::Confirmed,
+        "reason": reason,
+        "at": at,
+    }))
+}
+
+/// The time of this transaction, RFC 3339.
+fn now(conn: &Connection) -> Result<String, DatabaseError> {
+    let mut query = conn.prepare_cached("SELECT strftime('%Y-%m-%dT%H:%M:%fZ')")?;
+    Ok(query.query_row([], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Item;
+
+    #[test]
+    fn others_hear_of_the_whole_order_and_not_of_its_inner_steps() {
+        let item = Item {
+            product_id: "product-1".into(),
+            quantity: 2,
+            unit_price_minor: 5_000,
+        };
+        let created = OrderEvent::OrderCreated {
+            customer_id: "c-1".into(),
+            currency: "EUR".into(),
+        };
+        let after = Order::from_events(&[created.clone(), OrderEvent::ItemAdded(item.clone())]);
+        let told = message("o-1", &Order::default(), &after, &created, "2026-01-01T00:00:00Z").expect("is told");
+        assert_eq!(
+            (&told["order_id"], &told["total_minor"]),
+            (&json!("o-1"), &json!(10_000))
+        );
+        assert_eq!(told["items"][0]["product_id"], "product-1");
+        assert_eq!(
+            message("o-1", &Order::default(), &after, &OrderEvent::ItemAdded(item), ""),
+            None
+        );
+    }
+}
