@@ -1,0 +1,80 @@
+//! How a collector is set up.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sagascope_api::overview::Demo;
+use sagascope_store::Durability;
+
+use crate::assets::{Assets, NoAssets};
+
+/// Ports to listen on; 0 takes any free one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// OTLP over gRPC.
+    pub grpc: u16,
+    /// OTLP over HTTP.
+    pub http: u16,
+    /// Page, API, live stream, control.
+    pub api: u16,
+}
+
+impl Ports {
+    /// `base`, `base + 1` and `base + 2`.
+    #[must_use]
+    pub const fn from_base(base: u16) -> Self {
+        Self {
+            grpc: base,
+            http: base.saturating_add(1),
+            api: base.saturating_add(2),
+        }
+    }
+}
+
+/// Everything a collector is told at start.
+#[derive(Clone)]
+pub struct Config {
+    /// Address to listen on; anything but loopback makes reading need the token too.
+    pub bind: IpAddr,
+    /// Ports.
+    pub ports: Ports,
+    /// Where log, token and session secret are kept.
+    pub data_dir: PathBuf,
+    /// The token for control; made up and kept in `<data-dir>/token` when absent.
+    pub token: Option<String>,
+    /// Names beside loopback that a `Host` header may give, with or without a port.
+    pub allowed_hosts: Vec<String>,
+    /// When telemetry is acknowledged.
+    pub durability: Durability,
+    /// Bytes of rows held in memory for queries.
+    pub memory_cap_bytes: usize,
+    /// Bytes of log on disk; the oldest go first.
+    pub storage_cap_bytes: u64,
+    /// Free disk space below which telemetry is refused, retryably.
+    pub free_floor_bytes: u64,
+    /// The demo that runs beside this collector.
+    pub demo: Option<Demo>,
+    /// The page.
+    pub assets: Arc<dyn Assets>,
+}
+
+impl Config {
+    /// The defaults: loopback, ports 4317 to 4319, no page, no demo.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ports: Ports::from_base(4317),
+            data_dir: data_dir.into(),
+            token: None,
+            allowed_hosts: Vec::new(),
+            durability: Durability::Fsync,
+            memory_cap_bytes: 256 << 20,
+            storage_cap_bytes: 1 << 30,
+            free_floor_bytes: 256 << 20,
+            demo: None,
+            assets: Arc::new(NoAssets),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Faults and traffic: what a person may do to the running cluster.
+//!
+//! [`board`] is the pure part; [`command`] is how the loop applies it; [`http`] and [`stream`] are the rim.
+
+pub(crate) mod board;
+pub(crate) mod command;
+pub(crate) mod http;
+mod kinds;
+mod request;
+mod stream;
+
+pub(crate) use stream::stream;

@@ -1,0 +1,125 @@
+//! Our own accept loop: header timeout, connection cap, graceful end.
+
+mod first_bytes;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::app::{App, count, stopped};
+use first_bytes::FirstBytes;
+
+/// Connections per port; further ones wait in the system's backlog.
+const CONNECTIONS: usize = 1_024;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+const HEADER_BYTES: u32 = 16 << 10;
+const HTTP2_STREAMS: u32 = 256;
+const HTTP2_PING: Duration = Duration::from_secs(60);
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// What is under way at the end gets this long.
+const DRAIN: Duration = Duration::from_secs(2);
+/// After a failed accept (no descriptors left), before the next.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Which protocols a port speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/2 only, for gRPC.
+    Grpc,
+    /// HTTP/1.1 and HTTP/2.
+    Http,
+}
+
+/// Takes a port.
+pub(crate) async fn bind(address: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((address, port)).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Serves `router` until told to stop.
+pub(crate) async fn serve(listener: TcpListener, router: Router, protocol: Protocol, app: Arc<App>) {
+    let mut stopping = app.stopping.clone();
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            break;
+        };
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopped(&mut stopping) => break,
+        };
+        match stream {
+            Ok((stream, _)) => {
+                count(&app.counters.connections);
+                let (router, stopping) = (router.clone(), app.stopping.clone());
+                connections.spawn(async move {
+                    connection(stream, router, protocol, stopping).await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let drained = tokio::time::timeout(DRAIN, async { while connections.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, protocol: Protocol, mut stopping: watch::Receiver<bool>) {
+    // Small answers and live messages should not wait for more.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let stream = TokioIo::new(FirstBytes::new(stream, HEADER_TIMEOUT));
+    let builder = builder(protocol);
+    let mut connection = pin!(builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(router)));
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stopped(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(error = %error, "a connection ended");
+    }
+}
+
+fn builder(protocol: Protocol) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    if protocol == Protocol::Grpc {
+        builder = builder.http2_only();
+    }
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEADER_BYTES as usize * 4);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_header_list_size(HEADER_BYTES)
+        .keep_alive_interval(HTTP2_PING)
+        .keep_alive_timeout(HTTP2_PING_TIMEOUT)
+        .adaptive_window(true);
+    builder
+}

@@ -1,0 +1,196 @@
+//! Health, readiness, and our own numbers in Prometheus text.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use sagascope_store::Signal;
+
+use crate::app::{App, get};
+
+/// `GET /healthz`: the process answers.
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the log is replayed, queries answer, and telemetry is taken.
+pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
+    if !app.is_ready() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "reading the log\n").into_response();
+    }
+    match app.wal.status().failed {
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("the log failed: {reason}\n")).into_response(),
+        None => "ready\n".into_response(),
+    }
+}
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        text(&app),
+    )
+        .into_response()
+}
+
+fn text(app: &App) -> String {
+    let mut out = Text(String::new());
+    let (head_dropped, head_bytes, dropped, lag_ms) = {
+        let world = app.read();
+        (
+            world.head.dropped(),
+            world.head.bytes(),
+            world.projections.dropped(),
+            world.projection_lag_ms,
+        )
+    };
+    let status = app.wal.status();
+    let counters = &app.counters;
+    out.family(
+        "sagascope_records_total",
+        "counter",
+        "Telemetry records by signal and outcome.",
+    );
+    for (signal, name, dropped) in [
+        (Signal::Traces, "spans", head_dropped.spans),
+        (Signal::Logs, "logs", head_dropped.logs),
+        (Signal::Metrics, "points", 0),
+    ] {
+        let of = counters.of(signal);
+        for (outcome, value) in [
+            ("accepted", get(&of.accepted)),
+            ("rejected", get(&of.rejected)),
+            ("dropped", dropped),
+        ] {
+            out.line(
+                &format!("sagascope_records_total{{signal=\"{name}\",outcome=\"{outcome}\"}}"),
+                value,
+            );
+        }
+    }
+    out.family(
+        "sagascope_requests_refused_total",
+        "counter",
+        "Requests refused, by reason.",
+    );
+    for (reason, value) in [
+        ("malformed", get(&counters.malformed)),
+        ("oversized", get(&counters.oversized)),
+        ("pushed_back", get(&counters.pushed_back)),
+        ("forbidden", get(&counters.forbidden)),
+        ("unauthorised", get(&counters.unauthorised)),
+    ] {
+        out.line(
+            &format!("sagascope_requests_refused_total{{reason=\"{reason}\"}}"),
+            value,
+        );
+    }
+    let rest: [(&str, &str, &str, u64); 13] = [
+        (
+            "sagascope_connections_total",
+            "counter",
+            "Connections taken.",
+            get(&counters.connections),
+        ),
+        (
+            "sagascope_projections_dropped_total",
+            "counter",
+            "Rows the projections let go.",
+            dropped,
+        ),
+        (
+            "sagascope_head_bytes",
+            "gauge",
+            "Rows held in memory for queries.",
+            head_bytes as u64,
+        ),
+        (
+            "sagascope_intake_budget_bytes",
+            "gauge",
+            "Bytes that requests may still take.",
+            app.budget.left() as u64,
+        ),
+        (
+            "sagascope_log_bytes",
+            "gauge",
+            "Bytes of the log on disk.",
+            status.bytes,
+        ),
+        (
+            "sagascope_log_records_total",
+            "counter",
+            "Records appended to the log.",
+            status.appended,
+        ),
+        (
+            "sagascope_log_commits_total",
+            "counter",
+            "Groups of records committed.",
+            status.commits,
+        ),
+        (
+            "sagascope_log_files_removed_total",
+            "counter",
+            "Files removed to stay under the cap.",
+            status.files_removed,
+        ),
+        (
+            "sagascope_log_failed",
+            "gauge",
+            "1 once the log takes nothing more.",
+            status.failed.is_some().into(),
+        ),
+        (
+            "sagascope_log_no_space",
+            "gauge",
+            "1 while the disk is nearly full.",
+            status.no_space.into(),
+        ),
+        (
+            "sagascope_live_watchers",
+            "gauge",
+            "Watchers of the live stream.",
+            get(&counters.watchers),
+        ),
+        (
+            "sagascope_live_missed_total",
+            "counter",
+            "Messages that slow watchers missed.",
+            get(&counters.missed),
+        ),
+        (
+            "sagascope_live_logs_unsampled_total",
+            "counter",
+            "Log rows left out of the stream.",
+            get(&counters.unsampled_logs),
+        ),
+    ];
+    for (name, kind, help, value) in rest {
+        out.family(name, kind, help);
+        out.line(name, value);
+    }
+    out.family(
+        "sagascope_projection_lag_seconds",
+        "gauge",
+        "From receipt to projection, of the last batch.",
+    );
+    out.line("sagascope_projection_lag_seconds", lag_ms / 1e3);
+    out.family("sagascope_uptime_seconds", "gauge", "Since the start.");
+    out.line("sagascope_uptime_seconds", app.started.elapsed().as_secs_f64());
+    out.0
+}
+
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a String does not fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, series: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "{series} {value}");
+    }
+}

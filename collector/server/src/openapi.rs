@@ -1,0 +1,189 @@
+//! The OpenAPI document, made from one table of the paths.
+
+use axum::Json;
+use serde_json::{Value, json};
+
+/// Method, path, what it answers, query parameters.
+type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+const PAGED: &[&str] = &["limit", "cursor"];
+
+pub(crate) const PATHS: &[Row] = &[
+    ("get", "/healthz", "The process answers", &[]),
+    ("get", "/readyz", "The log is replayed and queries answer", &[]),
+    ("get", "/metrics", "The collector's own numbers, Prometheus text", &[]),
+    ("get", "/api/v1/overview", "The whole in numbers", &[]),
+    ("get", "/api/v1/services", "Services: rate, errors, durations", PAGED),
+    ("get", "/api/v1/services/{name}", "One service by operation", &[]),
+    ("get", "/api/v1/service-map", "Who calls whom", &[]),
+    (
+        "get",
+        "/api/v1/sagas",
+        "Saga instances, newest first",
+        &["name", "state", "q", "stuck", "since", "until", "limit", "cursor"],
+    ),
+    (
+        "get",
+        "/api/v1/sagas/{id}",
+        "One instance with steps, compensations, events",
+        &["name"],
+    ),
+    ("get", "/api/v1/saga-types/{name}", "The flow graph of a type", &[]),
+    ("get", "/api/v1/breakers", "Circuit breakers", PAGED),
+    ("get", "/api/v1/breakers/{id}", "One breaker with its history", &[]),
+    ("get", "/api/v1/read-models", "Read models: position, head, lag", PAGED),
+    ("get", "/api/v1/outboxes", "Outboxes: backlog, age", PAGED),
+    ("get", "/api/v1/dead-letters", "Messages given up, newest first", PAGED),
+    (
+        "get",
+        "/api/v1/correlations/{id}",
+        "Everything that carries a correlation id",
+        &[],
+    ),
+    (
+        "get",
+        "/api/v1/traces",
+        "Traces, newest first",
+        &["q", "since", "until", "limit", "cursor"],
+    ),
+    ("get", "/api/v1/traces/{id}", "One trace in waterfall order", &[]),
+    (
+        "get",
+        "/api/v1/logs",
+        "Log records, newest first",
+        &["q", "since", "until", "limit", "cursor"],
+    ),
+    (
+        "get",
+        "/api/v1/explain/{id}",
+        "What happened to a saga, correlation or trace, and why",
+        &[],
+    ),
+    (
+        "get",
+        "/api/v1/live",
+        "Live stream: server-sent events, or a WebSocket",
+        &["topics", "last_id"],
+    ),
+    ("get", "/api/v1/fault-catalogue", "What can be injected where, now", &[]),
+    ("get", "/api/v1/faults", "Faults, newest first", &[]),
+    ("post", "/api/v1/faults", "Arm a fault", &[]),
+    ("delete", "/api/v1/faults", "Clear all faults", &[]),
+    ("get", "/api/v1/faults/{id}", "One fault", &[]),
+    ("delete", "/api/v1/faults/{id}", "Clear one fault", &[]),
+    (
+        "post",
+        "/api/v1/faults/register",
+        "A service tells what it can honour",
+        &[],
+    ),
+    (
+        "post",
+        "/api/v1/faults/acknowledgements",
+        "A service tells what it did",
+        &[],
+    ),
+    (
+        "get",
+        "/api/v1/faults/stream",
+        "Commands to one service process, server-sent events",
+        &["service", "instance"],
+    ),
+    (
+        "get",
+        "/api/v1/traffic",
+        "What the demo's shoppers are asked to do",
+        &[],
+    ),
+    ("put", "/api/v1/traffic", "Ask the shoppers for another rate", &[]),
+    ("get", "/api/v1/openapi.json", "This document", &[]),
+];
+
+/// `GET /api/v1/openapi.json`.
+pub(crate) async fn document() -> Json<Value> {
+    let mut paths = serde_json::Map::new();
+    for row in PATHS {
+        let entry = paths.entry(row.1).or_insert_with(|| json!({}));
+        entry[row.0] = operation(row);
+    }
+    Json(json!({
+        "openapi": "3.1.0",
+        "info": {"title": "Sagascope collector", "version": env!("CARGO_PKG_VERSION")},
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Problem": problem(), "FaultRequest": fault_request()},
+        },
+    }))
+}
+
+fn operation((method, path, summary, query): &Row) -> Value {
+    let in_path = path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let path_parameters =
+        in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let query_parameters = query.iter().map(|name| {
+        json!({"name": name, "in": "query", "schema": {"type": if *name == "limit" { "integer" } else { "string" }}})
+    });
+    let mut operation = json!({
+        "summary": summary,
+        "parameters": path_parameters.chain(query_parameters).collect::<Vec<_>>(),
+        "responses": {
+            "2XX": {"description": summary},
+            "default": {
+                "description": "A refusal",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        },
+    });
+    if *method != "get" || path.ends_with("/stream") {
+        operation["security"] = json!([{"token": []}]);
+    }
+    if *method == "post" && path.ends_with("/faults") {
+        operation["requestBody"] =
+            json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/FaultRequest"}}}});
+    }
+    operation
+}
+
+fn problem() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "required": ["status", "code", "title", "detail"],
+        "properties": {
+            "status": {"type": "integer"}, "code": text, "title": text, "detail": text,
+            "field": {"type": ["string", "null"]},
+        },
+    })
+}
+
+fn fault_request() -> Value {
+    let text = json!({"type": "string"});
+    let kinds: Vec<&str> = sagascope_conventions::FaultKind::ALL
+        .iter()
+        .map(|kind| kind.as_str())
+        .collect();
+    json!({
+        "type": "object",
+        "required": ["target", "kind", "duration_seconds"],
+        "properties": {
+            "target": {
+                "type": "object", "required": ["service"],
+                "properties": {"service": text, "operation": text, "instance": text},
+            },
+            "kind": {"enum": kinds},
+            "strength": {
+                "type": "object",
+                "properties": {
+                    "percent": {"type": "integer", "minimum": 1, "maximum": 100},
+                    "delay_ms": {"type": "integer", "minimum": 1},
+                    "peer": text, "offset_ms": {"type": "integer"},
+                },
+            },
+            "duration_seconds": {"type": "integer", "minimum": 1, "maximum": 3600},
+            "seed": {"type": "integer"},
+        },
+    })
+}

@@ -1,0 +1,74 @@
+//! The whole in numbers.
+
+use std::collections::BTreeMap;
+
+use sagascope_api::overview::{Ingest, Overview, SignalCounts, Storage};
+use sagascope_conventions::{BreakerState, ProjectionState};
+use sagascope_store::Signal;
+
+use crate::app::{self, App, World, get};
+
+/// The row of `GET /api/v1/overview` and of the topic.
+pub(crate) fn overview(app: &App, world: &World) -> Overview {
+    let now = app::now();
+    let projections = &world.projections;
+    let saga_types = projections.saga_types(now);
+    let mut sagas = BTreeMap::new();
+    for (state, number) in saga_types.iter().flat_map(|summary| &summary.states) {
+        *sagas.entry(*state).or_default() += number;
+    }
+    let open = |state| matches!(state, Some(BreakerState::Open | BreakerState::ForcedOpen));
+    let breakers = projections.breakers(now);
+    let models = projections.read_models(now);
+    Overview {
+        now,
+        ingest: ingest(app, world),
+        storage: storage(app),
+        sagas,
+        stuck: saga_types.iter().map(|summary| summary.stuck).sum(),
+        saga_types,
+        open_breakers: breakers
+            .iter()
+            .filter(|breaker| breaker.live && open(breaker.state))
+            .count() as u64,
+        stalled_models: models
+            .iter()
+            .filter(|model| model.state == ProjectionState::Stalled)
+            .count() as u64,
+        dead_letters: projections.dead_letters().len() as u64,
+        active_faults: world.board.active().count() as u64,
+        watchers: get(&app.counters.watchers),
+        uptime_seconds: app.started.elapsed().as_secs_f64(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        durability: app.config.durability.as_str().into(),
+        projection_lag_ms: world.projection_lag_ms,
+        demo: app.config.demo.clone().map(|mut demo| {
+            demo.orders_per_second = world.board.traffic().unwrap_or(demo.orders_per_second);
+            demo
+        }),
+    }
+}
+
+fn ingest(app: &App, world: &World) -> Ingest {
+    let dropped = world.head.dropped();
+    let counts = |signal, dropped| SignalCounts {
+        accepted: get(&app.counters.of(signal).accepted),
+        rejected: get(&app.counters.of(signal).rejected),
+        dropped,
+        per_second: world.rates.per_second(signal),
+    };
+    Ingest {
+        spans: counts(Signal::Traces, dropped.spans),
+        logs: counts(Signal::Logs, dropped.logs),
+        points: counts(Signal::Metrics, 0),
+    }
+}
+
+fn storage(app: &App) -> Storage {
+    let status = app.wal.status();
+    Storage {
+        bytes: status.bytes,
+        cap_bytes: app.config.storage_cap_bytes,
+        oldest: status.oldest,
+    }
+}

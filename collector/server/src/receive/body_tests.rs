@@ -1,0 +1,97 @@
+//! Bodies as clients send them, and as attackers do.
+
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use http::HeaderValue;
+
+use super::*;
+
+fn packed(encoding: Encoding, data: &[u8]) -> Vec<u8> {
+    match encoding {
+        Encoding::Identity => data.to_vec(),
+        Encoding::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(data).unwrap();
+            encoder.finish().unwrap()
+        }
+        Encoding::Deflate => {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(data).unwrap();
+            encoder.finish().unwrap()
+        }
+        Encoding::Zstd => zstd::bulk::compress(data, 3).unwrap(),
+    }
+}
+
+fn budget() -> Budget {
+    Budget::new(2 * LIMIT)
+}
+
+const ALL: [Encoding; 4] = [Encoding::Identity, Encoding::Gzip, Encoding::Deflate, Encoding::Zstd];
+
+#[tokio::test]
+async fn every_encoding_is_read() {
+    for encoding in ALL {
+        for data in [&b""[..], b"hello", &[7; 100_000]] {
+            let body = Body::from(packed(encoding, data));
+            let (read, _share) = read(body, encoding, &budget())
+                .await
+                .unwrap_or_else(|e| panic!("{encoding:?}: {e}"));
+            assert_eq!(read, data, "{encoding:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a13_a_bomb_costs_no_more_than_the_limit() {
+    let zeros = vec![0; LIMIT + 1];
+    let budget = budget();
+    for encoding in ALL {
+        let body = Body::from(packed(encoding, &zeros));
+        assert_eq!(
+            read(body, encoding, &budget).await.err(),
+            Some(BodyError::TooLarge),
+            "{encoding:?}"
+        );
+        assert_eq!(budget.left(), 2 * LIMIT, "given back");
+    }
+}
+
+#[tokio::test]
+async fn a_used_up_budget_pushes_back() {
+    let small = Budget::new(8 << 10);
+    let body = Body::from(vec![1; 100_000]);
+    assert_eq!(
+        read(body, Encoding::Identity, &small).await.err(),
+        Some(BodyError::Busy)
+    );
+}
+
+#[tokio::test]
+async fn garbage_and_cut_bodies_are_broken() {
+    for encoding in [Encoding::Gzip, Encoding::Deflate, Encoding::Zstd] {
+        let outcome = read(Body::from("not compressed at all"), encoding, &budget()).await;
+        assert!(matches!(outcome.err(), Some(BodyError::Broken(_))), "{encoding:?}");
+    }
+    for encoding in [Encoding::Gzip, Encoding::Deflate] {
+        let whole = packed(encoding, &[9; 5_000]);
+        let cut = whole[..whole.len() / 2].to_vec();
+        let outcome = read(Body::from(cut), encoding, &budget()).await;
+        assert!(matches!(outcome.err(), Some(BodyError::Broken(_))), "{encoding:?}");
+    }
+}
+
+#[test]
+fn encodings_by_header() {
+    let with = |value: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(value));
+        Encoding::of(&headers)
+    };
+    assert_eq!(with("GZIP"), Ok(Encoding::Gzip));
+    assert_eq!(with("zstd"), Ok(Encoding::Zstd));
+    assert_eq!(Encoding::of(&HeaderMap::new()), Ok(Encoding::Identity));
+    for refused in ["br", "gzip, gzip", "snappy"] {
+        assert_eq!(with(refused), Err(BodyError::Encoding), "{refused}");
+    }
+}

@@ -1,0 +1,128 @@
+//! OTLP comes in: by gRPC and by HTTP, into the log, then to the one loop.
+//!
+//! Body → bounds → rows → log → answer. The answer goes out when the log says that the request is durable.
+
+mod answer;
+mod body;
+pub(crate) mod budget;
+mod decode;
+mod grpc;
+mod http;
+mod json;
+mod weigh;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use sagascope_core::normalise::Normalised;
+use sagascope_store::{AppendError, Frame, Signal};
+use tokio::sync::oneshot;
+
+use crate::app::{self, App, count};
+use crate::pipeline::{Durable, Event};
+
+pub(crate) use decode::decode;
+pub(crate) use grpc::router as grpc_router;
+pub(crate) use http::router as http_router;
+
+use budget::Share;
+use weigh::WeighError;
+
+/// Requests above this are decoded off the async threads.
+const DECODE_ASIDE: usize = 128 << 10;
+
+/// What became of a request that was taken.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Records refused.
+    pub(crate) rejected: u64,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+/// Why a request was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// Never send it again.
+    Malformed(String),
+    /// Never send it again: it is too large.
+    TooLarge(String),
+    /// Send it again later.
+    Later(String),
+}
+
+/// Takes one protobuf request: returns once it is durable.
+pub(crate) async fn take(app: &Arc<App>, signal: Signal, message: Bytes, share: Share) -> Result<Taken, NotTaken> {
+    let outcome = try_take(app, signal, message, share).await;
+    match &outcome {
+        Ok(_) => {}
+        Err(NotTaken::Malformed(_)) => count(&app.counters.malformed),
+        Err(NotTaken::TooLarge(_)) => count(&app.counters.oversized),
+        Err(NotTaken::Later(_)) => count(&app.counters.pushed_back),
+    }
+    outcome
+}
+
+async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, share: Share) -> Result<Taken, NotTaken> {
+    if !app.is_ready() {
+        return Err(NotTaken::Later("the collector is still reading its log".into()));
+    }
+    let received_at = app::now();
+    let prepare = {
+        let message = message.clone();
+        move || prepare(signal, &message, received_at)
+    };
+    let (normalised, frame) = if message.len() > DECODE_ASIDE {
+        let task = tokio::task::spawn_blocking(prepare).await;
+        task.map_err(|error| NotTaken::Malformed(body::short(&error)))??
+    } else {
+        prepare()?
+    };
+    let Normalised {
+        batch,
+        rejected,
+        reason,
+    } = normalised;
+    let accepted = (batch.spans.len() + batch.logs.len() + batch.points.len()) as u64;
+    let counters = app.counters.of(signal);
+    if accepted > 0 {
+        append(app, frame, Durable { batch, _share: share }).await?;
+    }
+    counters.accepted.fetch_add(accepted, Ordering::Relaxed);
+    counters.rejected.fetch_add(rejected, Ordering::Relaxed);
+    Ok(Taken { rejected, reason })
+}
+
+fn prepare(signal: Signal, message: &Bytes, received_at: sagascope_api::Time) -> Result<(Normalised, Frame), NotTaken> {
+    weigh::weigh(message).map_err(|error| match error {
+        WeighError::TooHeavy => NotTaken::TooLarge(error.to_string()),
+        WeighError::TooDeep | WeighError::Malformed => NotTaken::Malformed(error.to_string()),
+    })?;
+    let normalised =
+        decode(signal, message.clone(), received_at).map_err(|error| NotTaken::Malformed(body::short(&error)))?;
+    let frame = Frame::encode(signal, received_at, message).map_err(|error| NotTaken::TooLarge(body::short(&error)))?;
+    Ok((normalised, frame))
+}
+
+/// Appends and waits; the writer thread hands the durable batch on to the loop, in the order of the log.
+async fn append(app: &Arc<App>, frame: Frame, durable: Durable) -> Result<(), NotTaken> {
+    let (answer, answered) = oneshot::channel();
+    let events = app.events.clone();
+    let later = |error: &AppendError| NotTaken::Later(error.to_string());
+    app.wal
+        .append(frame, move |outcome| {
+            let is_durable = outcome.is_ok();
+            // A client that went away does not wait for its answer.
+            let _ = answer.send(outcome);
+            if is_durable && events.blocking_send(Event::Durable(durable)).is_err() {
+                tracing::debug!("stopping: the batch is in the log and shows after the next start");
+            }
+        })
+        .map_err(|error| later(&error))?;
+    match answered.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(later(&error)),
+        Err(_) => Err(later(&AppendError::Closed)),
+    }
+}
