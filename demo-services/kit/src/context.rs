@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 
-use opentelemetry::baggage::BaggageExt;
+use opentelemetry::Context as TraceContext;
+use opentelemetry::baggage::{BaggageExt, BaggageMetadata, KeyValueMetadata};
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt};
-use opentelemetry::{Context as TraceContext, KeyValue};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use sagascope_conventions::attributes;
 
@@ -91,7 +91,15 @@ impl Context {
             headers
                 .0
                 .insert(CORRELATION_HEADER.to_owned(), self.correlation_id.clone());
-            trace = trace.with_baggage([KeyValue::new(attributes::CORRELATION_ID, self.correlation_id.clone())]);
+            let own = KeyValueMetadata::new(
+                attributes::CORRELATION_ID,
+                self.correlation_id.clone(),
+                BaggageMetadata::default(),
+            );
+            let others = trace.baggage().iter();
+            let others =
+                others.map(|(key, (value, more))| KeyValueMetadata::new(key.clone(), value.clone(), more.clone()));
+            trace = trace.with_baggage(others.chain([own]).collect::<Vec<_>>());
         }
         if let Some(id) = &self.causation_id {
             headers.0.insert(CAUSATION_HEADER.to_owned(), id.clone());

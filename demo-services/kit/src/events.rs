@@ -102,9 +102,9 @@ async fn relay(mut waiting: mpsc::Receiver<Item>, exporter: LogExporter) {
         let hurry = items.iter().any(|item| matches!(item, Item::Flush(_)));
         if !hurry && items.len() < BATCH {
             tokio::time::sleep(LINGER).await;
-            let room = BATCH - items.len();
-            while items.len() < BATCH && items.len() < room + BATCH {
-                let Ok(item) = waiting.try_recv() else { break };
+            while items.len() < BATCH
+                && let Ok(item) = waiting.try_recv()
+            {
                 items.push(item);
             }
         }

@@ -16,17 +16,22 @@ pub use health::Readiness;
 use sagascope_conventions::fault::FaultCapability;
 use sagascope_instrument::{LogExporter, Resource};
 pub use settings::Settings;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::caller::Caller;
 use crate::events::StateEvents;
-use crate::faults::Switchboard;
+use crate::faults::{self, Station, Switchboard};
+use crate::logging;
 use crate::profile::Profile;
+use crate::server::{self, Requests};
 use crate::telemetry::Telemetry;
 use crate::topology::Topology;
 
 /// Longest time to send what is left when stopping.
 const FLUSH: Duration = Duration::from_secs(2);
+/// How often the state of breakers and bulkheads is recorded.
+const REPORT: Duration = Duration::from_secs(1);
 
 /// One service in one process; a cheap clone.
 #[derive(Clone, Debug)]
@@ -54,6 +59,7 @@ struct Shared {
     callers: Mutex<HashMap<&'static str, Caller>>,
     telemetry: Option<Telemetry>,
     stop: watch::Sender<bool>,
+    rate: watch::Sender<f64>,
 }
 
 impl Service {
@@ -68,8 +74,12 @@ impl Service {
         let resource = resource(name, &instance, &settings);
         let telemetry = Telemetry::start(&topology.otlp_grpc(), &resource).context("telemetry cannot start")?;
         let events = StateEvents::start(LogExporter::new(&topology.otlp_http(), resource)?);
-        let _ = capabilities;
-        Self::assemble(name, instance, settings, events, Some(telemetry))
+        logging::start(events.clone());
+        let service = Self::assemble(name, instance, settings, events, Some(telemetry))?;
+        tokio::spawn(faults::listen(service.station(capabilities)));
+        tokio::spawn(report(service.clone()));
+        tokio::spawn(stop_on_signal(service.clone()));
+        Ok(service)
     }
 
     /// A service without a collector: nothing is sent, faults are armed by hand. For tests of a business.
@@ -92,6 +102,7 @@ impl Service {
             .no_proxy()
             .build()?;
         let (stop, _) = watch::channel(false);
+        let (rate, _) = watch::channel(settings.rate);
         Ok(Self {
             name,
             instance: instance.into(),
@@ -105,6 +116,7 @@ impl Service {
                 callers: Mutex::default(),
                 telemetry,
                 stop,
+                rate,
             }),
         })
     }
@@ -197,22 +209,44 @@ impl Service {
                     self.name
                 )
             })?;
-        let ready = self.clone();
-        let router = router.route("/health/live", get(|| async { health::live() })).route(
-            "/health/ready",
-            get(move || {
-                let (ready, readiness) = (ready.clone(), readiness.clone());
-                async move {
-                    let stopping = *ready.shared.stop.borrow();
-                    readiness.answer(stopping).await
-                }
-            }),
-        );
-        axum::serve(listener, router)
-            .with_graceful_shutdown(self.stopping())
-            .await?;
+        server::serve(listener, self.routes(router, readiness), self.stopping()).await;
         self.flush().await;
         Ok(())
+    }
+
+    /// The routes as [`Service::serve`] serves them: with health, context, spans and faults around them.
+    pub fn routes(&self, router: Router, readiness: Readiness) -> Router {
+        let requests = Requests::new(self.name, self.faults.clone(), self.events.clone());
+        let stop = self.shared.stop.subscribe();
+        let ready = move || {
+            let (readiness, stopping) = (readiness.clone(), *stop.borrow());
+            async move { readiness.answer(stopping).await }
+        };
+        router
+            .layer(axum::middleware::from_fn_with_state(requests, server::around))
+            .route("/health/live", get(|| async { health::live() }))
+            .route("/health/ready", get(ready))
+    }
+
+    /// Orders per second that the shoppers should place: as the environment said, until a person says otherwise.
+    #[must_use]
+    pub fn requested_rate(&self) -> watch::Receiver<f64> {
+        self.shared.rate.subscribe()
+    }
+
+    fn station(&self, capabilities: Vec<FaultCapability>) -> Station {
+        Station {
+            service: self.name,
+            instance: self.instance.to_string(),
+            capabilities: faults::with_common(capabilities),
+            api: self.topology.api(),
+            token: self.settings.token.clone(),
+            http: self.shared.http.clone(),
+            board: self.faults.clone(),
+            events: self.events.clone(),
+            rate: self.shared.rate.clone(),
+            crash_mark: self.database_path().with_file_name("last-crash"),
+        }
     }
 
     async fn flush(&self) {
@@ -222,6 +256,33 @@ impl Service {
             let _ = tokio::task::spawn_blocking(move || telemetry.shut_down()).await;
         }
     }
+}
+
+/// Records each second how breakers and bulkheads stand: a gauge that is not repeated is soon not believed.
+async fn report(service: Service) {
+    loop {
+        tokio::time::sleep(REPORT).await;
+        let callers: Vec<Caller> = {
+            let callers = service.shared.callers.lock().unwrap_or_else(PoisonError::into_inner);
+            callers.values().cloned().collect()
+        };
+        for caller in callers {
+            caller.breaker().report();
+            caller.bulkhead().report();
+        }
+    }
+}
+
+async fn stop_on_signal(service: Service) {
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => return tracing::error!("SIGTERM cannot be heard: {error}"),
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    service.stop();
 }
 
 fn resource(name: &str, instance: &str, settings: &Settings) -> Resource {
