@@ -1,1 +1,92 @@
-//! Demo shop: broker.
+//! The shop's message broker: a durable log with topics, partitions by key, consumer groups and dead letters.
+
+mod embedded;
+mod http;
+mod lane;
+mod log;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sagascope_conventions::FaultKind;
+use sagascope_conventions::fault::FaultCapability;
+use sagascope_instrument::event::unix_nanos_now;
+use sagascope_instrument::message_events::redelivered;
+use sagascope_instrument::metrics::DeadLetterMetrics;
+use shop_kit::broker::Fetched;
+use shop_kit::context::Context;
+use shop_kit::database::Database;
+use shop_kit::events::StateEvents;
+use shop_kit::service::{Readiness, Service};
+use shop_kit::state_events::StateEventRelay;
+use shop_kit::telemetry;
+
+pub use embedded::EmbeddedBroker;
+pub use lane::Settings;
+
+/// Tells the dead letters this often.
+const PULSE: Duration = Duration::from_secs(1);
+/// Lets go of old messages every so many pulses.
+const FORGET_EVERY: u32 = 30;
+
+/// Runs the broker process until it is told to stop.
+///
+/// # Errors
+/// When its database is damaged or its port is taken.
+pub async fn run() -> anyhow::Result<()> {
+    let service = Service::start("broker", capabilities())?;
+    let db = Database::open(&service.database_path(), EmbeddedBroker::SCHEMA, service.faults.clone())?;
+    let _state_events = StateEventRelay::start(db.clone(), service.log_exporter().context("no exporter of events")?);
+    let broker = EmbeddedBroker::new(db, Settings::default());
+    let upkeep = tokio::spawn(upkeep(broker.clone()));
+    let events = service.events.clone();
+    let router = http::router(broker, Arc::new(move |fetched| tell_redelivered(fetched, &events)));
+    let served = service.serve(router, Readiness::new()).await;
+    upkeep.abort();
+    served
+}
+
+/// The HTTP interface of `broker`.
+#[must_use]
+pub fn router(broker: EmbeddedBroker) -> axum::Router {
+    http::router(broker, Arc::new(|_| {}))
+}
+
+fn capabilities() -> Vec<FaultCapability> {
+    [FaultKind::Crash, FaultKind::SlowDatabase]
+        .map(|kind| FaultCapability {
+            kind,
+            operations: Vec::new(),
+        })
+        .to_vec()
+}
+
+fn tell_redelivered(fetched: &Fetched, events: &StateEvents) {
+    for message in fetched.messages.iter().filter(|message| message.attempts > 1) {
+        let event = redelivered(unix_nanos_now(), &message.place.topic, &message.id, message.attempts);
+        let context = Context::from_headers(&message.headers);
+        let event = event.correlated(&context.correlation_id);
+        events.emit(match context.span_ids() {
+            Some((trace, span)) => event.in_span(trace, span),
+            None => event,
+        });
+    }
+}
+
+async fn upkeep(broker: EmbeddedBroker) {
+    let metrics = DeadLetterMetrics::new(&telemetry::meter());
+    let mut pulse = tokio::time::interval(PULSE);
+    for beat in 1_u32.. {
+        pulse.tick().await;
+        match broker.letters_by_topic().await {
+            Ok(letters) => letters.iter().for_each(|(topic, count)| metrics.waiting(topic, *count)),
+            Err(error) => tracing::warn!(%error, "dead letters cannot be counted"),
+        }
+        if beat.is_multiple_of(FORGET_EVERY)
+            && let Err(error) = broker.forget().await
+        {
+            tracing::warn!(%error, "old messages cannot be let go");
+        }
+    }
+}

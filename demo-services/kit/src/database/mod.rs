@@ -223,8 +223,8 @@ mod tests {
         });
         let panics = db.write(|tx| {
             tx.execute("INSERT INTO numbers VALUES (?)", params![200])?;
-            let nothing: Option<i64> = None;
-            Ok::<_, DatabaseError>(nothing.expect("panics on purpose"))
+            let row: Result<i64, _> = tx.query_row("SELECT n FROM numbers WHERE n = 0", [], |row| row.get(0));
+            Ok::<_, DatabaseError>(row.expect("panics on purpose"))
         });
         let (one, failed, panicked, two) = tokio::join!(insert(&db, 1), fails, panics, insert(&db, 2));
         assert!(one.is_ok() && two.is_ok());

@@ -83,7 +83,7 @@ fn run(connection: &Connection, mut queued: mpsc::Receiver<Job>, inserts: &Inser
         }
         inserts.committed();
         for answer in answers {
-            answer(committed.as_ref().map(|()| ()).map_err(String::as_str));
+            answer(committed.as_ref().copied().map_err(String::as_str));
         }
     }
 }

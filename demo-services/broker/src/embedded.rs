@@ -1,0 +1,431 @@
+//! The broker itself, within one process: the durable log, and for each group its lanes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sagascope_instrument::event::unix_nanos_now;
+use sagascope_instrument::message_events::dead_lettered;
+use shop_kit::broker::{
+    Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, LONGEST_WAIT, Message, NewMessage, Place, Position,
+};
+use shop_kit::context::Context;
+use shop_kit::database::{Database, DatabaseError};
+use shop_kit::state_events;
+use tokio::sync::{Mutex, watch};
+
+use crate::lane::{Lane, Rejected, Settings};
+use crate::log::{self, PARTITIONS, Partition};
+
+/// Bounds of what is taken from outside.
+const MAX_GROUPS: usize = 256;
+const MAX_TOPICS: usize = 64;
+const MAX_NAME: usize = 128;
+const MAX_PUBLISHED: usize = 1_000;
+const MAX_FETCHED: usize = 256;
+
+/// See the module. A cheap clone.
+#[derive(Clone)]
+pub struct EmbeddedBroker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Database,
+    settings: Settings,
+    groups: StdMutex<HashMap<String, Arc<Group>>>,
+}
+
+#[derive(Default)]
+struct Group {
+    lanes: Mutex<BTreeMap<Partition, Lane>>,
+    /// Changes when a message was settled: another one of its key may be ready.
+    settled: watch::Sender<u64>,
+}
+
+impl EmbeddedBroker {
+    /// Tables it needs in its database.
+    pub const SCHEMA: &'static [&'static str] = &[log::TABLES];
+
+    /// On a database that was opened with [`EmbeddedBroker::SCHEMA`].
+    #[must_use]
+    pub fn new(db: Database, settings: Settings) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                db,
+                settings,
+                groups: StdMutex::default(),
+            }),
+        }
+    }
+
+    /// Lets go of messages that everybody did long ago; answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget(&self) -> Result<usize, DatabaseError> {
+        self.inner.db.write(log::forget).await
+    }
+
+    /// Dead letters waiting, by topic.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn letters_by_topic(&self) -> Result<Vec<(String, u64)>, DatabaseError> {
+        self.inner.db.read(log::letters_by_topic).await
+    }
+
+    fn group(&self, name: &str) -> Result<Arc<Group>, BrokerError> {
+        check_name("group", name)?;
+        let mut groups = self.inner.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = groups.get(name) {
+            return Ok(group.clone());
+        }
+        if groups.len() >= MAX_GROUPS {
+            return Err(BrokerError::Refused(format!("more than {MAX_GROUPS} groups")));
+        }
+        Ok(groups.entry(name.to_owned()).or_default().clone())
+    }
+
+    /// Leases what is ready now.
+    async fn take(&self, fetch: &Fetch, group: &Group) -> Result<Taken, BrokerError> {
+        let mut lanes = group.lanes.lock().await;
+        let backlog = self.look_ahead(fetch, &mut lanes).await?;
+        let (now, settings) = (Instant::now(), &self.inner.settings);
+        let (mut taken, mut given_up) = (Vec::new(), Vec::new());
+        let place = |partition: &Partition, offset| Place {
+            topic: partition.0.clone(),
+            partition: partition.1,
+            offset,
+        };
+        for (partition, lane) in lanes.iter_mut().filter(|((topic, _), _)| fetch.topics.contains(topic)) {
+            let leased = lane.lease(now, fetch.max.min(MAX_FETCHED) - taken.len(), settings);
+            taken.extend(
+                leased
+                    .taken
+                    .iter()
+                    .map(|&(offset, attempts)| (place(partition, offset), attempts)),
+            );
+            given_up.extend(
+                leased
+                    .given_up
+                    .iter()
+                    .map(|&(offset, attempts)| (place(partition, offset), attempts)),
+            );
+        }
+        for (place, attempts) in given_up {
+            let reason = format!("no answer to {attempts} deliveries");
+            self.give_up(&fetch.group, &mut lanes, place, attempts, &reason).await?;
+        }
+        let due = lanes.values().filter_map(Lane::next_due).min();
+        drop(lanes);
+        let messages = self.messages(taken).await?;
+        Ok(Taken {
+            fetched: Fetched { messages, backlog },
+            due,
+        })
+    }
+
+    /// Fills the lanes from the log; the first time from where they were left.
+    async fn look_ahead(&self, fetch: &Fetch, lanes: &mut BTreeMap<Partition, Lane>) -> Result<Backlog, BrokerError> {
+        let topics: HashSet<&String> = fetch.topics.iter().collect();
+        let wanted: Vec<(Partition, Option<(u64, usize)>)> = topics
+            .into_iter()
+            .flat_map(|topic| (0..PARTITIONS).map(|partition| (topic.clone(), partition)))
+            .map(|partition| {
+                let from = lanes.get(&partition).map(Lane::wants);
+                (partition, from)
+            })
+            .collect();
+        let group = fetch.group.clone();
+        let looked = self.inner.db.read(move |conn| {
+            let mut looked = Vec::new();
+            for (partition, from) in wanted {
+                let resumed = if from.is_none() {
+                    Some(log::lane(conn, &group, &partition)?)
+                } else {
+                    None
+                };
+                let from = from.or(resumed.as_ref().map(Lane::wants)).unwrap_or_default();
+                looked.push((resumed, log::ahead(conn, &group, partition, from)?));
+            }
+            Ok::<_, DatabaseError>(looked)
+        });
+        let looked = looked.await.map_err(unavailable)?;
+        let new: Vec<Partition> = looked
+            .iter()
+            .filter(|(resumed, _)| resumed.is_some())
+            .map(|(_, ahead)| ahead.partition.clone())
+            .collect();
+        self.enrol(&fetch.group, new).await?;
+        let mut backlog = Backlog::default();
+        let mut oldest = Vec::new();
+        for (resumed, ahead) in looked {
+            let lane = lanes.entry(ahead.partition.clone()).or_default();
+            if let Some(resumed) = resumed {
+                *lane = resumed;
+            }
+            for (offset, key, for_this_group) in ahead.entries {
+                lane.load(offset, key, for_this_group);
+            }
+            backlog.head += ahead.head;
+            backlog.position += lane.looked_at().min(ahead.head).saturating_sub(lane.unfinished());
+            if lane.committed() < ahead.head {
+                let (topic, partition) = ahead.partition;
+                oldest.push(Place {
+                    topic,
+                    partition,
+                    offset: lane.committed(),
+                });
+            }
+        }
+        backlog.oldest_at = self.oldest(oldest).await?;
+        Ok(backlog)
+    }
+
+    /// Makes a group known before it has done anything: what it has not seen must not be let go.
+    async fn enrol(&self, group: &str, partitions: Vec<Partition>) -> Result<(), BrokerError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let group = group.to_owned();
+        let write = self.inner.db.write(move |tx| {
+            partitions
+                .iter()
+                .try_for_each(|partition| log::settle(tx, &group, partition, &[], 0))
+        });
+        write.await.map_err(unavailable)
+    }
+
+    async fn oldest(&self, places: Vec<Place>) -> Result<Option<u64>, BrokerError> {
+        if places.is_empty() {
+            return Ok(None);
+        }
+        let read = self.inner.db.read(move |conn| {
+            let mut oldest: Option<u64> = None;
+            for place in &places {
+                if let Some(at) = log::published_at(conn, place)? {
+                    oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
+                }
+            }
+            Ok::<_, DatabaseError>(oldest)
+        });
+        read.await.map_err(unavailable)
+    }
+
+    async fn messages(&self, places: Vec<(Place, u32)>) -> Result<Vec<Message>, BrokerError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let read = self.inner.db.read(move |conn| {
+            let found = places
+                .iter()
+                .map(|(place, attempts)| log::message(conn, place, *attempts));
+            found
+                .filter_map(Result::transpose)
+                .collect::<Result<Vec<_>, DatabaseError>>()
+        });
+        read.await.map_err(unavailable)
+    }
+
+    /// Sets a message aside, and tells of it, in one transaction.
+    async fn give_up(
+        &self,
+        group: &str,
+        lanes: &mut BTreeMap<Partition, Lane>,
+        place: Place,
+        attempts: u32,
+        reason: &str,
+    ) -> Result<(), BrokerError> {
+        let partition = (place.topic.clone(), place.partition);
+        let Some(lane) = lanes.get_mut(&partition) else {
+            return Ok(());
+        };
+        let offset = place.offset;
+        let committed = lane.committed_without(offset);
+        let (group, reason) = (group.to_owned(), reason.to_owned());
+        let buried = self.inner.db.write(move |tx| {
+            if let Some(message) = log::message(tx, &place, attempts)? {
+                log::bury(tx, &group, &message, &reason)?;
+                let event = dead_lettered(unix_nanos_now(), &place.topic, &message.id, &reason, attempts);
+                let context = Context::from_headers(&message.headers);
+                state_events::record(tx, event.correlated(&context.correlation_id), &context)?;
+            }
+            log::settle(tx, &group, &partition, &[offset], committed)
+        });
+        buried.await.map_err(unavailable)?;
+        lane.done(offset);
+        Ok(())
+    }
+}
+
+struct Taken {
+    fetched: Fetched,
+    /// When something may be ready that is not now.
+    due: Option<Instant>,
+}
+
+impl Broker for EmbeddedBroker {
+    async fn publish(&self, messages: Vec<NewMessage>) -> Result<(), BrokerError> {
+        if messages.len() > MAX_PUBLISHED {
+            return Err(BrokerError::Refused(format!(
+                "more than {MAX_PUBLISHED} messages at once"
+            )));
+        }
+        for message in &messages {
+            check_name("topic", &message.topic)?;
+            check_name("id", &message.id)?;
+        }
+        let write = self
+            .inner
+            .db
+            .write(move |tx| messages.iter().try_for_each(|message| log::append(tx, message, None)));
+        write.await.map_err(unavailable)
+    }
+
+    async fn fetch(&self, fetch: Fetch) -> Result<Fetched, BrokerError> {
+        if fetch.topics.len() > MAX_TOPICS {
+            return Err(BrokerError::Refused(format!("more than {MAX_TOPICS} topics")));
+        }
+        fetch.topics.iter().try_for_each(|topic| check_name("topic", topic))?;
+        let group = self.group(&fetch.group)?;
+        let deadline = Instant::now() + Duration::from_millis(fetch.wait_ms).min(LONGEST_WAIT);
+        let (mut published, mut settled) = (self.inner.db.inserts("messages"), group.settled.subscribe());
+        loop {
+            published.mark_unchanged();
+            settled.mark_unchanged();
+            let taken = self.take(&fetch, &group).await?;
+            if !taken.fetched.messages.is_empty() || fetch.max == 0 || Instant::now() >= deadline {
+                return Ok(taken.fetched);
+            }
+            let until = taken.due.map_or(deadline, |due| due.min(deadline));
+            tokio::select! {
+                _ = published.changed() => {}
+                _ = settled.changed() => {}
+                () = tokio::time::sleep_until(until.into()) => {}
+            }
+        }
+    }
+
+    async fn acknowledge(&self, group: &str, places: Vec<Place>) -> Result<(), BrokerError> {
+        let (name, group) = (group.to_owned(), self.group(group)?);
+        let mut lanes = group.lanes.lock().await;
+        let (mut settled, mut late): (BTreeMap<Partition, Vec<u64>>, Vec<Place>) = Default::default();
+        for place in places {
+            let partition = (place.topic.clone(), place.partition);
+            if lanes.get_mut(&partition).is_some_and(|lane| lane.done(place.offset)) {
+                settled.entry(partition).or_default().push(place.offset);
+            } else {
+                late.push(place);
+            }
+        }
+        let settled: Vec<_> = settled
+            .into_iter()
+            .map(|(partition, offsets)| {
+                let committed = lanes.get(&partition).map_or(0, Lane::committed);
+                (partition, offsets, committed)
+            })
+            .collect();
+        let write = self.inner.db.write(move |tx| {
+            for (partition, offsets, committed) in &settled {
+                log::settle(tx, &name, partition, offsets, *committed)?;
+            }
+            late.iter().try_for_each(|place| log::unbury(tx, &name, place))
+        });
+        // Should this fail, a restart delivers again what the consumers know already.
+        write.await.map_err(unavailable)?;
+        drop(lanes);
+        group.settled.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    async fn reject(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
+        let (name, group) = (group.to_owned(), self.group(group)?);
+        let mut lanes = group.lanes.lock().await;
+        let partition = (place.topic.clone(), place.partition);
+        let Some(lane) = lanes.get_mut(&partition) else {
+            return Ok(());
+        };
+        match lane.reject(place.offset, Instant::now(), &self.inner.settings) {
+            Rejected::Unknown => return Ok(()),
+            Rejected::GiveUp { attempts } => self.give_up(&name, &mut lanes, place, attempts, reason).await?,
+            Rejected::Again { attempts } => {
+                let write = self
+                    .inner
+                    .db
+                    .write(move |tx| log::keep_attempts(tx, &name, &place, attempts));
+                write.await.map_err(unavailable)?;
+            }
+        }
+        drop(lanes);
+        group.settled.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    async fn heads(&self) -> Result<Vec<Head>, BrokerError> {
+        self.inner.db.read(log::heads).await.map_err(unavailable)
+    }
+
+    async fn positions(&self) -> Result<Vec<Position>, BrokerError> {
+        self.inner.db.read(log::positions).await.map_err(unavailable)
+    }
+
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, BrokerError> {
+        self.inner
+            .db
+            .read(move |conn| log::letters(conn, limit.min(1_000)))
+            .await
+            .map_err(unavailable)
+    }
+
+    async fn replay(&self, id: u64) -> Result<bool, BrokerError> {
+        let write = self.inner.db.write(move |tx| {
+            let Some(letter) = log::take_letter(tx, id)? else {
+                return Ok::<_, DatabaseError>(false);
+            };
+            let Message {
+                id: message_id,
+                place,
+                key,
+                event_type,
+                payload,
+                headers,
+                ..
+            } = letter.message;
+            let message = NewMessage {
+                id: message_id,
+                topic: place.topic,
+                key,
+                event_type,
+                payload,
+                headers,
+            };
+            log::append(tx, &message, Some((&letter.group, letter.id)))?;
+            Ok(true)
+        });
+        write.await.map_err(unavailable)
+    }
+
+    async fn purge(&self, id: u64) -> Result<bool, BrokerError> {
+        let write = self
+            .inner
+            .db
+            .write(move |tx| Ok::<_, DatabaseError>(log::take_letter(tx, id)?.is_some()));
+        write.await.map_err(unavailable)
+    }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), BrokerError> {
+    let usable = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if usable {
+        Ok(())
+    } else {
+        Err(BrokerError::Refused(format!(
+            "{what} must be 1 to {MAX_NAME} visible characters"
+        )))
+    }
+}
+
+fn unavailable(error: DatabaseError) -> BrokerError {
+    BrokerError::Unavailable(error.to_string())
+}

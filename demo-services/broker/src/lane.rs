@@ -1,0 +1,315 @@
+//! One group in one partition: what is ready, leased or waiting. Pure; the time comes in.
+//!
+//! Only one message of a key is out at a time, so a message that cannot be handled holds up its own key and no other.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::{Duration, Instant};
+
+/// Messages of a partition that a group looks ahead at once: what is blocked behind more of them waits.
+pub(crate) const WINDOW: usize = 1_024;
+
+/// How messages are delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// A delivery that is not answered within this time is made again.
+    pub visibility: Duration,
+    /// Deliveries before a message becomes a dead letter.
+    pub max_attempts: u32,
+    /// Wait after the first rejection; doubles from there.
+    pub retry_base: Duration,
+    /// Longest wait after a rejection.
+    pub retry_cap: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            visibility: Duration::from_secs(10),
+            max_attempts: 8,
+            retry_base: Duration::from_millis(100),
+            retry_cap: Duration::from_secs(2),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    /// Everything before it was looked at.
+    next: u64,
+    pending: BTreeMap<u64, Pending>,
+    /// Done before a restart, found again when they are loaded.
+    done_before: BTreeSet<u64>,
+    attempts_before: BTreeMap<u64, u32>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    key: String,
+    attempts: u32,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Ready,
+    Leased { until: Instant },
+    Waiting { until: Instant },
+}
+
+/// What a lease gave.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Leased {
+    /// Offset and number of the delivery.
+    pub(crate) taken: Vec<(u64, u32)>,
+    /// Offset and deliveries of what nobody answered for too often.
+    pub(crate) given_up: Vec<(u64, u32)>,
+}
+
+/// What follows from a rejection.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Rejected {
+    /// It comes again.
+    Again { attempts: u32 },
+    /// It has been tried often enough.
+    GiveUp { attempts: u32 },
+    /// It is not out any more.
+    Unknown,
+}
+
+impl Lane {
+    /// As it stood before a restart. Leases are gone: what was out is delivered again.
+    pub(crate) fn resume(committed: u64, done: BTreeSet<u64>, attempts: BTreeMap<u64, u32>) -> Self {
+        Self {
+            next: committed,
+            pending: BTreeMap::new(),
+            done_before: done,
+            attempts_before: attempts,
+        }
+    }
+
+    /// From which offset on, and how many, it would look at.
+    pub(crate) fn wants(&self) -> (u64, usize) {
+        (self.next, WINDOW.saturating_sub(self.pending.len()))
+    }
+
+    /// Takes a message of the log; those of other groups only move it on.
+    pub(crate) fn load(&mut self, offset: u64, key: String, for_this_group: bool) {
+        if offset < self.next {
+            return;
+        }
+        self.next = offset + 1;
+        let attempts = self.attempts_before.remove(&offset).unwrap_or(0);
+        if !self.done_before.remove(&offset) && for_this_group {
+            self.pending.insert(
+                offset,
+                Pending {
+                    key,
+                    attempts,
+                    state: State::Ready,
+                },
+            );
+        }
+    }
+
+    /// Leases up to `max` messages, the oldest of each key. What is given up stays until it is [`Lane::done`].
+    pub(crate) fn lease(&mut self, now: Instant, max: usize, settings: &Settings) -> Leased {
+        let mut leased = Leased::default();
+        let mut busy = HashSet::new();
+        for (&offset, pending) in &mut self.pending {
+            if leased.taken.len() >= max {
+                break;
+            }
+            if !busy.insert(pending.key.as_str()) || !pending.state.is_due(now) {
+                continue;
+            }
+            if pending.attempts >= settings.max_attempts {
+                leased.given_up.push((offset, pending.attempts));
+                continue;
+            }
+            pending.attempts += 1;
+            pending.state = State::Leased {
+                until: now + settings.visibility,
+            };
+            leased.taken.push((offset, pending.attempts));
+        }
+        leased
+    }
+
+    /// It is done, or given up for good. False when it was not out.
+    pub(crate) fn done(&mut self, offset: u64) -> bool {
+        self.pending.remove(&offset).is_some()
+    }
+
+    /// It could not be handled.
+    pub(crate) fn reject(&mut self, offset: u64, now: Instant, settings: &Settings) -> Rejected {
+        let Some(pending) = self.pending.get_mut(&offset) else {
+            return Rejected::Unknown;
+        };
+        let attempts = pending.attempts;
+        if attempts >= settings.max_attempts {
+            return Rejected::GiveUp { attempts };
+        }
+        let growth = 1_u32 << attempts.saturating_sub(1).min(16);
+        let wait = settings.retry_base.saturating_mul(growth).min(settings.retry_cap);
+        pending.state = State::Waiting { until: now + wait };
+        Rejected::Again { attempts }
+    }
+
+    /// Everything before it is done.
+    pub(crate) fn committed(&self) -> u64 {
+        self.pending.keys().next().copied().unwrap_or(self.next)
+    }
+
+    /// What [`Lane::committed`] will be when this one is done too.
+    pub(crate) fn committed_without(&self, offset: u64) -> u64 {
+        self.pending
+            .keys()
+            .find(|&&other| other != offset)
+            .copied()
+            .unwrap_or(self.next)
+    }
+
+    /// Messages before `next` that are not done.
+    pub(crate) fn unfinished(&self) -> u64 {
+        self.pending.len() as u64
+    }
+
+    /// Everything before it was looked at.
+    pub(crate) fn looked_at(&self) -> u64 {
+        self.next
+    }
+
+    /// When a lease or a wait ends.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.pending.values().filter_map(|pending| pending.state.until()).min()
+    }
+}
+
+impl State {
+    fn until(self) -> Option<Instant> {
+        match self {
+            Self::Ready => None,
+            Self::Leased { until } | Self::Waiting { until } => Some(until),
+        }
+    }
+
+    fn is_due(self, now: Instant) -> bool {
+        self.until().is_none_or(|until| until <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: Settings = Settings {
+        visibility: Duration::from_secs(10),
+        max_attempts: 3,
+        retry_base: Duration::from_secs(1),
+        retry_cap: Duration::from_secs(2),
+    };
+
+    fn lane(keys: &[&str]) -> Lane {
+        let mut lane = Lane::default();
+        for (offset, key) in keys.iter().enumerate() {
+            lane.load(offset as u64, (*key).to_owned(), true);
+        }
+        lane
+    }
+
+    fn offsets(leased: &Leased) -> Vec<u64> {
+        leased.taken.iter().map(|&(offset, _)| offset).collect()
+    }
+
+    #[test]
+    fn one_message_of_a_key_is_out_at_a_time_and_in_order() {
+        let (mut lane, now) = (lane(&["a", "b", "a", "b", "a"]), Instant::now());
+        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [0, 1]);
+        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [] as [u64; 0]);
+        assert!(lane.done(1));
+        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [3]);
+        assert!(lane.done(0));
+        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [2]);
+    }
+
+    #[test]
+    fn it_is_committed_up_to_the_first_unfinished_one() {
+        let (mut lane, now) = (lane(&["a", "b", "c"]), Instant::now());
+        lane.lease(now, 10, &SETTINGS);
+        lane.done(1);
+        assert_eq!((lane.committed(), lane.unfinished()), (0, 2));
+        lane.done(0);
+        assert_eq!(lane.committed(), 2);
+        lane.done(2);
+        assert_eq!((lane.committed(), lane.done(2)), (3, false));
+    }
+
+    #[test]
+    fn what_nobody_answers_comes_again_and_is_given_up_in_the_end() {
+        let (mut lane, mut now) = (lane(&["a", "a"]), Instant::now());
+        for attempt in 1..=3 {
+            assert_eq!(lane.lease(now, 10, &SETTINGS).taken, [(0, attempt)]);
+            assert_eq!(lane.next_due(), Some(now + SETTINGS.visibility));
+            now += SETTINGS.visibility;
+        }
+        assert_eq!(
+            lane.lease(now, 10, &SETTINGS),
+            Leased {
+                taken: vec![],
+                given_up: vec![(0, 3)]
+            }
+        );
+        lane.done(0);
+        assert_eq!(lane.lease(now, 10, &SETTINGS).taken, [(1, 1)]);
+    }
+
+    #[test]
+    fn a_poison_message_holds_up_its_own_key_only() {
+        let (mut lane, mut now) = (lane(&["poison", "poison", "b"]), Instant::now());
+        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [0, 2]);
+        lane.done(2);
+        assert_eq!(lane.reject(0, now, &SETTINGS), Rejected::Again { attempts: 1 });
+        assert_eq!(
+            offsets(&lane.lease(now, 10, &SETTINGS)),
+            [] as [u64; 0],
+            "its key waits with it"
+        );
+        lane.load(3, "c".to_owned(), true);
+        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [3]);
+        for attempts in 2..=3 {
+            now += SETTINGS.retry_cap;
+            assert_eq!(lane.lease(now, 1, &SETTINGS).taken, [(0, attempts)]);
+            let expected = if attempts == 3 {
+                Rejected::GiveUp { attempts }
+            } else {
+                Rejected::Again { attempts }
+            };
+            assert_eq!(lane.reject(0, now, &SETTINGS), expected);
+        }
+        lane.done(0);
+        assert_eq!(lane.reject(0, now, &SETTINGS), Rejected::Unknown);
+        assert_eq!(lane.lease(now, 1, &SETTINGS).taken, [(1, 1)]);
+    }
+
+    #[test]
+    fn after_a_restart_it_goes_on_with_what_was_not_done() {
+        let mut lane = Lane::resume(2, BTreeSet::from([3]), BTreeMap::from([(2, 2)]));
+        for offset in 0..6 {
+            lane.load(offset, format!("k-{offset}"), offset != 5);
+        }
+        assert_eq!(lane.lease(Instant::now(), 10, &SETTINGS).taken, [(2, 3), (4, 1)]);
+        assert_eq!((lane.looked_at(), lane.committed()), (6, 2));
+    }
+
+    #[test]
+    fn it_looks_ahead_no_further_than_its_window() {
+        let mut lane = Lane::default();
+        for offset in 0..WINDOW as u64 {
+            lane.load(offset, "k".to_owned(), true);
+        }
+        assert_eq!(lane.wants(), (WINDOW as u64, 0));
+        lane.done(0);
+        assert_eq!(lane.wants().1, 1);
+    }
+}

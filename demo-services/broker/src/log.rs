@@ -1,0 +1,393 @@
+//! The durable side: messages, how far each group is, and dead letters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sagascope_instrument::event::unix_nanos_now;
+use shop_kit::broker::{DeadLetter, Head, Message, NewMessage, Place, Position};
+use shop_kit::database::{DatabaseError, Tx};
+
+use crate::lane::Lane;
+
+/// Partitions of every topic.
+pub(crate) const PARTITIONS: u32 = 4;
+/// Messages of a partition kept after every group has done them, to be looked at.
+const KEPT: i64 = 1_000;
+
+pub(crate) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS partitions (
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)
+) STRICT;
+CREATE TABLE IF NOT EXISTS messages (
+    number INTEGER PRIMARY KEY,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    published_at INTEGER NOT NULL,
+    only_group TEXT,
+    replayed_letter INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (topic, partition, offset),
+    UNIQUE (topic, id, replayed_letter)
+) STRICT;
+CREATE TABLE IF NOT EXISTS positions (
+    consumer_group TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    committed INTEGER NOT NULL,
+    PRIMARY KEY (consumer_group, topic, partition)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS done (
+    consumer_group TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    PRIMARY KEY (consumer_group, topic, partition, offset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts (
+    consumer_group TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    PRIMARY KEY (consumer_group, topic, partition, offset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    consumer_group TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    UNIQUE (consumer_group, topic, partition, offset)
+) STRICT;
+";
+
+/// A partition of a topic.
+pub(crate) type Partition = (String, u32);
+
+/// The partition of a key (FNV-1a): the same for ever.
+pub(crate) fn partition_of(key: &str) -> u32 {
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // Folded: the low bits alone are poor.
+    ((hash ^ (hash >> 32)) % u64::from(PARTITIONS)) as u32
+}
+
+/// Appends a message unless its id is there already.
+pub(crate) fn append(tx: &Tx<'_>, message: &NewMessage, replay: Option<(&str, u64)>) -> Result<(), DatabaseError> {
+    let partition = partition_of(&message.key);
+    let offset = next_offset(tx, &message.topic, partition)?;
+    let mut insert = tx.prepare_cached(
+        "INSERT OR IGNORE INTO messages
+         (topic, partition, offset, id, key, event_type, payload, headers, published_at, only_group, replayed_letter)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let inserted = insert.execute(params![
+        message.topic,
+        partition,
+        offset,
+        message.id,
+        message.key,
+        message.event_type,
+        message.payload.to_string(),
+        serde_json::to_string(&message.headers)?,
+        signed(unix_nanos_now()),
+        replay.map(|(group, _)| group),
+        replay.map_or(0, |(_, letter)| signed(letter)),
+    ])?;
+    if inserted == 1 {
+        let mut update = tx.prepare_cached(
+            "INSERT INTO partitions (topic, partition, next_offset) VALUES (?1, ?2, ?3)
+             ON CONFLICT (topic, partition) DO UPDATE SET next_offset = ?3",
+        )?;
+        update.execute(params![message.topic, partition, offset + 1])?;
+    }
+    Ok(())
+}
+
+fn next_offset(conn: &Connection, topic: &str, partition: u32) -> Result<i64, DatabaseError> {
+    let mut query = conn.prepare_cached("SELECT next_offset FROM partitions WHERE topic = ? AND partition = ?")?;
+    Ok(query
+        .query_row(params![topic, partition], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0))
+}
+
+/// What a group's lane looks at next.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pub(crate) partition: Partition,
+    pub(crate) head: u64,
+    /// Offset, key, and whether it is for this group.
+    pub(crate) entries: Vec<(u64, String, bool)>,
+}
+
+/// Reads ahead in one partition.
+pub(crate) fn ahead(
+    conn: &Connection,
+    group: &str,
+    partition: Partition,
+    (from, limit): (u64, usize),
+) -> Result<Ahead, DatabaseError> {
+    let mut query = conn.prepare_cached(
+        "SELECT offset, key, only_group IS NULL OR only_group = ? FROM messages
+         WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?",
+    )?;
+    let params = params![group, partition.0, partition.1, signed(from), signed(limit as u64)];
+    let entries = query
+        .query_map(params, |row| Ok((unsigned(row, 0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<Vec<_>, _>>()?;
+    let head = next_offset(conn, &partition.0, partition.1)?.unsigned_abs();
+    Ok(Ahead {
+        partition,
+        head,
+        entries,
+    })
+}
+
+/// The lane of a group as it was left.
+pub(crate) fn lane(conn: &Connection, group: &str, (topic, partition): &Partition) -> Result<Lane, DatabaseError> {
+    let params = params![group, topic, partition];
+    let committed = conn
+        .prepare_cached("SELECT committed FROM positions WHERE consumer_group = ? AND topic = ? AND partition = ?")?
+        .query_row(params, |row| unsigned(row, 0))
+        .optional()?;
+    let done = conn
+        .prepare_cached("SELECT offset FROM done WHERE consumer_group = ? AND topic = ? AND partition = ?")?
+        .query_map(params, |row| unsigned(row, 0))?
+        .collect::<Result<BTreeSet<_>, _>>()?;
+    let attempts = conn
+        .prepare_cached(
+            "SELECT offset, attempts FROM attempts WHERE consumer_group = ? AND topic = ? AND partition = ?",
+        )?
+        .query_map(params, |row| Ok((unsigned(row, 0)?, row.get(1)?)))?
+        .collect::<Result<BTreeMap<_, _>, _>>()?;
+    Ok(Lane::resume(committed.unwrap_or(0), done, attempts))
+}
+
+/// The message at a place; `None` when it is no longer kept.
+pub(crate) fn message(conn: &Connection, place: &Place, attempts: u32) -> Result<Option<Message>, DatabaseError> {
+    let mut query = conn.prepare_cached(
+        "SELECT id, key, event_type, payload, headers, published_at FROM messages
+         WHERE topic = ? AND partition = ? AND offset = ?",
+    )?;
+    let mut rows = query.query(params![place.topic, place.partition, signed(place.offset)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Message {
+        id: row.get(0)?,
+        place: place.clone(),
+        key: row.get(1)?,
+        event_type: row.get(2)?,
+        payload: serde_json::from_str(&row.get::<_, String>(3)?)?,
+        headers: serde_json::from_str(&row.get::<_, String>(4)?)?,
+        published_at: unsigned(row, 5)?,
+        attempts,
+    }))
+}
+
+/// When the message at a place was published.
+pub(crate) fn published_at(conn: &Connection, place: &Place) -> Result<Option<u64>, DatabaseError> {
+    let mut query =
+        conn.prepare_cached("SELECT published_at FROM messages WHERE topic = ? AND partition = ? AND offset = ?")?;
+    let params = params![place.topic, place.partition, signed(place.offset)];
+    Ok(query.query_row(params, |row| unsigned(row, 0)).optional()?)
+}
+
+/// Notes messages as done, and that everything before `committed` is.
+pub(crate) fn settle(
+    tx: &Tx<'_>,
+    group: &str,
+    (topic, partition): &Partition,
+    offsets: &[u64],
+    committed: u64,
+) -> Result<(), DatabaseError> {
+    let committed = signed(committed);
+    for &offset in offsets.iter().filter(|&&offset| signed(offset) > committed) {
+        tx.prepare_cached("INSERT OR IGNORE INTO done VALUES (?, ?, ?, ?)")?
+            .execute(params![group, topic, partition, signed(offset)])?;
+    }
+    tx.prepare_cached(
+        "INSERT INTO positions VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET committed = max(committed, ?4)",
+    )?
+    .execute(params![group, topic, partition, committed])?;
+    for table in ["done", "attempts"] {
+        let sql =
+            format!("DELETE FROM {table} WHERE consumer_group = ? AND topic = ? AND partition = ? AND offset < ?");
+        tx.prepare_cached(&sql)?
+            .execute(params![group, topic, partition, committed])?;
+    }
+    Ok(())
+}
+
+/// Keeps how often a message was delivered, so that a restart does not forget it.
+pub(crate) fn keep_attempts(tx: &Tx<'_>, group: &str, place: &Place, attempts: u32) -> Result<(), DatabaseError> {
+    tx.prepare_cached("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?)")?
+        .execute(params![
+            group,
+            place.topic,
+            place.partition,
+            signed(place.offset),
+            attempts
+        ])?;
+    Ok(())
+}
+
+/// Sets a message aside.
+pub(crate) fn bury(tx: &Tx<'_>, group: &str, message: &Message, reason: &str) -> Result<(), DatabaseError> {
+    let place = &message.place;
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO dead_letters (consumer_group, reason, at, topic, partition, offset, message)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        group,
+        reason,
+        signed(unix_nanos_now()),
+        place.topic,
+        place.partition,
+        signed(place.offset),
+        serde_json::to_string(message)?,
+    ])?;
+    Ok(())
+}
+
+/// Takes back a letter whose message was handled after all.
+pub(crate) fn unbury(tx: &Tx<'_>, group: &str, place: &Place) -> Result<(), DatabaseError> {
+    tx.prepare_cached(
+        "DELETE FROM dead_letters WHERE consumer_group = ? AND topic = ? AND partition = ? AND offset = ?",
+    )?
+    .execute(params![group, place.topic, place.partition, signed(place.offset)])?;
+    Ok(())
+}
+
+/// Removes a letter and gives it back.
+pub(crate) fn take_letter(tx: &Tx<'_>, id: u64) -> Result<Option<DeadLetter>, DatabaseError> {
+    let letter = tx
+        .prepare_cached("SELECT id, consumer_group, reason, at, message FROM dead_letters WHERE id = ?")?
+        .query_row([signed(id)], raw_letter)
+        .optional()?;
+    tx.prepare_cached("DELETE FROM dead_letters WHERE id = ?")?
+        .execute([signed(id)])?;
+    letter.map(letter_of).transpose()
+}
+
+/// Oldest letters.
+pub(crate) fn letters(conn: &Connection, limit: usize) -> Result<Vec<DeadLetter>, DatabaseError> {
+    let mut query =
+        conn.prepare_cached("SELECT id, consumer_group, reason, at, message FROM dead_letters ORDER BY id LIMIT ?")?;
+    let raw = query
+        .query_map([signed(limit as u64)], raw_letter)?
+        .collect::<Result<Vec<_>, _>>()?;
+    raw.into_iter().map(letter_of).collect()
+}
+
+type RawLetter = (u64, String, String, u64, String);
+
+fn raw_letter(row: &Row<'_>) -> rusqlite::Result<RawLetter> {
+    Ok((
+        unsigned(row, 0)?,
+        row.get(1)?,
+        row.get(2)?,
+        unsigned(row, 3)?,
+        row.get(4)?,
+    ))
+}
+
+fn letter_of((id, group, reason, at, message): RawLetter) -> Result<DeadLetter, DatabaseError> {
+    Ok(DeadLetter {
+        id,
+        group,
+        reason,
+        at,
+        message: serde_json::from_str(&message)?,
+    })
+}
+
+/// Letters waiting, by topic; topics without any count 0.
+pub(crate) fn letters_by_topic(conn: &Connection) -> Result<Vec<(String, u64)>, DatabaseError> {
+    let mut query = conn.prepare_cached(
+        "SELECT topic, (SELECT count(*) FROM dead_letters WHERE dead_letters.topic = topics.topic)
+         FROM (SELECT DISTINCT topic FROM partitions) AS topics",
+    )?;
+    Ok(query
+        .query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?
+        .collect::<Result<_, _>>()?)
+}
+
+/// Every partition there is.
+pub(crate) fn heads(conn: &Connection) -> Result<Vec<Head>, DatabaseError> {
+    let mut query =
+        conn.prepare_cached("SELECT topic, partition, next_offset FROM partitions ORDER BY topic, partition")?;
+    let head = |row: &Row<'_>| {
+        Ok(Head {
+            topic: row.get(0)?,
+            partition: row.get(1)?,
+            next_offset: unsigned(row, 2)?,
+        })
+    };
+    Ok(query.query_map([], head)?.collect::<Result<_, _>>()?)
+}
+
+/// How far every group is.
+pub(crate) fn positions(conn: &Connection) -> Result<Vec<Position>, DatabaseError> {
+    let mut query = conn.prepare_cached(
+        "SELECT consumer_group, topic, partition, committed, coalesce(next_offset, 0)
+         FROM positions LEFT JOIN partitions USING (topic, partition) ORDER BY consumer_group, topic, partition",
+    )?;
+    let position = |row: &Row<'_>| {
+        Ok(Position {
+            group: row.get(0)?,
+            topic: row.get(1)?,
+            partition: row.get(2)?,
+            committed: unsigned(row, 3)?,
+            next_offset: unsigned(row, 4)?,
+        })
+    };
+    Ok(query.query_map([], position)?.collect::<Result<_, _>>()?)
+}
+
+/// Lets go of messages that every group of their topic did long ago.
+pub(crate) fn forget(tx: &Tx<'_>) -> Result<usize, DatabaseError> {
+    let mut delete = tx.prepare_cached(
+        "DELETE FROM messages WHERE number IN (
+            SELECT number FROM messages JOIN (
+                SELECT topic, partition, min(committed) AS done FROM positions GROUP BY topic, partition
+            ) USING (topic, partition) WHERE offset < done - ? LIMIT 5000)",
+    )?;
+    Ok(delete.execute([KEPT])?)
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_spread_over_the_partitions_and_stay_where_they_are() {
+        let mut counts = [0; PARTITIONS as usize];
+        for n in 0..4_000 {
+            counts[partition_of(&format!("order-{n}")) as usize] += 1;
+        }
+        assert!(counts.iter().all(|&count| count > 700), "{counts:?}");
+        assert_eq!(partition_of("order-1"), partition_of("order-1"));
+    }
+}
