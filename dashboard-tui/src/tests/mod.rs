@@ -1,0 +1,6 @@
+//! The dashboard driven by scripted events, and looked at as a whole.
+
+pub(crate) mod fixture;
+mod measure;
+mod screens;
+mod story;

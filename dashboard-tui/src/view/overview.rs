@@ -1,0 +1,315 @@
+//! 1 Overview: what needs a person first, then services, sagas, read models, and the intake.
+
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use sagascope_api::attention::Attention;
+use sagascope_api::overview::Overview;
+use sagascope_api::services::Service;
+use sagascope_api::text::{self, Tone};
+use sagascope_conventions::SagaState;
+
+use super::canvas::Canvas;
+use super::chart::{bar, spark};
+use super::table::{Table, left, right};
+use super::words::pad;
+use crate::app::Target;
+use crate::app::list::{List, ListId};
+
+/// From this width on, services stand beside sagas and read models.
+const TWO_COLUMNS_FROM: u16 = 110;
+
+pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
+    let urgent = canvas.app.digest.attention.len() as u16;
+    // What needs a person gets the room it needs, but never the whole screen.
+    let attention_rows = urgent.clamp(1, (area.height / 3).max(2)) + 2;
+    let [attention, middle, intake] = Layout::vertical([
+        Constraint::Length(attention_rows),
+        Constraint::Min(3),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    draw_attention(canvas, attention);
+    draw_intake(canvas, intake);
+    if area.width >= TWO_COLUMNS_FROM {
+        let [services, side] = Layout::horizontal([Constraint::Percentage(58), Constraint::Fill(1)]).areas(middle);
+        draw_services(canvas, services);
+        let [sagas, models] =
+            Layout::vertical([Constraint::Length(saga_rows(canvas) + 2), Constraint::Min(3)]).areas(side);
+        draw_sagas(canvas, sagas);
+        draw_models(canvas, models);
+    } else {
+        let [sagas, services] =
+            Layout::vertical([Constraint::Length(saga_rows(canvas)), Constraint::Min(3)]).areas(middle);
+        let lines = saga_lines(canvas);
+        canvas.lines(inset(sagas), lines);
+        draw_services(canvas, services);
+    }
+}
+
+fn inset(area: Rect) -> Rect {
+    Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(2),
+        ..area
+    }
+}
+
+fn draw_attention(canvas: &mut Canvas, area: Rect) {
+    let inner = canvas.panel(area, "Needs a person", false);
+    let app = canvas.app;
+    let rows = &app.digest.attention;
+    if rows.is_empty() {
+        let line = calm(canvas);
+        return canvas.line(inner, line);
+    }
+    let selected = app.overview.selected();
+    let at = rows
+        .iter()
+        .position(|row| Some(crate::app::attention_key(row).as_str()) == selected)
+        .unwrap_or(0);
+    let offset = (at + 1).saturating_sub(inner.height.into());
+    for (place, row) in inner.rows().zip(rows.iter().skip(offset)) {
+        let key = crate::app::attention_key(row);
+        let line = attention_line(canvas, row, inner.width);
+        canvas.line(place, line);
+        if selected == Some(&key) {
+            let style = canvas.theme.selected();
+            canvas.style(place, style);
+        }
+        canvas.hit(place, Target::Row(ListId::Overview, key));
+    }
+    let hidden = rows.len().saturating_sub(offset + usize::from(inner.height));
+    if hidden > 0 {
+        let place = Rect {
+            y: area.bottom() - 1,
+            height: 1,
+            width: area.width.saturating_sub(2),
+            ..area
+        };
+        let line = canvas.dim(format!(" {hidden} more below "));
+        canvas.line_right(place, line);
+    }
+}
+
+/// Nothing needs a person; or nothing has been heard, which is not the same.
+fn calm<'a>(canvas: &Canvas<'a>) -> Line<'a> {
+    let picture = canvas.picture();
+    if picture.overview.is_none() {
+        return Line::from(canvas.dim("waiting for the collector's first word"));
+    }
+    if picture.services.is_empty() {
+        return Line::from(vec![
+            canvas.mark(text::NO_DATA),
+            Span::raw(" nothing heard yet: set OTEL_EXPORTER_OTLP_ENDPOINT to this collector's OTLP address"),
+        ]);
+    }
+    Line::from(vec![
+        canvas.mark(text::GOOD),
+        Span::raw(" nothing: every breaker is closed, every read model keeps up"),
+    ])
+}
+
+fn attention_line<'a>(canvas: &Canvas<'a>, row: &'a Attention, width: u16) -> Vec<Span<'a>> {
+    let theme = canvas.theme;
+    let (subject, state) = if width >= 100 { (28, 18) } else { (24, 13) };
+    vec![
+        canvas.mark(row.mark),
+        Span::raw(" "),
+        canvas.dim(pad(row.kind, 8, false, theme)),
+        canvas.strong(pad(&row.subject, subject, false, theme)),
+        Span::raw(" "),
+        Span::styled(pad(&row.state, state, false, theme), theme.tone(row.mark.tone)),
+        Span::raw(" "),
+        Span::raw(row.detail.as_str()),
+    ]
+}
+
+fn draw_services(canvas: &mut Canvas, area: Rect) {
+    let picture = canvas.picture();
+    let inner = canvas.panel(area, "Services", true);
+    let columns = [
+        left("", 1),
+        left("service", 13).grow(1),
+        right("inst", 4).from(84),
+        right("rate", 8),
+        right("errors", 8),
+        right("p95", 8),
+        left("last 5 min", 15).from(66),
+        left("", 10).from(76),
+    ];
+    let all = &canvas.app.overview;
+    let mut list = List::new();
+    list.settle(picture.services.keys().map(|name| format!("service/{name}")).collect());
+    list.select(all.selected().unwrap_or_default());
+    list.touched = all.touched;
+    let table = Table {
+        id: ListId::Overview,
+        list: &list,
+        columns: &columns,
+        first_sortable: columns.len(),
+        focus: true,
+    };
+    table.draw(canvas, inner, |canvas, key| {
+        let service = picture.services.get(key.strip_prefix("service/")?)?;
+        Some(service_cells(canvas, service))
+    });
+}
+
+fn service_cells<'a>(canvas: &Canvas<'a>, service: &'a Service) -> Vec<Line<'a>> {
+    let theme = canvas.theme;
+    let failing = service.error_ratio >= 0.05;
+    let mark = match (service.up, failing) {
+        (false, _) => text::NO_DATA,
+        (true, true) => text::BAD,
+        (true, false) => text::GOOD,
+    };
+    let errors = match failing {
+        true => Span::styled(text::percent(service.error_ratio), theme.tone(Tone::Bad)),
+        false => Span::raw(text::percent(service.error_ratio)),
+    };
+    let fault = if service.faults.is_empty() {
+        Span::raw("")
+    } else {
+        canvas.mark(text::FAULT)
+    };
+    let note = match (service.up, service.restarts) {
+        (false, _) => Span::styled("silent", theme.tone(Tone::Bad)),
+        (true, 0) => Span::raw(""),
+        (true, 1) => Span::styled("restarted", theme.tone(Tone::Notice)),
+        (true, n) => Span::styled(format!("{n} restarts"), theme.tone(Tone::Notice)),
+    };
+    vec![
+        Line::from(canvas.mark(mark)),
+        Line::from(vec![Span::raw(service.name.as_str()), Span::raw(" "), fault]),
+        Line::from(canvas.dim(format!("{}{}", theme.pick("×", "x"), service.instances))),
+        Line::from(text::rate(service.rate_per_second)),
+        Line::from(errors),
+        Line::from(text::millis(service.p95_ms)),
+        Line::from(Span::styled(
+            spark(&service.rate_history, 15, theme),
+            theme.tone(Tone::Info),
+        )),
+        Line::from(note),
+    ]
+}
+
+fn saga_rows(canvas: &Canvas) -> u16 {
+    canvas
+        .picture()
+        .overview
+        .as_ref()
+        .map_or(1, |overview| overview.saga_types.len().clamp(1, 4)) as u16
+}
+
+fn draw_sagas(canvas: &mut Canvas, area: Rect) {
+    let inner = canvas.panel(area, "Sagas", false);
+    let lines = saga_lines(canvas);
+    canvas.lines(inner, lines);
+}
+
+fn saga_lines<'a>(canvas: &Canvas<'a>) -> Vec<Line<'a>> {
+    let types = canvas
+        .picture()
+        .overview
+        .as_ref()
+        .map_or(&[][..], |overview| &overview.saga_types);
+    if types.is_empty() {
+        return vec![Line::from(canvas.dim("no saga has been heard of yet"))];
+    }
+    types
+        .iter()
+        .map(|kind| {
+            let of = |state| kind.states.get(&state).copied().unwrap_or(0);
+            let mut spans = vec![canvas.strong(pad(&kind.name, 8, false, canvas.theme))];
+            let counts = [
+                (text::RUNNING, of(SagaState::Running)),
+                (text::GOOD, of(SagaState::Completed)),
+                (text::UNDO, of(SagaState::Compensating) + of(SagaState::Compensated)),
+                (text::BAD, of(SagaState::Failed)),
+                (text::STUCK, kind.stuck),
+            ];
+            for (mark, count) in counts {
+                let tone = if count == 0 { Tone::Dim } else { mark.tone };
+                let number = format!("{} {:<6}", canvas.theme.glyph(mark), text::count(count));
+                spans.push(Span::raw(" "));
+                spans.push(Span::styled(number, canvas.theme.tone(tone)));
+            }
+            spans.push(canvas.dim(format!(" p95 {}", text::millis(kind.p95_ms))));
+            Line::from(spans)
+        })
+        .collect()
+}
+
+fn draw_models(canvas: &mut Canvas, area: Rect) {
+    let inner = canvas.panel(area, "Read models", false);
+    let picture = canvas.picture();
+    if picture.read_models.is_empty() {
+        let line = canvas.dim("none has been heard of yet");
+        return canvas.line(inner, line);
+    }
+    let theme = canvas.theme;
+    let mut models: Vec<_> = picture.read_models.values().collect();
+    models.sort_by_key(|model| std::cmp::Reverse(model.lag_events.unwrap_or(0)));
+    let most = models
+        .iter()
+        .filter_map(|model| model.lag_events)
+        .max()
+        .unwrap_or(0)
+        .max(100) as f64;
+    for (place, model) in inner.rows().zip(models) {
+        let mark = text::projection_mark(model.state);
+        let share = model.lag_events.unwrap_or(0) as f64 / most;
+        let behind = model.lag_events.map_or_else(|| text::UNKNOWN.into(), text::count);
+        let seconds = model.lag_seconds.map_or_else(|| text::UNKNOWN.into(), text::duration);
+        let name = usize::from(inner.width).saturating_sub(34).clamp(8, 34);
+        let line = vec![
+            canvas.mark(mark),
+            Span::raw(" "),
+            Span::raw(pad(&format!("{}/{}", model.service, model.name), name, false, theme)),
+            Span::raw(" "),
+            Span::styled(pad(&bar(share, 8, theme), 8, false, theme), theme.tone(mark.tone)),
+            Span::raw(pad(&format!("{behind} ev"), 11, true, theme)),
+            canvas.dim(pad(&seconds, 10, true, theme)),
+        ];
+        canvas.line(place, line);
+    }
+}
+
+fn draw_intake(canvas: &mut Canvas, area: Rect) {
+    let Some(overview) = &canvas.picture().overview else {
+        return;
+    };
+    let line = intake_line(canvas, overview);
+    canvas.line(area, line);
+}
+
+/// What comes in and what was lost of it; losses are red.
+fn intake_line<'a>(canvas: &Canvas<'a>, overview: &'a Overview) -> Vec<Span<'a>> {
+    let signals = [&overview.ingest.spans, &overview.ingest.logs, &overview.ingest.points];
+    let refused: u64 = signals.iter().map(|signal| signal.rejected).sum();
+    let dropped: u64 = signals.iter().map(|signal| signal.dropped).sum();
+    let loss = |count: u64, word: &str| {
+        let text = format!("  {} {word}", text::count(count));
+        if count == 0 {
+            canvas.dim(text)
+        } else {
+            Span::styled(text, canvas.theme.tone(Tone::Bad))
+        }
+    };
+    let [spans, logs, points] = signals.map(|signal| text::rate(signal.per_second));
+    let storage = &overview.storage;
+    let mut line = vec![
+        canvas.dim(format!(" intake  spans {spans}  logs {logs}  points {points}")),
+        loss(refused, "refused"),
+        loss(dropped, "dropped"),
+        canvas.dim(format!(
+            "   store {} of {}",
+            text::bytes(storage.bytes),
+            text::bytes(storage.cap_bytes)
+        )),
+    ];
+    if let Some(demo) = &overview.demo {
+        line.push(canvas.dim(format!("   {}", demo.summary)));
+    }
+    line
+}
