@@ -13,23 +13,36 @@ use sagascope_api::{
     services::ServiceDetail, services::ServiceMap, traces::TraceSummary,
 };
 
+use self::breakers::Breakers;
+use self::dead_letters::DeadLetters;
+use self::faults::FaultHits;
 use self::map::Map;
 use self::marks::Marks;
 use self::names::Names;
+use self::outboxes::Outboxes;
+use self::read_models::{ReadModels, Rebuilds};
 use self::sagas::Sagas;
 use self::seen::Seen;
 use self::services::{ServiceId, Services};
 use self::traces::Traces;
-use crate::rows::{Batch, Resource, SpanRow};
+use crate::rows::{Batch, LogRow, PointRow, Resource, SpanRow};
 
+mod breakers;
 mod calls;
+mod counter;
+mod dead_letters;
+mod faults;
 mod histogram;
 mod map;
 mod marks;
 mod names;
+mod outboxes;
+mod read_models;
 mod sagas;
 mod seen;
 mod services;
+#[cfg(test)]
+mod tests;
 mod traces;
 mod window;
 
@@ -77,7 +90,13 @@ pub struct Projections {
     services: Services,
     map: Map,
     sagas: Sagas,
+    breakers: Breakers,
+    read_models: ReadModels,
+    rebuilds: Rebuilds,
+    outboxes: Outboxes,
+    dead_letters: DeadLetters,
     traces: Traces,
+    fault_hits: FaultHits,
     rates_sent_at: Time,
 }
 
@@ -97,7 +116,13 @@ impl Projections {
             services: Services::new(limits.services),
             map: Map::new(limits.entities),
             sagas: Sagas::new(limits.sagas),
+            breakers: Breakers::new(limits.entities),
+            read_models: ReadModels::new(limits.entities),
+            rebuilds: Rebuilds::default(),
+            outboxes: Outboxes::new(limits.entities),
+            dead_letters: DeadLetters::new(limits.entities),
             traces: Traces::new(limits.traces),
+            fault_hits: FaultHits::default(),
             rates_sent_at: Time::default(),
         }
     }
@@ -112,19 +137,24 @@ impl Projections {
         for log in &batch.logs {
             hearing.of(&log.resource, batch.received_at, &mut self.services, &mut self.names);
             if log.event_name.is_some() {
-                self.sagas.apply_log(log, &mut self.names);
+                self.apply_event(log);
             }
         }
         for point in &batch.points {
             hearing.of(&point.resource, batch.received_at, &mut self.services, &mut self.names);
+            self.apply_point(point, now);
         }
         self.sagas.settle(now);
+        self.breakers.touch(self.sagas.take_waiting_changes());
     }
 
     /// Judges what time alone changes; call about four times a second.
     pub fn tick(&mut self, now: Time) {
         self.sagas.tick(now);
         self.services.tick(now);
+        self.breakers.tick(&self.services, now);
+        self.read_models.tick(now);
+        self.outboxes.tick(now);
         self.map.tick(now);
     }
 
@@ -141,6 +171,12 @@ impl Projections {
         }
         push(named(self.services.take_changes(now, rates), Rows::Services));
         push(named(self.sagas.take_changes(), Rows::Sagas));
+        let breakers = self.breakers.take_changes(&self.services, &self.sagas, now, rates);
+        push(named(breakers, Rows::Breakers));
+        let read_models = self.read_models.take_changes(&self.rebuilds, now, rates);
+        push(named(read_models, Rows::ReadModels));
+        push(named(self.outboxes.take_changes(now, rates), Rows::Outboxes));
+        push(named(self.dead_letters.take_changes(), Rows::DeadLetters));
         let traces = self.traces.take_changes();
         push((!traces.is_empty()).then_some((Rows::Traces(traces), Vec::new())));
         changes
@@ -168,7 +204,14 @@ impl Projections {
     /// Rows let go for want of room.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.services.dropped() + self.map.dropped() + self.sagas.dropped() + self.traces.dropped()
+        self.services.dropped()
+            + self.map.dropped()
+            + self.sagas.dropped()
+            + self.breakers.dropped()
+            + self.read_models.dropped()
+            + self.outboxes.dropped()
+            + self.dead_letters.dropped()
+            + self.traces.dropped()
     }
 
     /// Services by name.
@@ -208,13 +251,8 @@ impl Projections {
     #[must_use]
     pub fn saga(&self, id: &str, name: Option<&str>, now: Time) -> Option<SagaDetail> {
         let (mut detail, services) = self.sagas.detail(id, name)?;
-        detail.breakers = self
-            .breakers(now)
-            .into_iter()
-            .filter(|breaker| breaker.live && services.contains(breaker.caller.as_str()))
-            .filter(|breaker| breaker.state.is_some_and(|state| state.refuses()))
-            .map(|breaker| breaker.id)
-            .collect();
+        let told = |caller: &str| services.contains(caller);
+        detail.breakers = self.breakers.refusing(told, &self.services, now);
         Some(detail)
     }
 
@@ -232,26 +270,26 @@ impl Projections {
 
     /// Breakers by caller and name.
     #[must_use]
-    pub fn breakers(&self, _now: Time) -> Vec<Breaker> {
-        Vec::new()
+    pub fn breakers(&self, now: Time) -> Vec<Breaker> {
+        self.breakers.rows(&self.services, &self.sagas, now)
     }
 
     /// Read models by service and name.
     #[must_use]
-    pub fn read_models(&self, _now: Time) -> Vec<ReadModel> {
-        Vec::new()
+    pub fn read_models(&self, now: Time) -> Vec<ReadModel> {
+        self.read_models.rows(&self.rebuilds, now)
     }
 
     /// Outboxes by service and name.
     #[must_use]
-    pub fn outboxes(&self, _now: Time) -> Vec<Outbox> {
-        Vec::new()
+    pub fn outboxes(&self, now: Time) -> Vec<Outbox> {
+        self.outboxes.rows(now)
     }
 
     /// Dead letters, newest first.
     #[must_use]
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        Vec::new()
+        self.dead_letters.rows()
     }
 
     /// Trace summaries, newest first.
@@ -262,8 +300,8 @@ impl Projections {
 
     /// Spans seen that carry this `fault.id`.
     #[must_use]
-    pub fn fault_hits(&self, _fault_id: &str) -> u64 {
-        0
+    pub fn fault_hits(&self, fault_id: &str) -> u64 {
+        self.fault_hits.of(fault_id)
     }
 
     /// Tells which faults are in force, as `(id, service)`, so that services can be marked.
@@ -283,10 +321,25 @@ impl Projections {
         self.sagas.apply_span(span, &mut self.names);
     }
 
+    fn apply_event(&mut self, log: &LogRow) {
+        self.sagas.apply_log(log, &mut self.names);
+        self.breakers.apply_log(log, &mut self.names);
+        self.rebuilds.apply_log(log, &mut self.names);
+        self.dead_letters.apply_log(log);
+    }
+
+    fn apply_point(&mut self, point: &PointRow, now: Time) {
+        self.breakers.apply_point(point, now, &mut self.names);
+        self.read_models.apply_point(point, now, &mut self.names);
+        self.outboxes.apply_point(point, now, &mut self.names);
+        self.dead_letters.apply_point(point);
+    }
+
     fn count_span(&mut self, span: &SpanRow, service: Option<ServiceId>, now: Time) {
         let marks = Marks::of(&span.attributes);
         if let Some(fault) = marks.fault_id {
             let fault = self.names.share(fault);
+            self.fault_hits.add(&fault);
             self.sagas.touch_by_fault(span.trace_id, &fault);
         }
         let parent = span

@@ -211,6 +211,7 @@ impl Map {
             return;
         }
         let edge = self.edges.entry(key).or_insert_with(|| Edge::since(at.min(now)));
+        edge.since = edge.since.min(at);
         edge.last_at = edge.last_at.max(at.min(now));
         let counts = match side {
             Side::From => &mut edge.told_by_from,

@@ -80,6 +80,7 @@ impl Services {
     pub(super) fn hear(&mut self, resource: &Resource, at: Time, names: &mut Names) -> Option<ServiceId> {
         let id = self.id(&resource.service, at, names)?;
         let service = self.all[id as usize].as_mut()?;
+        service.first_seen_at = service.first_seen_at.min(at);
         service.last_seen_at = service.last_seen_at.max(at);
         let restarts = resource.attributes.int(key::SERVICE_RESTART_COUNT).unwrap_or(0);
         service.restarts = service.restarts.max(u64::try_from(restarts).unwrap_or(0));
@@ -103,6 +104,7 @@ impl Services {
             return;
         };
         if calls.counts.add(at, now, is_error) {
+            calls.since = calls.since.min(span.start);
             calls.durations.add(at, now, span.duration_nanos);
         }
     }
@@ -167,6 +169,7 @@ impl Services {
                 rows.push(row);
             }
         }
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
         let removed = std::mem::take(&mut self.removed);
         (!rows.is_empty() || !removed.is_empty()).then_some((rows, removed))
     }
