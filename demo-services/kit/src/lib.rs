@@ -28,6 +28,7 @@ pub mod service;
 mod sql;
 pub mod state_events;
 pub mod telemetry;
+pub mod testing;
 pub mod topology;
 
 pub use sql::Headers;

@@ -1,1 +1,100 @@
-//! The service over HTTP.
+//! Letters are written once, however often and in whatever company a message comes.
+
+use serde_json::{Value, json};
+use shop_kit::broker::{Message, Place};
+use shop_kit::database::Database;
+use shop_kit::faults::Switchboard;
+use shop_kit::inbox;
+use shop_kit::testing::TestServer;
+
+use crate::{http, store};
+
+fn message(id: &str, event_type: &str, payload: Value) -> Message {
+    Message {
+        id: id.into(),
+        place: Place {
+            topic: "orders.events".into(),
+            partition: 0,
+            offset: 0,
+        },
+        key: "o-1".into(),
+        event_type: event_type.into(),
+        payload,
+        headers: Default::default(),
+        published_at: 0,
+        attempts: 1,
+    }
+}
+
+/// As the kit's consumer does: the inbox and the handler in one transaction.
+async fn deliver(db: &Database, message: Message) -> anyhow::Result<()> {
+    db.write(move |tx| {
+        if inbox::first_time(tx, "notifications", &message.id)? {
+            store::handle(tx, &message)?;
+        }
+        anyhow::Ok(())
+    })
+    .await
+}
+
+fn order(reason: Option<&str>) -> Value {
+    json!({ "order_id": "o-1", "customer_id": "c-1", "currency": "EUR", "total_minor": 13_000, "items": [],
+            "reason": reason, "at": "2026-11-21T10:00:00Z" })
+}
+
+#[tokio::test]
+async fn one_letter_for_each_final_state_of_an_order() {
+    let folder = tempfile::tempdir().expect("folder");
+    let db = Database::open(&folder.path().join("n.sqlite"), store::SCHEMA, Switchboard::idle()).expect("opens");
+    let server = TestServer::start(http::router(db.clone())).await;
+    for (id, event_type) in [
+        ("m-1", "OrderCreated"),
+        ("m-2", "OrderConfirmed"),
+        ("m-2", "OrderConfirmed"),
+        // Published a second time under a new id: the outbox delivers at least once.
+        ("m-3", "OrderConfirmed"),
+    ] {
+        deliver(&db, message(id, event_type, order(None)))
+            .await
+            .expect("handled");
+    }
+    let (_, letters) = server.get("/api/v1/letters?order_id=o-1").await;
+    assert_eq!(letters["items"].as_array().map(Vec::len), Some(1), "{letters}");
+    assert_eq!(letters["items"][0]["state"], "confirmed");
+    deliver(&db, message("m-4", "OrderCancelled", order(Some("declined"))))
+        .await
+        .expect("handled");
+    assert_eq!(
+        server.get("/api/v1/audit").await.1["letters"],
+        json!({ "cancelled": 1, "confirmed": 1 })
+    );
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_refused_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("folder");
+    let db = Database::open(&folder.path().join("n.sqlite"), store::SCHEMA, Switchboard::idle()).expect("opens");
+    let server = TestServer::start(http::router(db.clone())).await;
+    assert!(
+        deliver(&db, message("m-1", "OrderConfirmed", json!({ "order_id": 5 })))
+            .await
+            .is_err()
+    );
+    assert_eq!(server.get("/api/v1/audit").await.1["letters"], json!({}));
+    deliver(&db, message("m-1", "OrderConfirmed", order(None)))
+        .await
+        .expect("the same id, mended");
+    assert_eq!(
+        server.get("/api/v1/audit").await.1["letters"],
+        json!({ "confirmed": 1 })
+    );
+}
+
+#[tokio::test]
+async fn a_missing_order_id_is_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let db = Database::open(&folder.path().join("n.sqlite"), store::SCHEMA, Switchboard::idle()).expect("opens");
+    let server = TestServer::start(http::router(db)).await;
+    let (status, problem) = server.get("/api/v1/letters").await;
+    assert_eq!((status, &problem["field"]), (400, &json!("order_id")));
+}

@@ -1,0 +1,82 @@
+//! For the tests of a business: its router on a real socket, JSON calls, and waiting for an outcome.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+/// Longest wait for an outcome before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A router that listens on a free port of loopback until it is dropped.
+#[derive(Debug)]
+pub struct TestServer {
+    base: String,
+    client: reqwest::Client,
+    task: JoinHandle<()>,
+}
+
+impl TestServer {
+    /// Listens from now on.
+    ///
+    /// # Panics
+    /// When loopback has no port left.
+    pub async fn start(router: Router) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("has an address"));
+        let serve = async move { axum::serve(listener, router).await.expect("serves") };
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self {
+            base,
+            client,
+            task: tokio::spawn(serve),
+        }
+    }
+
+    /// Status and JSON body of a GET.
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.client.get(format!("{}{path}", self.base))).await
+    }
+
+    /// Status and JSON body of a POST of JSON, under an idempotency key when one is given.
+    pub async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
+        let request = self.client.post(format!("{}{path}", self.base)).json(body);
+        answer(
+            key.into_iter()
+                .fold(request, |request, key| request.header("idempotency-key", key)),
+        )
+        .await
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A body that is no JSON reads as null.
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.expect("an answer");
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap_or_default())
+}
+
+/// Looks until there is something to see.
+///
+/// # Panics
+/// When nothing shows for half a minute.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(started.elapsed() < PATIENCE, "never seen: {what}");
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}

@@ -1,0 +1,6 @@
+//! The service with answers made up for its peers: over HTTP, and the saga at every point where it can fail or be killed.
+
+mod fakes;
+mod over_http;
+mod saga_cases;
+mod saga_crashes;

@@ -1,0 +1,172 @@
+//! The service over HTTP.
+
+use serde_json::{Value, json};
+use shop_kit::testing::{TestServer, eventually};
+use tempfile::TempDir;
+
+use super::fakes::{Peers, Shop, Trouble, open};
+
+async fn start(peers: &Peers) -> (Shop, TestServer, TempDir) {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut shop = open(&folder, peers);
+    shop.run();
+    let server = shop.serve(peers).await;
+    (shop, server, folder)
+}
+
+fn order() -> Value {
+    json!({ "customer_id": "c-1", "items": [
+        { "product_id": "product-1", "quantity": 2 },
+        { "product_id": "product-2", "quantity": 1 },
+    ]})
+}
+
+async fn shows(server: &TestServer, url: &str, status: &str) -> Value {
+    let look = || async {
+        let (code, order) = server.get(url).await;
+        assert_eq!(code, 200, "never a 404 behind the Location");
+        (order["status"] == status).then_some(order)
+    };
+    eventually(status, look).await
+}
+
+#[tokio::test]
+async fn an_order_is_accepted_and_then_confirmed_at_the_catalogs_prices() {
+    let (_shop, server, _folder) = start(&Peers::default()).await;
+    let (status, accepted) = server.post("/api/v1/orders", Some("k-1"), &order()).await;
+    assert_eq!(
+        (status, &accepted["status"], &accepted["total_minor"]),
+        (202, &json!("accepted"), &json!(13_000))
+    );
+    let url = accepted["status_url"].as_str().expect("a link").to_owned();
+    let seen = shows(&server, &url, "confirmed").await;
+    assert_eq!(
+        (&seen["total_minor"], &seen["tracking_number"]),
+        (&json!(13_000), &json!("SG1"))
+    );
+    assert_eq!(seen["items"].as_array().map(Vec::len), Some(2));
+
+    let listed = || async {
+        let (_, list) = server.get("/api/v1/orders?customer_id=c-1").await;
+        (list["items"][0]["status"] == "confirmed").then_some(list)
+    };
+    let list = eventually("the customer's list", listed).await;
+    assert_eq!(
+        (&list["items"][0]["items"], &list["items"][0]["total_minor"]),
+        (&json!(2), &json!(13_000))
+    );
+    // The worked example: 1 order, 1 confirmed, revenue 130.00.
+    let (_, statistics) = server.get("/api/v1/statistics").await;
+    assert_eq!(
+        statistics,
+        json!({ "confirmed": { "orders": 1, "total_minor": 13_000 } })
+    );
+    let (_, audit) = server.get("/api/v1/audit").await;
+    assert_eq!(
+        (&audit["agrees"], &audit["confirmed_total_minor"]),
+        (&json!(true), &json!(13_000))
+    );
+}
+
+#[tokio::test]
+async fn a_refused_order_is_cancelled_with_its_reason() {
+    let peers = Peers::default();
+    peers.trouble("charge", Trouble::Refused, 1);
+    let (_shop, server, _folder) = start(&peers).await;
+    let (_, accepted) = server.post("/api/v1/orders", Some("k-1"), &order()).await;
+    let url = accepted["status_url"].as_str().expect("a link").to_owned();
+    let seen = shows(&server, &url, "cancelled").await;
+    assert!(seen["reason"].is_string(), "{seen}");
+    let ended = || async {
+        let (_, audit) = server.get("/api/v1/audit").await;
+        (audit["sagas"]["compensated"] == 1).then_some(audit)
+    };
+    assert_eq!(eventually("the saga's end", ended).await["agrees"], true);
+}
+
+#[tokio::test]
+async fn inv_06_a_repeated_key_is_the_same_order_and_another_body_is_refused() {
+    let (_shop, server, _folder) = start(&Peers::default()).await;
+    let body = order();
+    let place = || server.post("/api/v1/orders", Some("k"), &body);
+    let (first, again) = tokio::join!(place(), place());
+    assert_eq!(first, again);
+    let mut other = order();
+    other["items"][0]["quantity"] = json!(3);
+    let (status, problem) = server.post("/api/v1/orders", Some("k"), &other).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("key_reused")));
+    let (_, audit) = server.get("/api/v1/audit").await;
+    let sagas: u64 = audit["sagas"]
+        .as_object()
+        .expect("by state")
+        .values()
+        .filter_map(Value::as_u64)
+        .sum();
+    assert_eq!(sagas, 1);
+}
+
+#[tokio::test]
+async fn bad_orders_name_the_field_and_have_no_effect() {
+    let (_shop, server, _folder) = start(&Peers::default()).await;
+    let items = |product_id: &str, quantity: i64| json!({ "customer_id": "c-1", "items": [{ "product_id": product_id, "quantity": quantity }] });
+    for (body, status, field) in [
+        (json!({}), 400, "customer_id"),
+        (json!({ "customer_id": "c 1", "items": [] }), 400, "customer_id"),
+        (json!({ "customer_id": "c-1", "items": [] }), 400, "items"),
+        (json!({ "customer_id": "c-1", "items": "all" }), 400, "items"),
+        (items("product-1", 0), 400, "items[0].quantity"),
+        (items("product-1", 101), 400, "items[0].quantity"),
+        (items("../x", 1), 400, "items[0].product_id"),
+        (items("product-404", 1), 422, "items[0].product_id"),
+    ] {
+        let (answered, problem) = server.post("/api/v1/orders", Some("k"), &body).await;
+        assert_eq!(
+            (answered, &problem["field"]),
+            (status, &json!(field)),
+            "{body}: {problem}"
+        );
+    }
+    let (status, problem) = server.post("/api/v1/orders", None, &order()).await;
+    assert_eq!((status, &problem["field"]), (400, &json!("Idempotency-Key")));
+    let (status, _) = server.post("/api/v1/orders", Some("k"), &items("product-503", 1)).await;
+    assert_eq!(status, 503, "no price, no order");
+    assert_eq!(server.get("/api/v1/orders/nobody").await.0, 404);
+    assert_eq!(server.get("/api/v1/orders").await.1["field"], "customer_id");
+    let (_, audit) = server.get("/api/v1/audit").await;
+    assert_eq!(audit["orders"], json!({ "cancelled": 0, "confirmed": 0, "created": 0 }));
+}
+
+#[tokio::test]
+async fn an_order_can_be_cancelled_while_it_is_under_way() {
+    let peers = Peers::default();
+    peers.trouble("reserve", Trouble::HangsBefore, 1);
+    let (_shop, server, _folder) = start(&peers).await;
+    let (_, accepted) = server.post("/api/v1/orders", Some("k-1"), &order()).await;
+    let url = accepted["status_url"].as_str().expect("a link").to_owned();
+    shows(&server, &url, "created").await;
+    let cancel = format!("{url}/cancel");
+    for _ in 0..2 {
+        assert_eq!(
+            server
+                .post(&cancel, None, &json!({ "reason": "changed my mind" }))
+                .await
+                .0,
+            202
+        );
+    }
+    shows(&server, &url, "cancelled").await;
+}
+
+#[tokio::test]
+async fn a_confirmed_or_unknown_order_cannot_be_cancelled() {
+    let (_shop, server, _folder) = start(&Peers::default()).await;
+    let (_, accepted) = server.post("/api/v1/orders", Some("k-2"), &order()).await;
+    let url = accepted["status_url"].as_str().expect("a link").to_owned();
+    shows(&server, &url, "confirmed").await;
+    let (status, problem) = server.post(&format!("{url}/cancel"), None, &json!({})).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("already_confirmed")));
+    assert_eq!(
+        server.post("/api/v1/orders/nobody/cancel", None, &json!({})).await.0,
+        404
+    );
+}
