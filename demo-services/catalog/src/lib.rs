@@ -1,1 +1,29 @@
-//! Demo shop: catalog.
+//! Demo shop: the catalog. Browse by category, look a product up, search by words.
+
+mod http;
+mod product;
+mod store;
+
+use shop_kit::capabilities::capabilities;
+use shop_kit::database::Database;
+use shop_kit::service::{Readiness, Service};
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When it cannot start: a port is taken, or its database is damaged.
+pub async fn run() -> anyhow::Result<()> {
+    let service = Service::start("catalog", capabilities(&[]))?;
+    let db = Database::open(&service.database_path(), &[store::TABLES], service.faults.clone())?;
+    store::fill(&db, product::assortment()).await?;
+    let readiness = Readiness::new().on("database", {
+        let db = db.clone();
+        move || ping(db.clone())
+    });
+    service.serve(http::router(db), readiness).await
+}
+
+async fn ping(db: Database) -> anyhow::Result<()> {
+    db.read(store::categories).await?;
+    Ok(())
+}

@@ -1,1 +1,20 @@
-//! Demo shop: gateway.
+//! Demo shop: the gateway. The one door for shoppers: it routes, composes answers of several services, and goes on
+//! selling from memory when the catalog is down.
+
+mod compose;
+mod http;
+mod shelf;
+mod upstream;
+
+use shop_kit::capabilities::capabilities;
+use shop_kit::service::{Readiness, Service};
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When it cannot start: its port is taken.
+pub async fn run() -> anyhow::Result<()> {
+    let service = Service::start("gateway", capabilities(&[]))?;
+    let router = http::router(upstream::Upstream::of(&service));
+    service.serve(router, Readiness::new()).await
+}

@@ -1,0 +1,179 @@
+//! One visit: look around, order one to three products, and one visitor in ten waits for the end.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt};
+use serde_json::{Value, json};
+use shop_kit::caller::{CallError, Caller};
+use shop_kit::context::{self, Context};
+use shop_kit::telemetry::{SpanKind, span};
+
+/// Products of the assortment; the first ones are the popular ones.
+const PRODUCTS: u32 = 24;
+const POPULAR: u32 = 6;
+/// Customers that come back.
+const CUSTOMERS: u32 = 500;
+/// One visitor in so many looks the order up until it has ended.
+const PATIENT: u32 = 10;
+/// How often, and how many times, a patient visitor looks.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOKS: u32 = 20;
+const CATEGORIES: [&str; 5] = ["kitchen", "office", "outdoor", "home", "games"];
+
+/// How a visit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visit {
+    /// The order was accepted; its end was not waited for.
+    Accepted,
+    /// The order was confirmed.
+    Confirmed,
+    /// The order was cancelled.
+    Cancelled,
+    /// The shop refused it, or could not be reached.
+    Failed,
+    /// The visitor left before the order had ended.
+    Left,
+}
+
+impl Visit {
+    /// Its word in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Confirmed => "confirmed",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// What a visitor wants; follows from the dice alone.
+#[derive(Clone, Debug, PartialEq)]
+struct Wish {
+    key: String,
+    look_at: String,
+    order: Value,
+    patient: bool,
+}
+
+impl Wish {
+    fn roll(dice: &mut StdRng) -> Self {
+        let lines = dice.random_range(1..=3);
+        let items: Vec<Value> = (0..lines)
+            .map(|_| json!({ "product_id": product(dice), "quantity": dice.random_range(1..=3) }))
+            .collect();
+        Self {
+            key: format!(
+                "visit-{:032x}",
+                u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64())
+            ),
+            look_at: look(dice),
+            order: json!({ "customer_id": format!("customer-{}", dice.random_range(1..=CUSTOMERS)), "items": items }),
+            patient: dice.random_range(0..PATIENT) == 0,
+        }
+    }
+}
+
+/// Two of three pieces are popular ones, as in most shops.
+fn product(dice: &mut StdRng) -> String {
+    let last = if dice.random_range(0..3) < 2 { POPULAR } else { PRODUCTS };
+    format!("product-{}", dice.random_range(1..=last))
+}
+
+fn look(dice: &mut StdRng) -> String {
+    match dice.random_range(0..3) {
+        0 => format!("/api/v1/products/{}", product(dice)),
+        1 => format!(
+            "/api/v1/products?category={}",
+            CATEGORIES[dice.random_range(0..CATEGORIES.len())]
+        ),
+        _ => "/api/v1/products/search?q=steel".to_owned(),
+    }
+}
+
+/// The shop, through its one door.
+#[derive(Clone)]
+pub(crate) struct Shop {
+    gateway: Caller,
+}
+
+impl Shop {
+    /// Behind this caller.
+    pub(crate) const fn new(gateway: Caller) -> Self {
+        Self { gateway }
+    }
+
+    /// One visit from door to door, in a trace and under a correlation id of its own.
+    pub(crate) async fn visit(&self, mut dice: StdRng) -> Visit {
+        let wish = Wish::roll(&mut dice);
+        context::scope(Context::fresh(), async {
+            let span = span("visit", SpanKind::Internal, Vec::new());
+            span.run(self.shop_for(wish)).await
+        })
+        .await
+    }
+
+    async fn shop_for(&self, wish: Wish) -> Visit {
+        // Looking around may fail without spoiling the visit: the order is what counts.
+        let _: Result<Value, CallError> = self.gateway.get(&wish.look_at).await;
+        let placed: Result<Value, CallError> = self.gateway.post("/api/v1/orders", &wish.order, Some(&wish.key)).await;
+        let Ok(placed) = placed else { return Visit::Failed };
+        match placed["status_url"].as_str() {
+            Some(url) if wish.patient => self.wait_for_the_end(url).await,
+            _ => Visit::Accepted,
+        }
+    }
+
+    async fn wait_for_the_end(&self, url: &str) -> Visit {
+        for _ in 0..LOOKS {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let Ok(order) = self.gateway.get::<Value>(url).await else {
+                continue;
+            };
+            match order["status"].as_str() {
+                Some("confirmed") => return Visit::Confirmed,
+                Some("cancelled") => return Visit::Cancelled,
+                _ => {}
+            }
+        }
+        Visit::Left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    #[test]
+    fn a_seed_tells_every_wish() {
+        let wishes = |seed: u64| {
+            let mut dice = StdRng::seed_from_u64(seed);
+            (0..50).map(|_| Wish::roll(&mut dice)).collect::<Vec<_>>()
+        };
+        assert_eq!(wishes(7), wishes(7));
+        assert_ne!(wishes(7), wishes(8));
+    }
+
+    #[test]
+    fn every_wish_can_be_ordered() {
+        let mut dice = StdRng::seed_from_u64(1);
+        for _ in 0..1_000 {
+            let wish = Wish::roll(&mut dice);
+            let items = wish.order["items"].as_array().unwrap();
+            assert!((1..=3).contains(&items.len()));
+            for item in items {
+                let number: u32 = item["product_id"]
+                    .as_str()
+                    .unwrap()
+                    .trim_start_matches("product-")
+                    .parse()
+                    .unwrap();
+                assert!((1..=PRODUCTS).contains(&number));
+                assert!((1..=3).contains(&item["quantity"].as_u64().unwrap()));
+            }
+        }
+    }
+}
