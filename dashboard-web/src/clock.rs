@@ -60,7 +60,7 @@ impl Clock {
         if seconds <= 0.0 {
             return String::new();
         }
-        text::duration(seconds.ceil()).replace(".00 s", " s")
+        text::duration(seconds.round().max(1.0)).replace(".00 s", " s")
     }
 
     fn tick(self) {

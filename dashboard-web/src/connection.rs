@@ -160,9 +160,20 @@ impl Live {
                 self.heard(&text);
             }
         });
+        let asked = self.extra.get_value();
         let open = Closure::<dyn FnMut(Event)>::new(move |_| {
             self.heard_ms.set_value(dom::now_ms());
             self.link.set(Link::Open);
+            // Topics that a page began to want while the connection was made.
+            let missing: Vec<Topic> = self
+                .extra
+                .get_value()
+                .into_iter()
+                .filter(|topic| !asked.contains(topic))
+                .collect();
+            if !missing.is_empty() {
+                self.say(&LiveRequest::Subscribe { topics: missing });
+            }
         });
         let close = Closure::<dyn FnMut(CloseEvent)>::new(move |_| {
             let failures = if self.link.get_untracked() == Link::Open {

@@ -63,12 +63,6 @@ impl Router {
         }
     }
 
-    /// Changes the path of this view, keeping its query.
-    pub(crate) fn go_keeping_query(self, path: &str) {
-        let query = self.location.with_untracked(|location| location.query.clone());
-        self.go(&format!("{path}{query}"));
-    }
-
     /// Adjusts this view.
     pub(crate) fn set_query(self, key: &str, value: &str) {
         let url = self

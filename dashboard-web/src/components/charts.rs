@@ -43,6 +43,17 @@ fn band(stretch: &Stretch) -> AnyView {
     .into_any()
 }
 
+/// The same, taller, with its greatest value told.
+pub(crate) fn chart(label: String, peak: String, values: &[f32], errors: &[f32], bands: &[Stretch]) -> AnyView {
+    view! {
+        <div class="chart-box">
+            <span class="peak">{peak}</span>
+            {line("chart", label, values, errors, bands)}
+        </div>
+    }
+    .into_any()
+}
+
 /// A breaker's states over the last five minutes: colour and, where open, full height.
 pub(crate) fn breaker_band(history: &[BreakerChange], now: Time, bands: &[Stretch]) -> AnyView {
     let ends = history.iter().skip(1).map(|change| change.at).chain([now]);

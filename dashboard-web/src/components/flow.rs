@@ -9,11 +9,13 @@ use sagascope_conventions::{SagaState, StepState};
 use crate::clock::use_clock;
 use crate::components::marks::{clean, tone};
 
-const NODE_W: f64 = 138.0;
+const NODE_W: f64 = 132.0;
 const NODE_H: f64 = 64.0;
-const GAP: f64 = 40.0;
+const GAP: f64 = 30.0;
 const PAD: f64 = 4.0;
 const UNDO_Y: f64 = 108.0;
+/// A narrow place makes the picture smaller down to this, then it scrolls.
+const LEAST_SCALE: f64 = 0.78;
 /// Steps drawn; a flow longer than this is not read as a picture.
 const STEPS: usize = 60;
 
@@ -42,8 +44,8 @@ pub(crate) fn flow(detail: &SagaDetail) -> AnyView {
             <svg
                 class="flow"
                 id="saga-flow"
-                width=format!("{width}")
-                height=format!("{height}")
+                style:max-width=format!("{width}px")
+                style:min-width=format!("{}px", width * LEAST_SCALE)
                 viewBox=format!("0 0 {width} {height}")
                 preserveAspectRatio="xMinYMin meet"
             >
@@ -77,7 +79,7 @@ fn forward(n: usize, step: &Step) -> AnyView {
         }),
         StepState::Running => Box::new(move || started.map_or_else(String::new, |at| format!("for {}", clock.age(at)))),
         StepState::Failed => {
-            let reason = text::scrub(step.reason.as_deref().unwrap_or_default(), 22);
+            let reason = text::scrub(step.reason.as_deref().unwrap_or_default(), 17);
             Box::new(move || reason.clone())
         }
         _ => Box::new(String::new),
@@ -106,7 +108,7 @@ fn backward(n: usize, step: &Step, undo: &Compensation) -> AnyView {
         state => text::step_mark(state),
     };
     let first = outcome(undo.state, undo.attempts, took(undo.started_at, undo.ended_at));
-    let reason = text::scrub(undo.reason.as_deref().unwrap_or_default(), 22);
+    let reason = text::scrub(undo.reason.as_deref().unwrap_or_default(), 17);
     let title = described(
         &format!("undo of {}", step.name),
         undo.state,
@@ -146,7 +148,7 @@ fn node(
     view! {
         <g class=tone(mark.tone) role="img" aria-label=label>
             <title>{title}</title>
-            <rect class=class x=x.to_string() y=y.to_string() width="138" height="64" rx="8"></rect>
+            <rect class=class x=x.to_string() y=y.to_string() width=NODE_W.to_string() height="64" rx="8"></rect>
             <text class="glyph-mark tone" x=(x + 10.0).to_string() y=(y + 21.0).to_string()>
                 <tspan class="glyph-mark">{mark.glyph}</tspan>
             </text>

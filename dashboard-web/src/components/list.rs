@@ -18,6 +18,8 @@ pub(crate) struct List {
     pub row_px: f64,
     /// Move even under the pointer.
     pub follow: RwSignal<bool>,
+    /// Keep the order: a row is open beside the list.
+    pub hold: Signal<bool>,
     /// The order belongs to this question; another one is shown at once.
     pub question: Signal<String>,
     /// Class of the rows' container.
@@ -41,7 +43,8 @@ pub(crate) fn list(list: List) -> AnyView {
 
     let question = Memo::new(move |_| list.question.get());
     let held = Memo::new(move |_| {
-        !list.follow.get() && (over.get() || scroll.get() > list.row_px / 2.0 || marked.read().is_some())
+        !list.follow.get()
+            && (list.hold.get() || over.get() || scroll.get() > list.row_px / 2.0 || marked.read().is_some())
     });
     Effect::new(move |asked: Option<String>| {
         let question = question.get();
@@ -115,7 +118,7 @@ pub(crate) fn list(list: List) -> AnyView {
                 Some(key) => list.open.run(key),
                 None => return false,
             },
-            "Escape" if marked.with_untracked(Option::is_some) => marked.set(None),
+            "Escape" if !list.hold.get_untracked() && marked.with_untracked(Option::is_some) => marked.set(None),
             _ => return false,
         }
         true

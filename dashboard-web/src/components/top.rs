@@ -62,13 +62,13 @@ pub(crate) fn top_bar(theme: RwSignal<Theme>, palette: RwSignal<bool>, help: RwS
                 </a>
                 <button on:click=move |_| palette.set(true) title="Go anywhere (Ctrl-K)">"Go to…"</button>
                 <button
-                    title="Theme (t)"
+                    title="Theme (t)" aria-label=move || format!("theme: {}", theme.get().as_str())
                     on:click=move |_| {
                         theme.update(|theme| *theme = theme.next());
                         theme.get_untracked().apply();
                     }
                 >
-                    {move || format!("◐ {}", theme.get().as_str())}
+                    "◐" <span class="wide">" " {move || theme.get().as_str()}</span>
                 </button>
                 <button class="wide" on:click=move |_| help.set(true) title="Keys (?)" aria-label="Keys">"?"</button>
             </div>

@@ -21,8 +21,8 @@ pub(crate) fn type_flow(kind: &SagaType) -> AnyView {
         <div class="scroll-x" tabindex="0" role="group" aria-label="flow of all instances">
             <svg
                 class="flow"
-                width=width.to_string()
-                height=height.to_string()
+                style:max-width=format!("{width}px")
+                style:min-width=format!("{}px", width * 0.7)
                 viewBox=format!("0 0 {width} {height}")
                 preserveAspectRatio="xMinYMin meet"
             >
@@ -71,13 +71,13 @@ fn node(n: usize, step: &StepSummary) -> AnyView {
             <rect class="node" x=x.to_string() y=PAD.to_string() width="158" height="92" rx="8"></rect>
             <text class="name" x=inside.clone() y=at(20.0)>{text::scrub(&step.name, 20)}</text>
             <text class="soft" x=inside.clone() y=at(38.0)>
-                {format!("◐ {}  ● {}", text::count(step.in_flight), text::count(step.succeeded))}
+                {format!("◐ {} · ● {}", text::count(step.in_flight), text::count(step.succeeded))}
             </text>
             <text class="soft" x=inside.clone() y=at(56.0)>
-                {format!("✖ {}  {} retries", text::count(step.failed), text::count(step.retries))}
+                {format!("✖ {} · {} retries", text::count(step.failed), text::count(step.retries))}
             </text>
             <text class="soft" x=inside y=at(74.0)>
-                {format!("p50 {}  p95 {}", text::millis(step.p50_ms), text::millis(step.p95_ms))}
+                {format!("p50 {} · p95 {}", text::millis(step.p50_ms), text::millis(step.p95_ms))}
             </text>
         </g>
     }

@@ -154,11 +154,11 @@ fn lane(trace: &Trace, span: &Span, error: bool) -> AnyView {
             view! { <i class="dot" style:left=format!("{left:.2}%") title=clean(&event.name)></i> }
         })
         .collect_view();
-    // The duration stands at the outer end of the bar, or before it where there is no room.
-    let (place, side) = if left + width < 80.0 {
-        (left + width, "length")
-    } else {
-        (left, "length before")
+    // The duration stands at the outer end of the bar; where there is no room, before it, or on it.
+    let (place, side) = match (left, left + width) {
+        (_, right) if right < 80.0 => (right, "length"),
+        (left, _) if left > 20.0 => (left, "length before"),
+        _ => (left, "length on"),
     };
     view! {
         <div class="lane">

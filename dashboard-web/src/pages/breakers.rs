@@ -51,7 +51,7 @@ pub(crate) fn breakers() -> AnyView {
         <div class="head"><h1>"Breakers"</h1><span class="soft">"bands: last five minutes; high and red is open"</span></div>
         {matrix(live)}
         <div class="split" class:open=move || open.read().is_some()>
-            <section class="card list-card" aria-label="Breakers" id="breakers">
+            <section class="card list-card scrolls" aria-label="Breakers" id="breakers">
                 <For each=move || ids.get() key=Clone::clone let(id)>
                     {
                         let known = id.clone();

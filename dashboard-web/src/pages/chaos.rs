@@ -12,6 +12,7 @@ use crate::components::charts;
 use crate::components::faults::{bands, clear, log_in_first};
 use crate::components::marks::{clean, glyph, trouble};
 use crate::connection::use_live;
+use crate::geometry;
 use crate::remote::Remote;
 use crate::router::{Router, use_router};
 
@@ -317,6 +318,8 @@ fn effect_charts(form: Form) -> AnyView {
     let drawn = move || {
         service.get().map(|service| {
             let bands = live.read_once(|picture| bands(picture, &[&service.name], clock.now_once()));
+            // A slice of the history is ten seconds.
+            let peak = format!("peak {}", text::rate(f64::from(geometry::top(&service.rate_history, 0.0)) / 10.0));
             view! {
                 <section class="card" aria-label="Effect">
                     <header>
@@ -327,7 +330,7 @@ fn effect_charts(form: Form) -> AnyView {
                             <span>"p95 " {text::millis(service.p95_ms)}</span>
                         </span>
                     </header>
-                    <div class="body">{charts::line("chart", "calls and errors".into(), &service.rate_history, &service.error_history, &bands)}</div>
+                    <div class="body">{charts::chart("calls and errors".into(), peak, &service.rate_history, &service.error_history, &bands)}</div>
                 </section>
             }
         })

@@ -80,7 +80,7 @@ fn whole(found: &Correlation) -> AnyView {
         .traces
         .iter()
         .take(100)
-        .map(|trace| view! { <div class="list-space"><a class="row trace-row flat" href=trace_path(&trace.trace_id)>{traces::cells(trace)}</a></div> })
+        .map(|trace| view! { <div><a class="row trace-row flat" href=trace_path(&trace.trace_id)>{traces::cells(trace)}</a></div> })
         .collect_view();
     let more = (found.logs.len().saturating_sub(SHOWN)) as u64 + found.omitted;
     view! {

@@ -261,12 +261,12 @@ fn intake() -> AnyView {
             let ingest = &overview.ingest;
             let storage = &overview.storage;
             Some(view! {
-                <table>
+                <div class="scroll-x"><table>
                     <thead>
                         <tr><th>"intake"</th><th class="num">"now"</th><th class="num">"accepted"</th><th class="num">"refused"</th><th class="num">"dropped"</th></tr>
                     </thead>
                     <tbody>{signal("spans", ingest.spans)} {signal("logs", ingest.logs)} {signal("points", ingest.points)}</tbody>
-                </table>
+                </table></div>
                 <div class="body facts soft">
                     <span>"log " <b>{text::bytes(storage.bytes)}</b> " of " {text::bytes(storage.cap_bytes)}</span>
                     <span>"durability " <b>{clean(&overview.durability)}</b></span>

@@ -11,6 +11,7 @@ use crate::components::charts;
 use crate::components::faults::bands;
 use crate::components::marks::{clean, glyph, known, state};
 use crate::connection::use_live;
+use crate::geometry;
 use crate::route::{correlation_path, trace_path};
 
 /// Rows of each kind in the document.
@@ -65,6 +66,10 @@ fn model_row(model: &ReadModel) -> AnyView {
         });
     let partition = (!model.partition.is_empty()).then(|| format!(" · partition {}", clean(&model.partition)));
     let bands = live.read_once(|picture| bands(picture, &[&model.service], clock.now_once()));
+    let peak = format!(
+        "peak {}",
+        text::duration(f64::from(geometry::top(&model.lag_history, 0.0)))
+    );
     let updated = model.updated_at;
     view! {
         <div class="model">
@@ -85,7 +90,7 @@ fn model_row(model: &ReadModel) -> AnyView {
                     <span>{move || format!("reported {} ago", clock.age(updated))}</span>
                 </div>
             </div>
-            {charts::line("chart", format!("lag of {}", clean(&model.name)), &model.lag_history, &[], &bands)}
+            {charts::chart(format!("lag of {}", clean(&model.name)), peak, &model.lag_history, &[], &bands)}
         </div>
     }
     .into_any()

@@ -176,7 +176,7 @@ fn history(detail: &SagaDetail) -> AnyView {
     let more = detail.events.len().saturating_sub(EVENTS);
     view! {
         <section aria-label="History">
-            <header class="body"><h3>"History"</h3></header>
+            <div class="body"><h3>"History"</h3></div>
             <ol class="rows history" id="saga-history">{detail.events.iter().take(EVENTS).map(|event| line(event, started)).collect_view()}</ol>
             {(more > 0).then(|| view! { <p class="empty">{format!("{more} more events are not shown")}</p> })}
         </section>

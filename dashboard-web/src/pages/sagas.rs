@@ -36,7 +36,7 @@ pub(crate) fn sagas() -> AnyView {
         Route::Sagas(id) => id.clone(),
         _ => None,
     });
-    let close = move || router.go_keeping_query("/sagas");
+    let close = move || router.go(&list_path(router));
     use_keyboard().listen(move |key| {
         let closes = key == "Escape" && open.with_untracked(Option::is_some);
         if closes {
@@ -166,6 +166,7 @@ fn saga_list(router: Router, open: Memo<Option<String>>, follow: RwSignal<bool>)
             wanted,
             row_px: 36.0,
             follow,
+            hold: Signal::derive(move || open.read().is_some()),
             question: Signal::derive(move || format!("{}\n{}\n{}", q.get(), state.get(), name.get())),
             class: "sagas",
             row: Callback::new(move |(key, top, on)| row(router, open, key, top, on)),
@@ -184,6 +185,13 @@ fn saga_list(router: Router, open: Memo<Option<String>>, follow: RwSignal<bool>)
 
 fn in_state(saga: &Saga, wanted: &str) -> bool {
     wanted.is_empty() || (wanted == "stuck" && saga.stuck) || saga.state.as_str() == wanted
+}
+
+/// Address of the list alone; its filter stays.
+fn list_path(router: Router) -> String {
+    let here = router.here();
+    let query = here.split_once('?').map_or("", |(_, query)| query);
+    format!("/sagas{}", query_set(query, "name", ""))
 }
 
 /// Address of one saga in the panel; the list keeps its filter.

@@ -61,7 +61,7 @@ pub(crate) fn trace(id: &str) -> AnyView {
             <button class="push" on:click=move |_| answer.refresh()>"Ask again"</button>
         </div>
         {move || answer.problem.get().map(|problem| trouble(&problem))}
-        <div class="split" class:open=move || open.read().is_some()>
+        <div class="split wide-list" class:open=move || open.read().is_some()>
             <section class="card list-card" aria-label="Waterfall">{waterfall(shown, selected, select)}</section>
             {move || open.get().map(|span| panel(router, &span, select))}
         </div>

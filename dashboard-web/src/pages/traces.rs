@@ -90,6 +90,7 @@ pub(crate) fn traces() -> AnyView {
                 wanted: Memo::new(move |_| rows.read().iter().map(|row| row.trace_id.clone()).collect()),
                 row_px: 36.0,
                 follow,
+                hold: Signal::stored(false),
                 question: q.into(),
                 class: "traces",
                 row: Callback::new(move |(key, top, on)| row(by_id, key, top, on)),
