@@ -50,6 +50,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not ready", detail).retry_after(1)
     }
 
+    #[cfg(test)]
+    pub(crate) const fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
     pub(crate) const fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
         self

@@ -1,11 +1,11 @@
-//! Reads a request body: decompressed while it streams in, bounded in wire bytes, decompressed bytes and time.
+//! Reads a request body and decompresses it, bounded in wire bytes, decompressed bytes and time.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 
@@ -14,6 +14,8 @@ use super::budget::{Budget, Share};
 /// The limit that the OTLP specification recommends, before and after decompression.
 pub(crate) const LIMIT: usize = 64 << 20;
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bodies above this are decompressed off the async threads.
+const DECOMPRESS_ASIDE: usize = 64 << 10;
 /// zstd windows up to 16 MiB; every level but `--ultra` stays below.
 const ZSTD_WINDOW_LOG: u32 = 24;
 
@@ -74,18 +76,52 @@ pub(crate) async fn read(body: Body, encoding: Encoding, budget: &Budget) -> Res
 }
 
 async fn collect(mut body: Body, encoding: Encoding, budget: &Budget) -> Result<(Bytes, Share), BodyError> {
-    let mut decoder = Decoder::new(encoding, Bounded::new(budget.share()))?;
-    let mut wire = 0;
+    let mut share = budget.share();
+    let mut wire = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| BodyError::Broken(short(&error)))?;
-        let Ok(data) = frame.into_data() else { continue };
-        wire += data.len();
-        if wire > LIMIT {
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if wire.len() + data.len() > LIMIT {
             return Err(BodyError::TooLarge);
         }
-        decoder.write(&data)?;
+        share.grow(data.len()).map_err(|_| BodyError::Busy)?;
+        wire.extend_from_slice(&data);
     }
-    decoder.finish()
+    if encoding == Encoding::Identity || wire.is_empty() {
+        return Ok((wire.into(), share));
+    }
+    if wire.len() <= DECOMPRESS_ASIDE {
+        return decompress(encoding, &wire, share);
+    }
+    let task = tokio::task::spawn_blocking(move || decompress(encoding, &wire, share)).await;
+    task.map_err(|error| BodyError::Broken(short(&error)))?
+}
+
+/// With reading decoders: they notice a stream that ends too early.
+fn decompress(encoding: Encoding, wire: &[u8], share: Share) -> Result<(Bytes, Share), BodyError> {
+    let mut into = Bounded {
+        bytes: Vec::new(),
+        share,
+        refused: None,
+    };
+    let outcome = match encoding {
+        Encoding::Identity => into.write_all(wire),
+        Encoding::Gzip => io::copy(&mut MultiGzDecoder::new(wire), &mut into).map(drop),
+        Encoding::Deflate => io::copy(&mut ZlibDecoder::new(wire), &mut into).map(drop),
+        Encoding::Zstd => unzstd(wire, &mut into),
+    };
+    match outcome {
+        Ok(()) => Ok((into.bytes.into(), into.share)),
+        Err(error) => Err(into.refused.unwrap_or_else(|| BodyError::Broken(short(&error)))),
+    }
+}
+
+fn unzstd(wire: &[u8], into: &mut Bounded) -> io::Result<()> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(wire)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+    io::copy(&mut decoder, into).map(drop)
 }
 
 /// Where decompressed bytes go: refuses the first one too many, so a bomb costs no more than the limit.
@@ -96,14 +132,6 @@ struct Bounded {
 }
 
 impl Bounded {
-    const fn new(share: Share) -> Self {
-        Self {
-            bytes: Vec::new(),
-            share,
-            refused: None,
-        }
-    }
-
     fn refuse(&mut self, why: BodyError) -> io::Error {
         self.refused = Some(why);
         io::ErrorKind::OutOfMemory.into()
@@ -124,69 +152,6 @@ impl Write for Bounded {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-enum Decoder {
-    Identity(Bounded),
-    Gzip(MultiGzDecoder<Bounded>),
-    Deflate(ZlibDecoder<Bounded>),
-    Zstd(Box<zstd::stream::write::Decoder<'static, Bounded>>),
-}
-
-impl Decoder {
-    fn new(encoding: Encoding, into: Bounded) -> Result<Self, BodyError> {
-        Ok(match encoding {
-            Encoding::Identity => Self::Identity(into),
-            Encoding::Gzip => Self::Gzip(MultiGzDecoder::new(into)),
-            Encoding::Deflate => Self::Deflate(ZlibDecoder::new(into)),
-            Encoding::Zstd => {
-                let broken = |error: io::Error| BodyError::Broken(error.to_string());
-                let mut decoder = zstd::stream::write::Decoder::new(into).map_err(broken)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(broken)?;
-                Self::Zstd(Box::new(decoder))
-            }
-        })
-    }
-
-    fn write(&mut self, data: &[u8]) -> Result<(), BodyError> {
-        let outcome = match self {
-            Self::Identity(into) => into.write_all(data),
-            Self::Gzip(decoder) => decoder.write_all(data),
-            Self::Deflate(decoder) => decoder.write_all(data),
-            Self::Zstd(decoder) => decoder.write_all(data),
-        };
-        outcome.map_err(|error| self.why(&error))
-    }
-
-    fn why(&mut self, error: &io::Error) -> BodyError {
-        let bounded = match self {
-            Self::Identity(into) => into,
-            Self::Gzip(decoder) => decoder.get_mut(),
-            Self::Deflate(decoder) => decoder.get_mut(),
-            Self::Zstd(decoder) => decoder.get_mut(),
-        };
-        bounded
-            .refused
-            .take()
-            .unwrap_or_else(|| BodyError::Broken(short(error)))
-    }
-
-    fn finish(mut self) -> Result<(Bytes, Share), BodyError> {
-        let outcome = match &mut self {
-            Self::Identity(_) => Ok(()),
-            Self::Gzip(decoder) => decoder.try_finish(),
-            Self::Deflate(decoder) => decoder.try_finish(),
-            Self::Zstd(decoder) => decoder.flush(),
-        };
-        outcome.map_err(|error| self.why(&error))?;
-        let bounded = match self {
-            Self::Identity(into) => into,
-            Self::Gzip(decoder) => decoder.finish().map_err(|error| BodyError::Broken(short(&error)))?,
-            Self::Deflate(decoder) => decoder.finish().map_err(|error| BodyError::Broken(short(&error)))?,
-            Self::Zstd(decoder) => decoder.into_inner(),
-        };
-        Ok((bounded.bytes.into(), bounded.share))
     }
 }
 

@@ -73,7 +73,7 @@ async fn garbage_and_cut_bodies_are_broken() {
         let outcome = read(Body::from("not compressed at all"), encoding, &budget()).await;
         assert!(matches!(outcome.err(), Some(BodyError::Broken(_))), "{encoding:?}");
     }
-    for encoding in [Encoding::Gzip, Encoding::Deflate] {
+    for encoding in [Encoding::Gzip, Encoding::Deflate, Encoding::Zstd] {
         let whole = packed(encoding, &[9; 5_000]);
         let cut = whole[..whole.len() / 2].to_vec();
         let outcome = read(Body::from(cut), encoding, &budget()).await;

@@ -95,7 +95,7 @@ async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, share: Share) 
 }
 
 fn prepare(signal: Signal, message: &Bytes, received_at: sagascope_api::Time) -> Result<(Normalised, Frame), NotTaken> {
-    weigh::weigh(message).map_err(|error| match error {
+    weigh::weigh(signal, message).map_err(|error| match error {
         WeighError::TooHeavy => NotTaken::TooLarge(error.to_string()),
         WeighError::TooDeep | WeighError::Malformed => NotTaken::Malformed(error.to_string()),
     })?;

@@ -3,6 +3,8 @@
 //! Two bytes on the wire (an empty nested message) become hundreds in memory, so a small request could ask for gigabytes.
 //! The walk follows the OTLP schema, adds up what the decoded structs would take, and allocates nothing.
 
+use sagascope_store::Signal;
+
 /// Decoded structs may take this much.
 const LIMIT_BYTES: usize = 256 << 20;
 /// Messages within messages; prost refuses more than 100, with a very long text.
@@ -23,65 +25,86 @@ pub(crate) enum WeighError {
 }
 
 /// Kinds of messages whose content is followed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Request,
-    Resource,
     OfResource,
     OfScope,
-    Record,
-    /// Gauge, sum, histogram …: holds points.
-    Points,
-    /// Event, link, point, exemplar: holds attributes.
+    Resource,
+    Scope,
+    Span,
+    /// Event or link of a span.
     Part,
+    LogRecord,
+    Metric,
+    /// Gauge, sum, histogram …: holds points.
+    Data,
+    Point,
+    Exemplar,
     KeyValue,
     Any,
-    /// Array or map of values.
-    Values,
+    /// An array's elements.
+    Array,
+    /// A map's pairs.
+    Map,
+    Leaf,
 }
 
 /// The message in a field, with the memory its struct takes. The three signals share the numbers of their outer levels.
-const fn child(kind: Kind, field: u64) -> Option<(Kind, usize)> {
+const fn child(signal: Signal, kind: Kind, field: u64) -> Option<(Kind, usize)> {
     Some(match (kind, field) {
         (Kind::Request, 1) => (Kind::OfResource, 128),
-        (Kind::OfResource, 1) | (Kind::OfScope, 1) => (Kind::Resource, 0),
+        (Kind::OfResource, 1) => (Kind::Resource, 0),
         (Kind::OfResource, 2) => (Kind::OfScope, 160),
-        (Kind::OfScope, 2) => (Kind::Record, 320),
-        (Kind::Resource, 1 | 3) => (Kind::KeyValue, 96),
-        // Span: attributes 9, events 11, links 13. Log record: body 5, attributes 6. Metric: data 5, 7, 9, 10, 11, metadata 12.
-        (Kind::Record, 5..=7 | 9..=13) => (Kind::Points, 128),
-        (Kind::Points, 1..=9) => (Kind::Part, 256),
-        (Kind::Part, 1..=11) => (Kind::KeyValue, 96),
-        (Kind::KeyValue, 2) => (Kind::Any, 0),
-        // An array's elements are values, a map's are pairs: both arrive as `KeyValue`.
-        (Kind::Any | Kind::KeyValue, 5 | 6) => (Kind::Values, 32),
-        (Kind::Values, 1) => (Kind::KeyValue, 96),
+        (Kind::OfScope, 1) => (Kind::Scope, 0),
+        (Kind::OfScope, 2) => match signal {
+            Signal::Traces => (Kind::Span, 320),
+            Signal::Logs => (Kind::LogRecord, 256),
+            Signal::Metrics => (Kind::Metric, 160),
+        },
+        (Kind::Resource, 3) => (Kind::Leaf, 96),
+        (Kind::Span, 11 | 13) => (Kind::Part, 128),
+        (Kind::Metric, 5 | 7 | 9 | 10 | 11) => (Kind::Data, 0),
+        (Kind::Data, 1) => (Kind::Point, 320),
+        // Number points have exemplars in 5, histograms in 8, exponential ones in 11; 6 holds a summary's quantiles.
+        (Kind::Point, 5 | 8 | 11) => (Kind::Exemplar, 128),
+        (Kind::Point, 6) => (Kind::Leaf, 16),
+        (Kind::Resource | Kind::Point, 1)
+        | (Kind::Scope | Kind::Part, 3)
+        | (Kind::Part, 4)
+        | (Kind::LogRecord, 6)
+        | (Kind::Point | Kind::Exemplar, 7)
+        | (Kind::Span | Kind::Point, 9)
+        | (Kind::Metric, 12)
+        | (Kind::Map, 1) => (Kind::KeyValue, 96),
+        (Kind::KeyValue, 2) | (Kind::LogRecord, 5) => (Kind::Any, 0),
+        (Kind::Array, 1) => (Kind::Any, 48),
+        (Kind::Any, 5) => (Kind::Array, 32),
+        (Kind::Any, 6) => (Kind::Map, 32),
         _ => return None,
     })
 }
 
 /// Checks that decoding `message` stays within bounds.
-pub(crate) fn weigh(message: &[u8]) -> Result<(), WeighError> {
+pub(crate) fn weigh(signal: Signal, message: &[u8]) -> Result<(), WeighError> {
     let mut left = LIMIT_BYTES;
-    walk(message, Kind::Request, 0, &mut left, true)
+    walk(signal, message, Kind::Request, 0, &mut left)
 }
 
-/// `strict` is true where the bytes must be a message; below, a string may look like one and is then no error.
-fn walk(message: &[u8], kind: Kind, depth: u32, left: &mut usize, strict: bool) -> Result<(), WeighError> {
+fn walk(signal: Signal, message: &[u8], kind: Kind, depth: u32, left: &mut usize) -> Result<(), WeighError> {
     if depth > DEPTH {
         return Err(WeighError::TooDeep);
     }
     let mut rest = message;
     while !rest.is_empty() {
-        let Some((field, content)) = next_field(&mut rest) else {
-            return if strict { Err(WeighError::Malformed) } else { Ok(()) };
-        };
-        let (Some(content), Some((kind, bytes))) = (content, child(kind, field)) else {
+        let (field, content) = next_field(&mut rest).ok_or(WeighError::Malformed)?;
+        let (Some(content), Some((kind, bytes))) = (content, child(signal, kind, field)) else {
             continue;
         };
         *left = left.checked_sub(bytes).ok_or(WeighError::TooHeavy)?;
-        let strict = strict && matches!(kind, Kind::OfResource | Kind::OfScope | Kind::Record | Kind::Resource);
-        walk(content, kind, depth + 1, left, strict)?;
+        if kind != Kind::Leaf {
+            walk(signal, content, kind, depth + 1, left)?;
+        }
     }
     Ok(())
 }
@@ -152,21 +175,24 @@ mod tests {
 
     #[test]
     fn ordinary_messages_pass() {
-        assert_eq!(weigh(b""), Ok(()));
+        assert_eq!(weigh(Signal::Traces, b""), Ok(()));
         let span = nested(5, b"GET /orders, which looks like no message");
-        assert_eq!(weigh(&request_of(&nested(2, &span))), Ok(()));
+        assert_eq!(weigh(Signal::Traces, &request_of(&nested(2, &span))), Ok(()));
     }
 
     #[test]
     fn a_million_empty_spans_are_too_heavy() {
         let records = nested(2, b"").repeat(1_000_000);
-        assert_eq!(weigh(&request_of(&records)), Err(WeighError::TooHeavy));
+        assert_eq!(weigh(Signal::Traces, &request_of(&records)), Err(WeighError::TooHeavy));
     }
 
     #[test]
     fn millions_of_empty_attributes_are_too_heavy() {
         let span = nested(9, b"").repeat(3_000_000);
-        assert_eq!(weigh(&request_of(&nested(2, &span))), Err(WeighError::TooHeavy));
+        assert_eq!(
+            weigh(Signal::Traces, &request_of(&nested(2, &span))),
+            Err(WeighError::TooHeavy)
+        );
     }
 
     #[test]
@@ -176,7 +202,10 @@ mod tests {
             value = nested(5, &nested(1, &value));
         }
         let span = nested(9, &nested(2, &value));
-        assert_eq!(weigh(&request_of(&nested(2, &span))), Err(WeighError::TooDeep));
+        assert_eq!(
+            weigh(Signal::Traces, &request_of(&nested(2, &span))),
+            Err(WeighError::TooDeep)
+        );
     }
 
     #[test]
@@ -187,7 +216,11 @@ mod tests {
             b"\x0b\x0b",
             b"\x0a\xff\xff\xff\xff\x0f",
         ] {
-            assert_eq!(weigh(garbage), Err(WeighError::Malformed), "{garbage:?}");
+            assert_eq!(
+                weigh(Signal::Traces, garbage),
+                Err(WeighError::Malformed),
+                "{garbage:?}"
+            );
         }
     }
 }

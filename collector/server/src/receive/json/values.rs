@@ -1,0 +1,278 @@
+//! What the three signals share: numbers, ids, attribute values, resource and scope.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use opentelemetry_proto::tonic::common::v1 as proto;
+use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+/// A list that may be `null`.
+pub(super) type List<T> = Option<Vec<Option<T>>>;
+
+/// Every item in its protobuf form; a `null` item is an empty one.
+pub(super) fn all<T: Default + Into<P>, P>(list: List<T>) -> Vec<P> {
+    list.into_iter()
+        .flatten()
+        .map(|item| item.unwrap_or_default().into())
+        .collect()
+}
+
+/// A whole number, as digits or as text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Int<T>(pub(super) T);
+
+impl<'de, T: TryFrom<i128>> Deserialize<'de> for Int<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wide = deserializer.deserialize_any(IntVisitor { text: true })?;
+        T::try_from(wide)
+            .map(Self)
+            .map_err(|_| de::Error::custom(format!("{wide} is out of range")))
+    }
+}
+
+/// An enum: its number; names are not OTLP/JSON.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Enum(pub(super) i32);
+
+impl<'de> Deserialize<'de> for Enum {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wide = deserializer.deserialize_any(IntVisitor { text: false })?;
+        i32::try_from(wide)
+            .map(Self)
+            .map_err(|_| de::Error::custom(format!("{wide} is out of range")))
+    }
+}
+
+struct IntVisitor {
+    text: bool,
+}
+
+/// Above this a fraction's neighbours are further apart than 1.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+impl Visitor<'_> for IntVisitor {
+    type Value = i128;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.text {
+            "a whole number, or one as text"
+        } else {
+            "an enum's number (names are not OTLP/JSON)"
+        })
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<i128, E> {
+        Ok(number.into())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<i128, E> {
+        Ok(number.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<i128, E> {
+        if number.fract() == 0.0 && number.abs() <= EXACT {
+            Ok(number as i128)
+        } else {
+            Err(E::custom(format!("{number} is not a whole number")))
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<i128, E> {
+        if !self.text {
+            return Err(E::invalid_type(de::Unexpected::Str("a name"), &self));
+        }
+        match (text.parse(), text.parse::<f64>()) {
+            (Ok(number), _) => Ok(number),
+            (Err(_), Ok(number)) => self.visit_f64(number),
+            _ => Err(E::invalid_value(de::Unexpected::Str("text"), &self)),
+        }
+    }
+}
+
+/// A fraction, as digits or as text, `NaN` and infinities too.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Double(pub(super) f64);
+
+impl<'de> Deserialize<'de> for Double {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DoubleVisitor;
+        impl Visitor<'_> for DoubleVisitor {
+            type Value = f64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, \"NaN\", \"Infinity\" or \"-Infinity\"")
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<f64, E> {
+                Ok(number)
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<f64, E> {
+                Ok(number as f64)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<f64, E> {
+                Ok(number as f64)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<f64, E> {
+                match text {
+                    "NaN" => Ok(f64::NAN),
+                    "Infinity" => Ok(f64::INFINITY),
+                    "-Infinity" => Ok(f64::NEG_INFINITY),
+                    _ => text
+                        .parse()
+                        .ok()
+                        .filter(|number: &f64| number.is_finite())
+                        .ok_or_else(|| E::invalid_value(de::Unexpected::Str("text"), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(DoubleVisitor).map(Self)
+    }
+}
+
+/// A trace or span id. What is no hex becomes an id of a wrong length, which refuses the one record that has it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hex(pub(super) Vec<u8>);
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digit = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+        let pair = |pair: &[u8]| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
+        Ok(Self(bytes.unwrap_or_else(|| vec![0])))
+    }
+}
+
+/// Bytes as base64, standard or for URLs, padded or not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Base64(Vec<u8>);
+
+const ENGINE: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?.replace('-', "+").replace('_', "/");
+        ENGINE.decode(text).map(Self).map_err(de::Error::custom)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Any {
+    string_value: Option<String>,
+    bool_value: Option<bool>,
+    int_value: Option<Int<i64>>,
+    double_value: Option<Double>,
+    array_value: Option<Array>,
+    kvlist_value: Option<Map>,
+    bytes_value: Option<Base64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Array {
+    values: List<Any>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Map {
+    values: List<KeyValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct KeyValue {
+    key: Option<String>,
+    value: Option<Any>,
+}
+
+impl From<Any> for proto::AnyValue {
+    fn from(any: Any) -> Self {
+        use proto::any_value::Value;
+        let value = any
+            .string_value
+            .map(Value::StringValue)
+            .or_else(|| any.bool_value.map(Value::BoolValue))
+            .or_else(|| any.int_value.map(|number| Value::IntValue(number.0)))
+            .or_else(|| any.double_value.map(|number| Value::DoubleValue(number.0)))
+            .or_else(|| {
+                any.array_value.map(|array| {
+                    Value::ArrayValue(proto::ArrayValue {
+                        values: all(array.values),
+                    })
+                })
+            })
+            .or_else(|| {
+                any.kvlist_value.map(|map| {
+                    Value::KvlistValue(proto::KeyValueList {
+                        values: all(map.values),
+                    })
+                })
+            })
+            .or_else(|| any.bytes_value.map(|bytes| Value::BytesValue(bytes.0)));
+        Self { value }
+    }
+}
+
+impl From<KeyValue> for proto::KeyValue {
+    fn from(pair: KeyValue) -> Self {
+        Self {
+            key: pair.key.unwrap_or_default(),
+            value: pair.value.map(Into::into),
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Resource {
+    attributes: List<KeyValue>,
+    dropped_attributes_count: Option<Int<u32>>,
+}
+
+impl From<Resource> for ProtoResource {
+    fn from(resource: Resource) -> Self {
+        Self {
+            attributes: all(resource.attributes),
+            dropped_attributes_count: resource.dropped_attributes_count.unwrap_or_default().0,
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Scope {
+    name: Option<String>,
+    version: Option<String>,
+    attributes: List<KeyValue>,
+    dropped_attributes_count: Option<Int<u32>>,
+}
+
+impl From<Scope> for proto::InstrumentationScope {
+    fn from(scope: Scope) -> Self {
+        Self {
+            name: scope.name.unwrap_or_default(),
+            version: scope.version.unwrap_or_default(),
+            attributes: all(scope.attributes),
+            dropped_attributes_count: scope.dropped_attributes_count.unwrap_or_default().0,
+        }
+    }
+}
