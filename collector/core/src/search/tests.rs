@@ -1,0 +1,196 @@
+use proptest::prelude::*;
+use sagascope_api::sagas::{CurrentStep, Saga};
+use sagascope_conventions::{Coordination, SagaState};
+
+use super::*;
+use crate::rows::{SpanKind, SpanStatus, Value};
+use crate::testing::{at, event, span, text};
+
+fn charge() -> SpanRow {
+    let mut span = span("payments", 1, 0, SpanKind::Server, 0.0, 0.25);
+    span.name = "POST /charges".into();
+    span.status = SpanStatus::Error;
+    span.attributes.0 = vec![
+        ("http.response.status_code".into(), Value::Int(503)),
+        ("http.route".into(), text("/charges")),
+        ("saga.name".into(), text("order")),
+        ("tags".into(), Value::List(vec![text("red"), Value::Bool(true)])),
+    ];
+    span
+}
+
+fn check(query: &str, expected: bool) {
+    let parsed = Query::parse(query).unwrap_or_else(|error| panic!("{query}: {error}"));
+    assert_eq!(parsed.matches_span(&charge()), expected, "{query}");
+}
+
+#[test]
+fn spans_are_found_by_fields_comparisons_and_text() {
+    for query in [
+        "",
+        "  ",
+        "service:payments",
+        "service=PAYMENTS",
+        "status:error duration>200ms saga.name:order -http.route:/health \"charges\"",
+        "duration>=250ms duration<=0.25s duration<1m duration:>200",
+        "http.response.status_code>=500",
+        "http.response.status_code:503",
+        "http.response.status_code:5*",
+        "name:\"POST /charges\"",
+        "name:post*",
+        "name:*charge*",
+        "name:~^POST",
+        "~char(ge|t)s",
+        "CHARGES",
+        "tags:red",
+        "tags:true",
+        "kind:server",
+        "service!=orders",
+        "http.route:*",
+        "resource.service.name:payments",
+        "trace:01010101010101010101010101010101",
+        "service:orders OR service:payments",
+        "service:orders OR status:error AND kind:server",
+        "NOT (service:orders OR service:gateway)",
+        "(service:payments (status:ok OR status:error))",
+        "- service:x OR status:error",
+    ] {
+        check(query, true);
+    }
+    for query in [
+        "service:pay",
+        "status:ok",
+        "duration>250ms",
+        "nothing:here",
+        "nothing:*",
+        "nothing>1",
+        "-status:error",
+        "NOT NOT NOT kind:server",
+        "service:payments AND status:ok",
+        "name:\"post*\"",
+        "refund",
+    ] {
+        check(query, false);
+    }
+}
+
+#[test]
+fn logs_are_found_by_event_severity_and_body() {
+    let mut log = event("orders", 1.0, "saga.step.failed", &[("correlation.id", text("c-1"))]);
+    (log.severity, log.severity_text) = (17, "ERROR".into());
+    log.body = text("charge failed: no answer");
+    let found = |query: &str| Query::parse(query).unwrap().matches_log(&log);
+    for query in [
+        "event:saga.step.*",
+        "severity:error",
+        "severity>=13",
+        "correlation.id:c-1",
+        "\"no answer\"",
+        "body:~failed",
+    ] {
+        assert!(found(query), "{query}");
+    }
+    for query in ["event:saga.started", "level:info", "trace:*x", "body:charge"] {
+        assert!(!found(query), "{query}");
+    }
+}
+
+#[test]
+fn sagas_are_found_by_what_their_row_says() {
+    let saga = Saga {
+        id: "o-1".into(),
+        name: "order".into(),
+        coordination: Some(Coordination::Orchestration),
+        state: SagaState::Compensating,
+        stuck: true,
+        step: Some(CurrentStep {
+            name: "charge".into(),
+            index: 2,
+            attempt: 3,
+        }),
+        step_count: 5,
+        waiting: None,
+        correlation_id: Some("c-1".into()),
+        trace_id: None,
+        started_at: at(0.0),
+        ended_at: None,
+        updated_at: at(2.0),
+        deadline: None,
+        reason: Some("no answer".into()),
+        faults: vec!["f-1".into()],
+    };
+    let found = |query: &str| Query::parse(query).unwrap().matches_saga(&saga);
+    for query in [
+        "saga.name:order saga.id:o-1 state:compensating step:charge stuck:true",
+        "attempt>2 correlation.id:c-1 fault:f-1",
+        "duration>1s reason:no*",
+        "answer",
+        "-state:running",
+    ] {
+        assert!(found(query), "{query}");
+    }
+    for query in ["stuck:false", "trace:*", "waiting:retry", "service:orders"] {
+        assert!(!found(query), "{query}");
+    }
+}
+
+#[test]
+fn errors_point_at_the_character() {
+    for (query, position) in [
+        ("service:", 8),
+        ("service: payments", 8),
+        ("(service:a", 10),
+        ("service:a)", 9),
+        ("ö:\"x", 2),
+        ("duration>fast", 9),
+        ("a AND", 5),
+        ("OR a", 0),
+        ("a OR", 4),
+        ("()", 1),
+        ("name:~[", 6),
+        ("NOT", 3),
+    ] {
+        let error = Query::parse(query).expect_err(query);
+        assert_eq!(error.position, position, "{query}: {error}");
+    }
+}
+
+#[test]
+fn d01_bombs_are_refused() {
+    for bomb in [
+        "(".repeat(100_000),
+        "(".repeat(4_000),
+        "-".repeat(4_000) + "a",
+        "NOT ".repeat(1_000) + "a",
+        "a".repeat(10_000_000),
+        "a ".repeat(2_000),
+        format!("~{}", "(a{1,1000}){1,1000}"),
+        format!("~{}a{}", "(".repeat(500), ")".repeat(500)),
+    ] {
+        assert!(Query::parse(&bomb).is_err(), "{:.40}", bomb);
+    }
+}
+
+proptest! {
+    /// Whatever is typed is understood or refused at a character of it.
+    #[test]
+    fn no_query_panics(query in "[ -~ö\"()~*:<>=!]{0,60}") {
+        match Query::parse(&query) {
+            Ok(query) => {
+                let _ = query.matches_span(&charge());
+            }
+            Err(error) => prop_assert!(error.position <= query.chars().count()),
+        }
+    }
+
+    /// A denial denies, and a quoted value is taken as it is.
+    #[test]
+    fn denial_denies_and_quotes_protect(value in "[a-z*()~: -]{1,20}") {
+        let mut span = charge();
+        span.attributes.0.push(("k".into(), text(&value)));
+        let quoted = format!("k:\"{value}\"");
+        prop_assert!(Query::parse(&quoted).unwrap().matches_span(&span));
+        let denied = format!("-{quoted}");
+        prop_assert!(!Query::parse(&denied).unwrap().matches_span(&span));
+    }
+}
