@@ -1,6 +1,6 @@
 //! The broker over HTTP: decode, ask, encode.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -11,6 +11,9 @@ use shop_kit::broker::{Broker, BrokerError, Fetch, Fetched};
 use shop_kit::problem::Problem;
 
 use crate::embedded::EmbeddedBroker;
+
+/// Longest body taken: a full batch of an outbox with room to spare.
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Hears of each answer to a fetch.
 pub(crate) type OnFetched = std::sync::Arc<dyn Fn(&Fetched) + Send + Sync>;
@@ -33,6 +36,7 @@ pub(crate) fn router(broker: EmbeddedBroker, on_fetched: OnFetched) -> Router {
         .route("/api/v1/dead-letters", get(dead_letters))
         .route("/api/v1/dead-letters/{id}", delete(purge))
         .route("/api/v1/dead-letters/{id}/replay", post(replay))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Shared { broker, on_fetched })
 }
 

@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sagascope_conventions::FaultKind;
-use sagascope_conventions::fault::FaultCapability;
 use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::message_events::redelivered;
 use sagascope_instrument::metrics::DeadLetterMetrics;
 use shop_kit::broker::Fetched;
+use shop_kit::capabilities::capabilities;
 use shop_kit::context::Context;
 use shop_kit::database::Database;
 use shop_kit::events::StateEvents;
@@ -35,7 +34,7 @@ const FORGET_EVERY: u32 = 30;
 /// # Errors
 /// When its database is damaged or its port is taken.
 pub async fn run() -> anyhow::Result<()> {
-    let service = Service::start("broker", capabilities())?;
+    let service = Service::start("broker", capabilities(&[]))?;
     let db = Database::open(&service.database_path(), EmbeddedBroker::SCHEMA, service.faults.clone())?;
     let _state_events = StateEventRelay::start(db.clone(), service.log_exporter().context("no exporter of events")?);
     let broker = EmbeddedBroker::new(db, Settings::default());
@@ -48,18 +47,8 @@ pub async fn run() -> anyhow::Result<()> {
 }
 
 /// The HTTP interface of `broker`.
-#[must_use]
 pub fn router(broker: EmbeddedBroker) -> axum::Router {
     http::router(broker, Arc::new(|_| {}))
-}
-
-fn capabilities() -> Vec<FaultCapability> {
-    [FaultKind::Crash, FaultKind::SlowDatabase]
-        .map(|kind| FaultCapability {
-            kind,
-            operations: Vec::new(),
-        })
-        .to_vec()
 }
 
 fn tell_redelivered(fetched: &Fetched, events: &StateEvents) {

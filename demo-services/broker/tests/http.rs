@@ -24,8 +24,10 @@ async fn serve(folder: &std::path::Path) -> HttpBroker {
 async fn everything_works_over_http() {
     let folder = tempfile::tempdir().expect("folder");
     let broker = serve(folder.path()).await;
+    let mut first = message(1, "orders", "o-1");
+    first.headers.insert("x-note".to_owned(), "no valid\nheader".to_owned());
     broker
-        .publish(vec![message(1, "orders", "o-1"), message(2, "orders", "o-2")])
+        .publish(vec![first, message(2, "orders", "o-2")])
         .await
         .expect("published");
     let fetched = broker.fetch(fetch("shipping", &["orders"])).await.expect("fetched");

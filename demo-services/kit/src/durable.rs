@@ -12,6 +12,7 @@ use crate::database::{Database, DatabaseError, Tx};
 use crate::event_store::StoredEvent;
 use crate::outbox::OutboxRelay;
 use crate::projection::Projection;
+use crate::retention::Retention;
 use crate::saga::{Policy, SagaDefinition, SagaRunner};
 use crate::service::{Readiness, Service};
 use crate::state_events::StateEventRelay;
@@ -38,6 +39,7 @@ pub struct Durable {
     policy: Policy,
     _state_events: StateEventRelay,
     _outbox: OutboxRelay,
+    _retention: Retention,
 }
 
 impl Durable {
@@ -51,6 +53,7 @@ impl Durable {
         let broker = HttpBroker::new(&service.topology.url("broker").context("the topology names no broker")?)?;
         let state_events = StateEventRelay::start(db.clone(), service.log_exporter()?);
         let outbox = OutboxRelay::start(service.name, db.clone(), broker.clone());
+        let retention = Retention::start(db.clone());
         let policy = Policy::until_done(service.profile.retry);
         Ok(Self {
             db,
@@ -58,6 +61,7 @@ impl Durable {
             policy,
             _state_events: state_events,
             _outbox: outbox,
+            _retention: retention,
         })
     }
 

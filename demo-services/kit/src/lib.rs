@@ -21,6 +21,7 @@ pub mod problem;
 pub mod profile;
 pub mod projection;
 pub mod request;
+mod retention;
 pub mod retry;
 pub mod saga;
 mod server;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::wire::{Acknowledge, Items, Publish, Reject};
 use super::{Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, NewMessage, Place, Position};
+use crate::sql::Headers;
 
 /// Limit of every request; a long poll gets its wait on top.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -15,7 +17,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Client of the broker process. A cheap clone.
 ///
-/// Its requests make no spans: a send is told by the relay, a delivery by the consumer, and long polls tell nothing.
+/// Its requests make no spans of their own: a send is told by the relay, a delivery by the consumer, and long polls tell
+/// nothing.
 #[derive(Clone, Debug)]
 pub struct HttpBroker {
     client: Client,
@@ -64,7 +67,13 @@ impl HttpBroker {
 
 impl Broker for HttpBroker {
     async fn publish(&self, messages: Vec<NewMessage>) -> Result<(), BrokerError> {
-        self.post("/messages", &Publish { messages }).await
+        // The broker tells of the batch in the trace of its first message.
+        let headers = messages
+            .first()
+            .map(|message| usable(&message.headers))
+            .unwrap_or_default();
+        let request = self.request(Method::POST, "/messages").headers(headers);
+        answered(request.json(&Publish { messages })).await.map(drop)
     }
 
     async fn fetch(&self, fetch: Fetch) -> Result<Fetched, BrokerError> {
@@ -124,6 +133,14 @@ impl Backlog {
     pub const fn lag(&self) -> u64 {
         self.head.saturating_sub(self.position)
     }
+}
+
+/// What is no valid header is left out: it must not keep a message from being published.
+fn usable(headers: &Headers) -> HeaderMap {
+    let header = |(name, value): (&String, &String)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    };
+    headers.iter().filter_map(header).collect()
 }
 
 async fn answered(request: RequestBuilder) -> Result<Response, BrokerError> {

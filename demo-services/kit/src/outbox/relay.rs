@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::table;
-use crate::broker::{Broker, NewMessage};
+use crate::broker::{Broker, BrokerError, NewMessage};
 use crate::context::Context;
 use crate::database::Database;
 use crate::telemetry::{self, Span, SpanKind, span_in};
@@ -78,8 +78,25 @@ async fn tell(db: &Database, metrics: &OutboxMetrics) {
 }
 
 /// Publishes the oldest rows, then marks them. Killed in between, it publishes them again; the broker knows their ids.
+///
+/// When the broker refuses the batch, the rows go one by one, and the one that it will never take is set aside.
 pub(super) async fn relay_batch(db: &Database, broker: &impl Broker) -> anyhow::Result<u64> {
-    let pending = db.read(|conn| table::pending(conn, BATCH)).await?;
+    match relay_oldest(db, broker, BATCH).await {
+        Err(error) if is_refusal(&error) => {}
+        relayed => return relayed,
+    }
+    match relay_oldest(db, broker, 1).await {
+        Err(error) if is_refusal(&error) => {
+            db.write(move |tx| table::set_aside_oldest(tx, &error.to_string()))
+                .await?;
+            Ok(0)
+        }
+        relayed => relayed,
+    }
+}
+
+async fn relay_oldest(db: &Database, broker: &impl Broker, limit: usize) -> anyhow::Result<u64> {
+    let pending = db.read(move |conn| table::pending(conn, limit)).await?;
     let count = pending.messages.len() as u64;
     if count == 0 {
         return Ok(0);
@@ -93,6 +110,10 @@ pub(super) async fn relay_batch(db: &Database, broker: &impl Broker) -> anyhow::
     }
     db.write(move |tx| table::mark_published(tx, pending.last)).await?;
     Ok(count)
+}
+
+fn is_refusal(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(BrokerError::Refused(_)))
 }
 
 /// The message, carrying on the trace of what caused it through a span that tells of the sending.

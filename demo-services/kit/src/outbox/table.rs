@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 use sagascope_instrument::event::unix_nanos_now;
+use sagascope_instrument::message_events::dead_lettered;
 use serde::Serialize;
 
 use crate::broker::NewMessage;
@@ -9,6 +10,7 @@ use crate::context::Context;
 use crate::database::{DatabaseError, Tx};
 use crate::ids;
 use crate::sql::{encode, json, signed, unsigned};
+use crate::state_events;
 
 pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS outbox (
@@ -101,4 +103,16 @@ pub(super) fn mark_published(tx: &Tx<'_>, last: u64) -> Result<(), DatabaseError
     tx.prepare_cached("DELETE FROM outbox WHERE processed = 1 AND number <= ?")?
         .execute([old])?;
     Ok(())
+}
+
+/// Sets the oldest row aside for a person (`processed = 2`), and tells of it.
+pub(super) fn set_aside_oldest(tx: &Tx<'_>, reason: &str) -> Result<(), DatabaseError> {
+    let Some(message) = pending(tx, 1)?.messages.into_iter().next() else {
+        return Ok(());
+    };
+    tx.prepare_cached("UPDATE outbox SET processed = 2 WHERE id = ?")?
+        .execute([&message.id])?;
+    let context = Context::from_headers(&message.headers);
+    let event = dead_lettered(unix_nanos_now(), &message.topic, &message.id, reason, 1);
+    state_events::record(tx, event.correlated(&context.correlation_id), &context)
 }

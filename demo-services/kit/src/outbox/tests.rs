@@ -20,6 +20,7 @@ struct Recorder {
 enum Trouble {
     Away,
     LosesAnswer,
+    Refuses(&'static str),
 }
 
 impl Recorder {
@@ -43,10 +44,15 @@ impl Broker for Recorder {
         if matches!(trouble, Some(Trouble::Away)) {
             return Err(BrokerError::Unavailable("away".to_owned()));
         }
+        if let Some(Trouble::Refuses(key)) = trouble
+            && messages.iter().any(|message| message.key == key)
+        {
+            return Err(BrokerError::Refused(format!("{key} is too large")));
+        }
         self.published.lock().expect("lock").extend(messages);
         match trouble {
-            Some(_) => Err(BrokerError::Unavailable("answer lost".to_owned())),
-            None => Ok(()),
+            Some(Trouble::LosesAnswer) => Err(BrokerError::Unavailable("answer lost".to_owned())),
+            _ => Ok(()),
         }
     }
 
@@ -142,4 +148,23 @@ async fn killed_between_publish_and_mark_it_publishes_again_under_the_same_id() 
     );
     let correlation = |message: &NewMessage| message.headers["x-correlation-id"].clone();
     assert_eq!(correlation(&published[0]), correlation(&published[1]));
+}
+
+#[tokio::test]
+async fn what_the_broker_will_never_take_is_set_aside_and_told() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (db, broker) = (testing::open(folder.path()), Recorder::default());
+    for key in ["o-1", "too-large", "o-2", "o-3"] {
+        place_order(&db, key, false).await.expect("committed");
+    }
+    broker.set(Some(Trouble::Refuses("too-large")));
+    for _ in 0..4 {
+        relay_batch(&db, &broker).await.expect("goes on");
+    }
+    assert_eq!(broker.keys(), ["o-1", "o-2", "o-3"]);
+    let told = db.read(|conn| {
+        let sql = "SELECT count(*) FROM state_events WHERE event LIKE '%message.dead_lettered%too large%'";
+        Ok::<i64, DatabaseError>(conn.query_row(sql, [], |row| row.get(0))?)
+    });
+    assert_eq!(told.await.expect("reads"), 1);
 }

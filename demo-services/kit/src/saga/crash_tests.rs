@@ -47,6 +47,8 @@ enum Reply {
     LostRequest,
     /// It takes effect, and the answer never arrives.
     LostAnswer,
+    /// It never leaves: a breaker is open.
+    NotTried,
 }
 
 /// Replies by step, direction and attempt; `Yes` where nothing is said.
@@ -85,6 +87,7 @@ impl World {
         }
         let known = self.done.contains(&index) || self.undone.contains(&index);
         match reply {
+            Reply::NotTried => Err(StepFailure::not_tried("breaker_open", "the breaker is open")),
             Reply::LostRequest => Err(StepFailure::lost("timeout", "no answer")),
             Reply::No if !(known && direction == Direction::Forward) => Err(StepFailure::refused("refused", "no")),
             Reply::LostAnswer => {
@@ -123,9 +126,14 @@ struct Outcome {
 
 /// Runs the saga to its end; at each point named in `crashes` the process dies and starts again from what is persisted.
 fn run(script: &Script, crashes: &[usize]) -> Outcome {
+    run_with(script, crashes, false)
+}
+
+/// As [`run`]; with `shut_after_crash`, no step can be asked again after the first crash.
+fn run_with(script: &Script, crashes: &[usize], shut_after_crash: bool) -> Outcome {
     let mut now = 1_000;
     let (mut persisted, mut told) = Instance::start("order", "o-1", "c-1", STEPS, json!({}), now);
-    let (mut world, mut points) = (World::default(), 0);
+    let (mut world, mut points, mut died) = (World::default(), 0, false);
     let mut crashed = || {
         points += 1;
         crashes.contains(&points)
@@ -138,15 +146,24 @@ fn run(script: &Script, crashes: &[usize]) -> Outcome {
         now = now.max(due) + 1_000;
         let begun = instance.begin(now);
         if crashed() {
+            died = true;
             continue;
         }
         (persisted, told) = (instance.clone(), [told, begun].concat());
         if crashed() {
+            died = true;
             continue;
         }
         let attempt = instance.progress(direction, index).attempt;
-        let reply = world.receive(index, direction, script.reply(index, direction, attempt));
+        let shut = shut_after_crash && direction == Direction::Forward && died;
+        let reply = if shut {
+            Reply::NotTried
+        } else {
+            script.reply(index, direction, attempt)
+        };
+        let reply = world.receive(index, direction, reply);
         if crashed() {
+            died = true;
             continue;
         }
         let finished = instance.finish(reply, now, &POLICY, 0.5);
@@ -162,9 +179,17 @@ fn run(script: &Script, crashes: &[usize]) -> Outcome {
 
 fn check(script: &Script, crashes: &[usize], expected: SagaState) {
     let outcome = run(script, crashes);
+    assert_eq!(
+        outcome.instance.state, expected,
+        "INV-03: {script:?} with crashes at {crashes:?}"
+    );
+    check_effects(&outcome, &format!("{script:?} with crashes at {crashes:?}"));
+}
+
+fn check_effects(outcome: &Outcome, story: &str) {
     let (instance, world) = (&outcome.instance, &outcome.world);
-    let story = format!("{script:?} with crashes at {crashes:?}: {instance:?} {world:?}");
-    assert_eq!(instance.state, expected, "INV-03: {story}");
+    let (expected, story) = (instance.state, format!("{story}: {instance:?} {world:?}"));
+    assert!(expected.is_final(), "INV-03: {story}");
     for (index, &(done, undone)) in &world.effects {
         assert!(done <= 1 && undone <= done, "INV-05: {story}");
         let parked = instance.steps[*index]
@@ -268,6 +293,16 @@ fn g06_a_step_that_may_have_acted_is_undone_even_when_later_attempts_were_refuse
         outcome.world.marks.contains(&1),
         "the undo leaves a mark for a late charge"
     );
+}
+
+#[test]
+fn g01_a_step_cut_off_by_a_crash_is_undone_even_when_it_can_never_be_asked_again() {
+    let script = Script::default();
+    for crash in 1..=run(&script, &[]).points {
+        let outcome = run_with(&script, &[crash], true);
+        check_effects(&outcome, &format!("shut after a crash at {crash}"));
+        assert_eq!(outcome.instance.state, SagaState::Compensated, "crash at {crash}");
+    }
 }
 
 #[test]

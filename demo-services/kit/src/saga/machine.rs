@@ -264,7 +264,8 @@ impl Instance {
         if !cut_off {
             progress.attempt += 1;
         }
-        if cut_off || progress.attempt == 1 || direction == Direction::Back {
+        // A retry found overdue was held up by a stop of this process, not by the step: it gets its time again.
+        if cut_off || progress.attempt == 1 || direction == Direction::Back || progress.deadline <= now {
             progress.deadline = deadline;
         }
         progress.state = StepState::Running;
