@@ -39,7 +39,7 @@ pub async fn run() -> anyhow::Result<()> {
 
 async fn shop_forever(service: Service) {
     let mut dice = StdRng::seed_from_u64(service.seed());
-    let shop = Shop::new(service.caller("gateway"));
+    let shop = Shop::new(service.caller("gateway"), Arc::clone(&service.instance));
     let (orders, places) = (Orders::new(), Arc::new(Semaphore::new(MAX_IN_FLIGHT)));
     let rate = service.requested_rate();
     let mut pace = Pace::new(*rate.borrow(), Instant::now());

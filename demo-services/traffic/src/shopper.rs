@@ -1,5 +1,6 @@
 //! One visit: look around, order one to three products, and one visitor in ten waits for the end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -97,12 +98,14 @@ fn look(dice: &mut StdRng) -> String {
 #[derive(Clone)]
 pub(crate) struct Shop {
     gateway: Caller,
+    process: Arc<str>,
 }
 
 impl Shop {
-    /// Behind this caller.
-    pub(crate) const fn new(gateway: Caller) -> Self {
-        Self { gateway }
+    /// Behind this caller. `process` is new with each start: a seed that begins again places new orders, instead of
+    /// being answered with those of the last time.
+    pub(crate) const fn new(gateway: Caller, process: Arc<str>) -> Self {
+        Self { gateway, process }
     }
 
     /// One visit from door to door, in a trace and under a correlation id of its own.
@@ -118,7 +121,8 @@ impl Shop {
     async fn shop_for(&self, wish: Wish) -> Visit {
         // Looking around may fail without spoiling the visit: the order is what counts.
         let _: Result<Value, CallError> = self.gateway.get(&wish.look_at).await;
-        let placed: Result<Value, CallError> = self.gateway.post("/api/v1/orders", &wish.order, Some(&wish.key)).await;
+        let key = format!("{}-{}", self.process, wish.key);
+        let placed: Result<Value, CallError> = self.gateway.post("/api/v1/orders", &wish.order, Some(&key)).await;
         let Ok(placed) = placed else { return Visit::Failed };
         match placed["status_url"].as_str() {
             Some(url) if wish.patient => self.wait_for_the_end(url).await,

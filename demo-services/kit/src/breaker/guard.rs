@@ -65,6 +65,12 @@ impl Breaker {
         self.shared.machine().state()
     }
 
+    /// Share of failures; `None` when there were too few calls to tell.
+    #[must_use]
+    pub fn failure_rate(&self) -> Option<f64> {
+        self.shared.machine().failure_rate()
+    }
+
     /// May a call be made now?
     ///
     /// # Errors

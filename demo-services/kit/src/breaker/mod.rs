@@ -4,6 +4,11 @@ mod guard;
 mod machine;
 mod window;
 
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod model;
+
 use std::time::Duration;
 
 pub use guard::{Breaker, Permit};

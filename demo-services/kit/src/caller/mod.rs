@@ -4,6 +4,8 @@
 //! bulkhead stands outside the breaker: a call that found no place says nothing about the callee.
 
 mod error;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

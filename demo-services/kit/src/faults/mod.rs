@@ -3,6 +3,8 @@
 mod sse;
 mod stream;
 mod switchboard;
+#[cfg(test)]
+mod tests;
 
 use sagascope_conventions::FaultKind;
 use sagascope_conventions::fault::FaultCapability;

@@ -2,6 +2,8 @@
 
 mod health;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::future::Future;
