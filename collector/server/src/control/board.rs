@@ -160,7 +160,6 @@ impl Board {
     /// A stream has ended. A crash that this process took is over.
     pub(crate) fn disconnect(&mut self, instance: &Instance, now: Time) {
         self.connected.remove(instance);
-        self.registered.remove(instance);
         for entry in &mut self.faults {
             let crashed = entry.status.fault.kind == FaultKind::Crash && entry.sent.contains(instance);
             if crashed && entry.status.is_active() {

@@ -1,0 +1,173 @@
+//! The live stream over real connections.
+
+use futures_util::{SinkExt, StreamExt};
+use sagascope_api::live::{LiveMessage, Picture, Rows};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::rig::{Rig, one, soon};
+
+/// Messages of an event stream.
+struct Events {
+    response: reqwest::Response,
+    buffer: String,
+}
+
+impl Events {
+    async fn open(rig: &Rig, query: &str, last_id: Option<&str>) -> Self {
+        let mut get = rig.client.get(rig.api(&format!("/api/v1/live?{query}")));
+        if let Some(id) = last_id {
+            get = get.header("last-event-id", id);
+        }
+        let response = get.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self {
+            response,
+            buffer: String::new(),
+        }
+    }
+
+    async fn next(&mut self) -> LiveMessage {
+        soon("a live message", async {
+            loop {
+                if let Some((event, rest)) = self.buffer.split_once("\n\n") {
+                    let data = event
+                        .lines()
+                        .find_map(|line| line.strip_prefix("data: "))
+                        .map(serde_json::from_str);
+                    self.buffer = rest.to_owned();
+                    match data {
+                        Some(message) => return message.unwrap(),
+                        None => continue,
+                    }
+                }
+                let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
+                self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
+            }
+        })
+        .await
+    }
+
+    /// Reads until the picture holds this many traces.
+    async fn until_traces(&mut self, picture: &mut Picture, number: usize) {
+        while picture.traces.len() < number {
+            picture.apply(self.next().await);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_seen_and_a_return_has_no_gap() {
+    let rig = Rig::start().await;
+    let mut picture = Picture::default();
+    let mut events = Events::open(&rig, "topics=traces", None).await;
+    assert!(matches!(events.next().await, LiveMessage::Snapshot { data: Rows::Traces(rows), .. } if rows.is_empty()));
+    rig.send_spans(&one(1)).send().await.unwrap();
+    events.until_traces(&mut picture, 1).await;
+    drop(events);
+
+    rig.send_spans(&one(2)).send().await.unwrap();
+    rig.traces(2).await;
+    let last_id = picture.last_id.clone().unwrap().to_string();
+    for way in [format!("topics=traces&last_id={last_id}"), "topics=traces".into()] {
+        let header = (!way.contains("last_id")).then_some(last_id.as_str());
+        let mut again = picture.clone();
+        let mut events = Events::open(&rig, &way, header).await;
+        let first = events.next().await;
+        assert!(
+            matches!(first, LiveMessage::Update { .. }),
+            "resumed, not begun anew: {first:?}"
+        );
+        again.apply(first);
+        events.until_traces(&mut again, 2).await;
+    }
+    let mut events = Events::open(&rig, "topics=traces", Some("gone-7")).await;
+    assert!(matches!(events.next().await, LiveMessage::Snapshot { data: Rows::Traces(rows), .. } if rows.len() == 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_topics_are_named() {
+    let rig = Rig::start().await;
+    let response = rig
+        .client
+        .get(rig.api("/api/v1/live?topics=sagas,nonsense"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        crate::rig::problem(response).await,
+        (400, "unknown_topic".into(), "topics".into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_says_the_same_and_changes_topics() {
+    let rig = Rig::start().await;
+    let address = rig.collector.addresses().api;
+    let mut request = format!("ws://{address}/api/v1/live?topics=faults")
+        .into_client_request()
+        .unwrap();
+    request
+        .headers_mut()
+        .insert("origin", format!("http://{address}").parse().unwrap());
+    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let mut next = async || loop {
+        let message = soon("a message", socket.next()).await.unwrap().unwrap();
+        if let Message::Text(text) = message {
+            return (socket_message(&text), ());
+        }
+    };
+    assert!(matches!(
+        next().await.0,
+        LiveMessage::Snapshot {
+            data: Rows::Faults(_),
+            ..
+        }
+    ));
+    let subscribe = r#"{"type":"subscribe","topics":["traces"]}"#;
+    socket.send(Message::text(subscribe)).await.unwrap();
+    rig.send_spans(&one(1)).send().await.unwrap();
+    let mut picture = Picture::default();
+    while picture.traces.is_empty() {
+        let message = soon("a message", socket.next()).await.unwrap().unwrap();
+        if let Message::Text(text) = message {
+            picture.apply(socket_message(&text));
+        }
+    }
+}
+
+fn socket_message(text: &str) -> LiveMessage {
+    serde_json::from_str(text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e03_a_websocket_needs_our_origin_or_the_token() {
+    let rig = Rig::start().await;
+    let address = rig.collector.addresses().api;
+    let token = format!("Bearer {}", rig.collector.token());
+    let cases = [
+        (Some("https://evil.example"), None, 403),
+        (Some("null"), None, 403),
+        (Some("http://localhost.evil.com:4319"), None, 403),
+        (Some("https://evil.example"), Some(token.as_str()), 403),
+        (None, None, 401),
+        (None, Some(token.as_str()), 101),
+    ];
+    for (origin, authorization, expected) in cases {
+        let mut request = format!("ws://{address}/api/v1/live?topics=faults")
+            .into_client_request()
+            .unwrap();
+        for (name, value) in [("origin", origin), ("authorization", authorization)] {
+            if let Some(value) = value {
+                request.headers_mut().insert(name, value.parse().unwrap());
+            }
+        }
+        let status = match tokio_tungstenite::connect_async(request).await {
+            Ok((_, response)) => response.status().as_u16(),
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => response.status().as_u16(),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(status, expected, "{origin:?} {authorization:?}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The collector as its clients meet it: real bytes on ports of its own.
+
+mod control;
+mod intake;
+mod live;
+mod restart;
+mod rig;
+mod security;
