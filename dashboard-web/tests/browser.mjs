@@ -259,6 +259,7 @@ async function open(path, options = {}) {
     addEventListener("securitypolicyviolation", (event) => window.__violated(`${event.violatedDirective} ${event.blockedURI}`)),
   );
   await page.goto(base + path);
+  await page.waitForSelector("#main h1, #saga-panel");
   return { page, complaints };
 }
 

@@ -130,31 +130,28 @@ pub(crate) fn list(list: List) -> AnyView {
         shown[range.clone()].iter().cloned().zip(range).collect::<Vec<_>>()
     });
     view! {
-        <Show when=move || { newer.get() > 0 }>
-            <div class="newer">
-                <button class="plain tone-info" on:click=renew>{move || format!("{} new · show", newer.get())}</button>
-            </div>
-        </Show>
-        <div
-            class=format!("list {}", list.class)
-            role="list"
-            node_ref=node
-            on:scroll=move |_| measure()
-            on:pointerenter=move |_| over.set(true)
-            on:pointerleave=move |_| over.set(false)
-        >
-            <div class="list-space" style:height=move || format!("{}px", shown.read().len() as f64 * list.row_px)>
-                <For each=move || visible.get() key=|(key, place)| (key.clone(), *place) let((key, place))>
-                    {
-                        let mine = key.clone();
-                        let on = Memo::new(move |_| marked.read().as_ref() == Some(&mine));
-                        list.row.run((key, place as f64 * list.row_px, on.into()))
-                    }
-                </For>
-            </div>
-            <Show when=move || shown.read().is_empty()>
-                <p class="empty">{move || list.empty.get()}</p>
+        <div class="list-frame" on:pointerenter=move |_| over.set(true) on:pointerleave=move |_| over.set(false)>
+            <Show when=move || { newer.get() > 0 }>
+                <div class="newer">
+                    <button class="tone-info" on:click=renew>
+                        {move || format!("{} new · show", newer.get())}
+                    </button>
+                </div>
             </Show>
+            <div class=format!("list {}", list.class) role="list" node_ref=node on:scroll=move |_| measure()>
+                <div class="list-space" style:height=move || format!("{}px", shown.read().len() as f64 * list.row_px)>
+                    <For each=move || visible.get() key=|(key, place)| (key.clone(), *place) let((key, place))>
+                        {
+                            let mine = key.clone();
+                            let on = Memo::new(move |_| marked.read().as_ref() == Some(&mine));
+                            list.row.run((key, place as f64 * list.row_px, on.into()))
+                        }
+                    </For>
+                </div>
+                <Show when=move || shown.read().is_empty()>
+                    <p class="empty">{move || list.empty.get()}</p>
+                </Show>
+            </div>
         </div>
     }
     .into_any()
