@@ -1,10 +1,95 @@
 //! The collector alone.
 
-use crate::cli::CollectorOptions;
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use sagascope_api::overview::Demo;
+use sagascope_server::{Asset, Collector, Config, Ports};
+use shop_kit::profile::Profile;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::assets;
+use crate::cli::{self, CollectorOptions, read_token};
 
 /// Runs the collector until it is told to stop.
 pub(crate) async fn run(options: CollectorOptions) -> anyhow::Result<()> {
     crate::logging::start("info");
-    let _ = (options, crate::assets::find("/"));
-    anyhow::bail!("the collector is not part of this build")
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let config = config(&options)?;
+    let collector = Collector::start(config).await?;
+    if std::env::var_os(crate::lifeline::VARIABLE).is_none() {
+        // A child's output is kept in a log, where the token has no business.
+        announce(&collector);
+    }
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    collector.stop().await;
+    Ok(())
+}
+
+fn config(options: &CollectorOptions) -> anyhow::Result<Config> {
+    let token = match &options.token_file {
+        Some(path) => Some(read_token(path)?),
+        None => options.token.clone(),
+    };
+    Ok(Config {
+        bind: options.bind,
+        ports: Ports::from_base(options.port_base),
+        token,
+        allowed_hosts: options.allowed_hosts.clone(),
+        durability: durability(options.durability),
+        memory_cap_bytes: usize::try_from(options.memory_cap).context("--memory-cap is beyond this machine")?,
+        storage_cap_bytes: options.storage_cap,
+        demo: demo_beside_us(),
+        assets: Arc::new(page),
+        ..Config::new(&options.data_dir)
+    })
+}
+
+/// Whoever runs the shop beside a collector tells both its profile and rate; a collector for your own services has none.
+fn demo_beside_us() -> Option<Demo> {
+    let profile = Profile::named(&std::env::var("SAGASCOPE_PROFILE").ok()?)?;
+    let rate = std::env::var("SAGASCOPE_RATE").ok()?.parse().ok()?;
+    Some(Demo {
+        profile: profile.name.to_owned(),
+        summary: profile.summary(),
+        orders_per_second: rate,
+    })
+}
+
+const fn durability(chosen: cli::Durability) -> sagascope_server::Durability {
+    match chosen {
+        cli::Durability::Fsync => sagascope_server::Durability::Fsync,
+        cli::Durability::Os => sagascope_server::Durability::Os,
+        cli::Durability::Memory => sagascope_server::Durability::Memory,
+    }
+}
+
+fn page(path: &str) -> Option<Asset> {
+    let file = assets::find(path)?;
+    Some(Asset {
+        bytes: Bytes::from_static(file.bytes),
+        brotli: file.brotli.map(Bytes::from_static),
+        content_type: assets::content_type(file.path),
+        immutable: assets::is_immutable(file.path),
+    })
+}
+
+fn announce(collector: &Collector) {
+    let addresses = collector.addresses();
+    let text = format!(
+        "Sagascope {} collects.\n  Web     {}\n  Log in  {}\n  OTLP    gRPC http://{} · HTTP http://{}\n  Ctrl-C stops it.",
+        env!("CARGO_PKG_VERSION"),
+        collector.url(),
+        collector.login_url(),
+        addresses.grpc,
+        addresses.http,
+    );
+    // Nobody reading is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

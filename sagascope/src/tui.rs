@@ -1,37 +1,50 @@
 //! The terminal dashboard: alone, or in front of the demo.
 
+use std::io::IsTerminal;
+
 use sagascope_tui::{NoTerminal, Options};
+use tokio::task::JoinHandle;
 
 use crate::cli::TuiOptions;
-use crate::exit::usage;
+use crate::exit;
 
 /// `sagascope tui`.
 pub(crate) async fn run(options: TuiOptions) -> anyhow::Result<()> {
     let dashboard = Options {
+        url: options.connection.url.clone(),
         token: options.connection.token()?,
-        url: options.connection.url,
         read_only: options.read_only,
         ascii: options.ascii,
-        ground: None,
+        ..Options::default()
     };
-    show(dashboard).await
+    sagascope_tui::run(dashboard).await.map_err(wrong_place)
 }
 
-/// The dashboard of the demo that this process supervises.
-pub(crate) async fn in_demo(url: &str, token: &str) -> anyhow::Result<()> {
+/// The dashboard of the demo that this process supervises, in a task of its own: should it panic, the terminal is given
+/// back and the children are still stopped in order.
+pub(crate) fn in_demo(url: &str, token: &str) -> JoinHandle<anyhow::Result<()>> {
     let dashboard = Options {
         url: url.to_owned(),
         token: Some(token.to_owned()),
         ..Options::default()
     };
-    show(dashboard).await
+    tokio::spawn(async move { sagascope_tui::run(dashboard).await.map_err(wrong_place) })
 }
 
-/// To be started without a terminal is wrong use, not a failure.
-async fn show(options: Options) -> anyhow::Result<()> {
-    let outcome = sagascope_tui::run(options).await;
-    outcome.map_err(|error| match error.downcast_ref::<NoTerminal>() {
-        Some(reason) => usage(reason.to_string()),
-        None => error,
-    })
+/// Refuses, before anything starts, to open a dashboard where there is none to see it.
+pub(crate) fn must_be_possible() -> anyhow::Result<()> {
+    if std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err(exit::usage(
+        "standard output is no terminal; run the demo without the dashboard: --headless",
+    ))
+}
+
+fn wrong_place(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<NoTerminal>() {
+        exit::usage(error.to_string())
+    } else {
+        error
+    }
 }

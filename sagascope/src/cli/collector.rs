@@ -61,7 +61,7 @@ pub(crate) struct CollectorOptions {
     #[arg(long, env = "SAGASCOPE_MEMORY_CAP", default_value = "256MiB", value_parser = units::bytes, value_name = "SIZE")]
     pub(crate) memory_cap: u64,
     /// Disk space for telemetry; the oldest goes first
-    #[arg(long, env = "SAGASCOPE_STORAGE_CAP", default_value = "10GB", value_parser = units::bytes, value_name = "SIZE")]
+    #[arg(long, env = "SAGASCOPE_STORAGE_CAP", default_value = "1GiB", value_parser = units::bytes, value_name = "SIZE")]
     pub(crate) storage_cap: u64,
     /// Age at which telemetry is removed
     #[arg(long, env = "SAGASCOPE_RETENTION", default_value = "7d", value_parser = units::seconds, value_name = "TIME")]

@@ -7,7 +7,7 @@ mod units;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sagascope_conventions::fault::FaultKind;
 
-pub(crate) use collector::CollectorOptions;
+pub(crate) use collector::{CollectorOptions, Durability};
 pub(crate) use connection::{Connection, read_token};
 
 const EXAMPLES: &str = "\

@@ -26,12 +26,21 @@ use keeper::{Keeper, News};
 use lock::DataFolder;
 use progress::Progress;
 
+/// How long a dashboard that was told to end is waited for.
+const DASHBOARD_LEAVES_WITHIN: Duration = Duration::from_secs(1);
+
+/// The dashboard in front.
+type Dashboard = JoinHandle<anyhow::Result<()>>;
+
 /// How long the services wait for the collector, so that their first telemetry has somewhere to go.
 const COLLECTOR_HEAD_START: Duration = Duration::from_secs(5);
 
 /// Runs the demo until a person ends it.
 pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     let began = Instant::now();
+    if !options.headless {
+        crate::tui::must_be_possible()?;
+    }
     let mut signals = Signals::listen()?;
     let folder = DataFolder::take(&options.collector.data_dir)?;
     let base = options.collector.port_base;
@@ -41,10 +50,16 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     progress.opening(&options.profile, &shown_path(folder.path()));
 
     let mut cluster = Cluster::new(folder.logs())?;
+    let mut dashboard = None;
     let outcome = tokio::select! {
-        outcome = watch_over(&mut cluster, &options, &folder, &token, &mut progress) => outcome,
+        outcome = watch_over(&mut cluster, &options, &folder, &token, &mut progress, &mut dashboard) => outcome,
         () = signals.any() => Ok(()),
     };
+    if let Some(dashboard) = dashboard {
+        // It had the same signal and gives the terminal back before we write on it.
+        let _ = tokio::time::timeout(DASHBOARD_LEAVES_WITHIN, dashboard).await;
+    }
+    progress.unmute();
     progress.closing();
     cluster.stop().await;
     progress.closed();
@@ -58,6 +73,7 @@ async fn watch_over(
     folder: &DataFolder,
     token: &str,
     progress: &mut Progress,
+    dashboard: &mut Option<Dashboard>,
 ) -> anyhow::Result<()> {
     let mut processes = plan::processes(options, folder.path(), token).into_iter();
     if let Some(collector) = processes.next() {
@@ -76,13 +92,15 @@ async fn watch_over(
         }
     }
     progress.mute();
-    let mut dashboard = std::pin::pin!(crate::tui::in_demo(&web, token));
-    loop {
+    let shown = dashboard.insert(crate::tui::in_demo(&web, token));
+    let outcome = loop {
         tokio::select! {
-            outcome = &mut dashboard => { progress.unmute(); return outcome; }
+            outcome = &mut *shown => break outcome,
             news = cluster.news() => progress.tell(&news),
         }
-    }
+    };
+    *dashboard = None;
+    outcome.context("the dashboard broke off")?
 }
 
 /// Tells the news until `count` processes are ready, or `patience` is over.
