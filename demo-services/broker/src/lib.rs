@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::message_events::redelivered;
 use sagascope_instrument::metrics::DeadLetterMetrics;
-use shop_kit::broker::Fetched;
+use shop_kit::broker::{Broker, Fetched};
 use shop_kit::capabilities::capabilities;
 use shop_kit::context::Context;
 use shop_kit::database::Database;
@@ -39,9 +39,14 @@ pub async fn run() -> anyhow::Result<()> {
     let _state_events = StateEventRelay::start(db.clone(), service.log_exporter().context("no exporter of events")?);
     let broker = EmbeddedBroker::new(db, Settings::default());
     let upkeep = tokio::spawn(upkeep(broker.clone()));
+    let asked = broker.clone();
+    let readiness = Readiness::new().on("database", move || {
+        let broker = asked.clone();
+        async move { Ok(broker.heads().await.map(drop)?) }
+    });
     let events = service.events.clone();
     let router = http::router(broker, Arc::new(move |fetched| tell_redelivered(fetched, &events)));
-    let served = service.serve(router, Readiness::new()).await;
+    let served = service.serve(router, readiness).await;
     upkeep.abort();
     served
 }

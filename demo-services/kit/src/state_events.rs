@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS state_events (
 const BATCH: usize = 256;
 /// First and longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Longest wait for company, once something was recorded.
+const LINGER: Duration = Duration::from_millis(20);
 /// Looks again after this time even if nothing told of new rows.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -94,8 +96,9 @@ async fn relay(db: Database, sink: impl Sink) {
         match relay_batch(&db, &sink).await {
             Ok(Relayed::Batch) => wait = BACKOFF.0,
             Ok(Relayed::Nothing) => {
-                // The sender lives as long as the database held here; only the time limit can end this wait early.
+                // Only the time limit can end this wait early: the sender lives in the database held here.
                 let _ = tokio::time::timeout(LOOK_AGAIN, recorded.changed()).await;
+                tokio::time::sleep(LINGER).await;
             }
             Ok(Relayed::Refused) | Err(_) => {
                 tokio::time::sleep(wait).await;
