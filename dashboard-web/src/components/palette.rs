@@ -132,13 +132,17 @@ fn find(picture: &Picture, text: &str) -> Vec<Choice> {
                 saga_path(&saga.name, &saga.id),
             );
         }
-        found.extend(pasted(text));
+        let correlates = picture
+            .sagas
+            .values()
+            .any(|saga| saga.correlation_id.as_deref() == Some(text));
+        found.extend(pasted(text, correlates));
     }
     found
 }
 
-/// What an id that is not known here may be; a trace id is told by its shape.
-fn pasted(id: &str) -> Vec<Choice> {
+/// What a pasted id may be. A known correlation comes first; otherwise a trace id is told by its shape.
+fn pasted(id: &str, correlates: bool) -> Vec<Choice> {
     let choice = |title: &str, kind, url| Choice {
         title: format!("{title} {id}"),
         kind,
@@ -154,9 +158,9 @@ fn pasted(id: &str) -> Vec<Choice> {
     let trace = choice("Trace", "by id", trace_path(&id.to_lowercase()));
     let saga = choice("Saga", "by id", format!("/sagas/{}", encode(id)));
     let correlation = choice("Correlation", "by id", correlation_path(id));
-    if id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !correlates && id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         vec![trace, correlation, saga]
     } else {
-        vec![correlation, saga]
+        vec![correlation, saga, trace]
     }
 }
