@@ -53,7 +53,7 @@ impl App {
             Action::OpenTrace => self.open_trace(now),
             Action::OpenBreaker => self.open_breaker(now),
             Action::OpenCorrelation => self.open_correlation(now),
-            Action::OpenSagas => self.open_waiting_sagas(now),
+            Action::OpenSagas => self.open_saga_of_trace(now),
             Action::FlowGraph => self.open_flow_graph(now),
             Action::NextError => self.jump_to_error(true, now),
             Action::PreviousError => self.jump_to_error(false, now),
@@ -435,6 +435,26 @@ impl App {
         }
     }
 
+    fn open_saga_of_trace(&mut self, now: Time) {
+        let Place::Trace(id) = &self.place else {
+            return;
+        };
+        let saga = match self.known.trace.get(id) {
+            Found::Here(trace) => trace.sagas.first().and_then(|key| key.split_once('/')),
+            _ => None,
+        };
+        match saga {
+            Some((name, id)) => {
+                let key = SagaKey {
+                    name: name.to_owned(),
+                    id: id.to_owned(),
+                };
+                self.go(Link::to(Place::Saga(key)));
+            }
+            None => self.say(Tone::Info, "it belongs to no saga", now),
+        }
+    }
+
     fn open_flow_graph(&mut self, now: Time) {
         let selected = self.shown_saga().map(|key| key.name);
         let first = || {
@@ -617,14 +637,5 @@ impl App {
         };
         self.say(Tone::Notice, reason, now);
         true
-    }
-}
-
-impl From<&sagascope_api::sagas::Saga> for SagaKey {
-    fn from(saga: &sagascope_api::sagas::Saga) -> Self {
-        Self {
-            name: saga.name.clone(),
-            id: saga.id.clone(),
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The dashboard without its screen and its sockets: events go in, effects come out.
 
 mod act;
+mod bindings;
 pub(crate) mod filter;
 pub(crate) mod form;
 pub(crate) mod keys;
@@ -106,6 +107,8 @@ pub(crate) struct Digest {
     pub(crate) failed: u64,
     pub(crate) orders_per_second: Option<f64>,
     pub(crate) filter: Filter,
+    /// Sagas worth a look: the urgent, then the newest.
+    pub(crate) latest: Vec<String>,
 }
 
 /// What the last frame looked like: what a click hits, and how many rows a list has on screen.

@@ -57,6 +57,7 @@ impl App {
                 .map(|name| format!("service/{name}")),
         );
         self.overview.settle(rows);
+        self.digest.latest = latest(self.known.picture());
     }
 
     fn settle_sagas(&mut self, clock: Time) {
@@ -250,6 +251,20 @@ fn saga_rows(picture: &Picture, filter: &Filter, sort: Option<Sort>) -> Vec<Stri
             if sort.inverted { order.reverse() } else { order }
         }),
     }
+    rows.into_iter().map(|(key, _)| key.clone()).collect()
+}
+
+/// As many as the tallest screen shows on the overview.
+const LATEST: usize = 60;
+
+fn latest(picture: &Picture) -> Vec<String> {
+    let rank = |saga: &Saga| (urgency(saga), std::cmp::Reverse(saga.started_at));
+    let mut rows: Vec<(&String, &Saga)> = picture.sagas.iter().collect();
+    if rows.len() > LATEST {
+        rows.select_nth_unstable_by_key(LATEST, |(_, saga)| rank(saga));
+        rows.truncate(LATEST);
+    }
+    rows.sort_unstable_by_key(|(_, saga)| rank(saga));
     rows.into_iter().map(|(key, _)| key.clone()).collect()
 }
 

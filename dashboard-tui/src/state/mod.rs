@@ -69,11 +69,13 @@ impl Known {
         &self.live
     }
 
-    /// The collector's clock for what is shown; it stands still while frozen.
+    /// The collector's clock for what is shown. It stands still while frozen, and while nothing is heard: an age that
+    /// went on counting would claim to know.
     pub(crate) fn clock(&self, now: Time) -> Time {
-        self.frozen
-            .as_ref()
-            .map_or_else(|| self.collector_clock(now), |frozen| frozen.at)
+        match &self.frozen {
+            Some(frozen) => frozen.at,
+            None => self.collector_clock(self.lost_since.unwrap_or(now)),
+        }
     }
 
     fn collector_clock(&self, now: Time) -> Time {

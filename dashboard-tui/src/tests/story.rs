@@ -2,8 +2,10 @@
 
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use sagascope_api::client::ClientError;
+use sagascope_api::client::live::{Connection, LiveEvent};
 use sagascope_api::faults::Traffic;
 use sagascope_api::live::Rows;
+use sagascope_api::overview::Overview;
 use sagascope_api::traces::TraceSummary;
 use sagascope_api::{Problem, services::Service};
 use sagascope_conventions::{FaultKind, FaultState};
@@ -148,11 +150,32 @@ fn a_frozen_screen_stands_still_and_counts() {
         name: "newcomer".into(),
         ..Service::default()
     }]));
+    assert!(hand.screen(160, 50).contains("1 held back"));
     let frozen = hand.screen(120, 30);
-    assert!(frozen.contains("1 held back") && !frozen.contains("newcomer"));
+    assert!(frozen.contains("frozen 1") && !frozen.contains("newcomer"));
     assert_eq!(before.lines().nth(10), frozen.lines().nth(10));
     hand.keys(" ");
     assert!(hand.screen(120, 30).contains("newcomer"));
+}
+
+#[test]
+fn without_a_connection_nothing_claims_to_be_well() {
+    let mut hand = Hand::new(|_| ());
+    hand.event(Event::Live(LiveEvent::Connection(Connection::Live)));
+    hand.hear(Rows::Overview(vec![Overview::default()]));
+    assert!(hand.screen(120, 30).contains("all well"));
+    let lost = Connection::Lost {
+        retry_at: hand.now.plus_seconds(2.0),
+        reason: "connection refused".into(),
+    };
+    hand.event(Event::Live(LiveEvent::Connection(lost)));
+    let screen = hand.screen(120, 30);
+    assert!(
+        !screen.contains("all well") && screen.contains("retry in 2 s"),
+        "{screen}"
+    );
+    hand.event(Event::Live(LiveEvent::Connection(Connection::Live)));
+    assert!(hand.screen(120, 30).contains("all well"));
 }
 
 #[test]

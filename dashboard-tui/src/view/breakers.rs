@@ -10,7 +10,7 @@ use sagascope_conventions::BreakerState;
 use super::canvas::Canvas;
 use super::chrome::clock;
 use super::table::{Table, left, right};
-use super::words::pad;
+use super::words::{left as time_left, pad};
 use crate::app::list::ListId;
 
 /// Time the band covers.
@@ -39,7 +39,7 @@ fn draw_list(canvas: &mut Canvas, area: Rect) {
     }
     let columns = [
         left("", 1),
-        left("caller → target", 26).grow(1),
+        left("caller → target", 23).grow(1),
         left("state", 16),
         right("since", 5),
         right("failing", 8),
@@ -87,7 +87,7 @@ fn cells<'a>(canvas: &Canvas<'a>, breaker: &'a Breaker) -> Vec<Line<'a>> {
     let theme = canvas.theme;
     let (mark, mut word) = state(breaker);
     if let Some(left) = probe_in(canvas, breaker) {
-        word.push_str(&format!(" probe {}", text::age(left)));
+        word.push_str(&format!(" probe {}", time_left(left)));
     }
     let since = breaker
         .since
@@ -206,6 +206,9 @@ fn draw_detail(canvas: &mut Canvas, area: Rect) {
 fn detail_lines<'a>(canvas: &Canvas<'a>, breaker: &'a Breaker, width: u16) -> Vec<Line<'a>> {
     let theme = canvas.theme;
     let mut facts = Vec::new();
+    if let Some(left) = probe_in(canvas, breaker) {
+        facts.push(format!("next probe in {}", time_left(left)));
+    }
     if let Some(since) = breaker.since {
         facts.push(format!("for {}", text::age(canvas.clock.seconds_since(since))));
     }
@@ -214,9 +217,6 @@ fn detail_lines<'a>(canvas: &Canvas<'a>, breaker: &'a Breaker, width: u16) -> Ve
     }
     if let Some(rate) = breaker.failure_rate {
         facts.push(format!("{} failed when it changed", text::percent(rate)));
-    }
-    if let Some(left) = probe_in(canvas, breaker) {
-        facts.push(format!("next probe in {}", text::age(left)));
     }
     let band_cells = usize::from(width).saturating_sub(22);
     let start = canvas.clock.plus_seconds(-BAND_SECONDS);

@@ -47,7 +47,16 @@ impl<'a> Canvas<'a> {
         }
     }
 
+    /// Ends drawing. On a terminal that lacks the glyphs, nothing but ASCII is left, whoever wrote it.
     pub(super) fn finish(self) -> Drawn {
+        if self.theme.ascii {
+            for cell in &mut self.buffer.content {
+                if !cell.symbol().is_ascii() {
+                    let plain = plain(cell.symbol());
+                    cell.set_symbol(plain);
+                }
+            }
+        }
         self.drawn
     }
 
@@ -141,5 +150,19 @@ impl<'a> Canvas<'a> {
     /// Tells how a list was scrolled and how many rows it showed.
     pub(super) fn listed(&mut self, id: ListId, offset: usize, height: usize) {
         self.drawn.lists.push((id, offset, height));
+    }
+}
+
+/// The nearest ASCII of what the shared texts are written with.
+fn plain(symbol: &str) -> &'static str {
+    match symbol {
+        "·" | "–" | "─" => "-",
+        "→" | "▶" | "›" => ">",
+        "←" | "◀" | "‹" => "<",
+        "…" => "~",
+        "×" => "x",
+        "∞" => "8",
+        "│" => "|",
+        _ => "?",
     }
 }

@@ -7,7 +7,7 @@ use sagascope_api::text::{self, Tone};
 
 use super::canvas::Canvas;
 use super::chrome::clock;
-use super::words::{pad, width};
+use super::words::{left as time_left, pad, width};
 use crate::app::form::Field;
 use crate::app::{ChaosCursor, Target};
 use crate::state::lookup::Found;
@@ -178,7 +178,7 @@ fn active_line<'a>(canvas: &Canvas<'a>, status: &'a FaultStatus) -> Vec<Span<'a>
             pad(&format!(" {}", text::fault_line(status)), 38, false, theme),
             theme.tone(Tone::Practice),
         ),
-        Span::raw(pad(&format!("{} left", text::duration(left.ceil())), 12, true, theme)),
+        Span::raw(pad(&format!("{} left", time_left(left)), 12, true, theme)),
         Span::raw(pad(&format!("hits {}", text::count(status.hits)), 13, true, theme)),
         Span::raw("   "),
         taken,

@@ -7,120 +7,159 @@ use sagascope_api::client::live::Connection;
 use sagascope_api::text::{self, Tone};
 
 use super::canvas::Canvas;
+use super::words::left;
 use crate::app::Target;
-use crate::app::keys::{self, Action, Scope};
+use crate::app::keys::{self, Action};
 use crate::app::place::{Place, View};
 
-/// A part of the header; the higher the rank, the sooner it gives way.
+/// A part of the header; the higher the rank, the sooner it gives way. What cannot give way can be said shorter.
 struct Part<'a> {
     rank: u8,
-    spans: Vec<Span<'a>>,
+    span: Span<'a>,
+    short: Option<String>,
+}
+
+impl<'a> Part<'a> {
+    const fn new(rank: u8, span: Span<'a>) -> Self {
+        Self {
+            rank,
+            span,
+            short: None,
+        }
+    }
 }
 
 pub(super) fn header(canvas: &mut Canvas, area: Rect, now: Time) {
-    let right = clock_parts(canvas);
     let mut parts = header_parts(canvas, now);
-    let right_width: usize = right.iter().map(Span::width).sum();
-    let room = usize::from(area.width).saturating_sub(right_width + 1);
-    while parts.iter().map(part_width).sum::<usize>() > room {
-        let Some(least) = (0..parts.len())
-            .max_by_key(|n| parts[*n].rank)
-            .filter(|n| parts[*n].rank > 0)
-        else {
-            break;
-        };
-        parts.remove(least);
-    }
-    let spans = parts
-        .into_iter()
-        .flat_map(|part| [part.spans, vec![Span::raw("  ")]].concat());
-    let left = Rect {
+    let right = Line::from(vec![attention(canvas), Span::raw(format!("  {} ", clock(now)))]);
+    let total = usize::from(area.width);
+    let room = total.saturating_sub(right.width() + 1);
+    fit(&mut parts, room);
+    let spans = parts.into_iter().flat_map(|part| [part.span, Span::raw("  ")]);
+    let left: Vec<Span> = std::iter::once(Span::raw(" ")).chain(spans).collect();
+    let left_area = Rect {
         width: u16::try_from(room).unwrap_or(area.width),
         ..area
     };
-    let line: Vec<Span> = std::iter::once(Span::raw(" ")).chain(spans).collect();
-    canvas.line(left, line);
+    canvas.line(left_area, left);
     canvas.line_right(area, right);
 }
 
-fn part_width(part: &Part) -> usize {
-    2 + part.spans.iter().map(Span::width).sum::<usize>()
+/// Lets the least go, then says the rest shorter, then lets go what can be missed at all.
+fn fit(parts: &mut Vec<Part>, room: usize) {
+    let too_wide = |parts: &[Part]| parts.iter().map(|part| 2 + part.span.width()).sum::<usize>() + 1 > room;
+    let drop_above = |parts: &mut Vec<Part>, rank: u8| {
+        while too_wide(parts) {
+            let least = (0..parts.len())
+                .max_by_key(|n| parts[*n].rank)
+                .filter(|n| parts[*n].rank > rank);
+            match least {
+                Some(least) => drop(parts.remove(least)),
+                None => break,
+            }
+        }
+    };
+    drop_above(parts, 1);
+    if too_wide(parts) {
+        for part in parts.iter_mut() {
+            if let Some(short) = part.short.take() {
+                part.span.content = short.into();
+            }
+        }
+    }
+    drop_above(parts, 0);
 }
 
 fn header_parts<'a>(canvas: &Canvas<'a>, now: Time) -> Vec<Part<'a>> {
     let app = canvas.app;
     let overview = canvas.picture().overview.as_ref();
-    let part = |rank, spans| Part { rank, spans };
-    let mut parts = vec![part(3, vec![canvas.strong("Sagascope")])];
-    parts.push(part(5, vec![canvas.dim(app.setup.url.as_str())]));
-    parts.push(part(0, vec![connection(canvas, now)]));
+    let mut parts = vec![
+        Part::new(3, canvas.strong("Sagascope")),
+        Part::new(5, canvas.dim(app.setup.url.as_str())),
+        connection(canvas, now),
+    ];
     if let Some(held) = app.known.held_back() {
         let glyph = canvas.theme.pick("❚❚", "||");
         let text = format!(" {glyph} frozen · {} held back ", text::count(held));
-        parts.push(part(0, vec![Span::styled(text, canvas.theme.loud(Tone::Notice))]));
+        parts.push(Part {
+            short: Some(format!(" {glyph} frozen {} ", text::count(held))),
+            ..Part::new(0, Span::styled(text, canvas.theme.loud(Tone::Notice)))
+        });
     }
     if app.setup.read_only {
-        parts.push(part(4, vec![canvas.dim("read-only")]));
+        parts.push(Part::new(4, canvas.dim("read-only")));
     }
     if let Some(rate) = app.digest.orders_per_second {
-        parts.push(part(1, vec![Span::raw(format!("{rate:.1} orders/s"))]));
+        parts.push(Part::new(1, Span::raw(format!("{rate:.1} orders/s"))));
     }
     if let Some(demo) = overview.and_then(|overview| overview.demo.as_ref()) {
-        parts.push(part(4, vec![canvas.dim(format!("{} profile", demo.profile))]));
+        parts.push(Part::new(4, canvas.dim(format!("{} profile", demo.profile))));
     }
-    parts.extend(fault(canvas).map(|spans| part(0, spans)));
+    parts.extend(fault(canvas));
     parts
 }
 
-fn connection<'a>(canvas: &Canvas<'a>, now: Time) -> Span<'a> {
+fn connection<'a>(canvas: &Canvas<'a>, now: Time) -> Part<'a> {
     let theme = canvas.theme;
-    match &canvas.app.known.connection {
-        Connection::Live => Span::styled(format!("{} live", theme.glyph(text::GOOD)), theme.tone(Tone::Good)),
-        Connection::Connecting if canvas.app.known.lost_since.is_none() => Span::styled(
-            format!("{} connecting", theme.glyph(text::WAITING)),
-            theme.tone(Tone::Notice),
-        ),
-        Connection::Connecting => Span::styled(
-            format!(" {} disconnected · retrying ", theme.glyph(text::BAD)),
-            theme.loud(Tone::Bad),
+    let bad = theme.glyph(text::BAD);
+    let (long, short) = match &canvas.app.known.connection {
+        Connection::Live => {
+            let words = format!("{} live", theme.glyph(text::GOOD));
+            return Part::new(0, Span::styled(words, theme.tone(Tone::Good)));
+        }
+        Connection::Connecting if canvas.app.known.lost_since.is_none() => {
+            let words = format!("{} connecting", theme.glyph(text::WAITING));
+            return Part::new(0, Span::styled(words, theme.tone(Tone::Notice)));
+        }
+        Connection::Connecting => (
+            format!(" {bad} disconnected · retrying "),
+            format!(" {bad} disconnected "),
         ),
         Connection::Lost { retry_at, .. } => {
             let left = retry_at.seconds_since(now).max(0.0).ceil();
-            let text = format!(" {} disconnected · retry in {left:.0} s ", theme.glyph(text::BAD));
-            Span::styled(text, theme.loud(Tone::Bad))
+            let long = format!(" {bad} disconnected · retry in {left:.0} s ");
+            (long, format!(" {bad} lost · retry {left:.0} s "))
         }
+    };
+    Part {
+        short: Some(short),
+        ..Part::new(0, Span::styled(long, theme.loud(Tone::Bad)))
     }
 }
 
 /// The fault that ends first, always with its name and the time left.
-fn fault<'a>(canvas: &Canvas<'a>) -> Option<Vec<Span<'a>>> {
+fn fault<'a>(canvas: &Canvas<'a>) -> Option<Part<'a>> {
     let active = canvas.picture().active_faults();
     let first = active.first()?;
-    let theme = canvas.theme;
-    let left = text::age(first.ends_at.seconds_since(canvas.clock).max(0.0));
-    let left = if left == "now" {
-        "ending".to_owned()
-    } else {
-        format!("{left} left")
+    let glyph = canvas.theme.glyph(text::FAULT);
+    let name = text::fault_line(first);
+    let left = left(first.ends_at.seconds_since(canvas.clock));
+    let more = match active.len() {
+        1 => String::new(),
+        n => format!("+{} ", n - 1),
     };
-    let mut line = format!(" {} {} · {left} ", theme.glyph(text::FAULT), text::fault_line(first));
-    if active.len() > 1 {
-        line.push_str(&format!("+{} ", active.len() - 1));
-    }
-    Some(vec![Span::styled(line, theme.loud(Tone::Practice))])
+    Some(Part {
+        short: Some(format!(" {glyph} {name} {left} {more}")),
+        ..Part::new(
+            0,
+            Span::styled(
+                format!(" {glyph} {name} · {left} left {more}"),
+                canvas.theme.loud(Tone::Practice),
+            ),
+        )
+    })
 }
 
-fn clock_parts<'a>(canvas: &Canvas<'a>) -> Vec<Span<'a>> {
+fn attention<'a>(canvas: &Canvas<'a>) -> Span<'a> {
     let theme = canvas.theme;
-    let need = canvas.app.digest.attention.len();
     let known = canvas.picture().overview.is_some();
-    let attention = match (need, known) {
-        (_, false) => Span::raw(""),
-        (0, true) => Span::styled("all well", theme.tone(Tone::Good)),
-        (1, true) => Span::styled(" 1 needs you ", theme.loud(Tone::Bad)),
-        (n, true) => Span::styled(format!(" {n} need you "), theme.loud(Tone::Bad)),
-    };
-    vec![attention, Span::raw(format!("  {} ", clock(canvas.clock)))]
+    match canvas.app.digest.attention.len() {
+        _ if !known => Span::raw(""),
+        0 if canvas.app.known.lost_since.is_some() => Span::styled("state unknown", theme.tone(Tone::Bad)),
+        0 => Span::styled("all well", theme.tone(Tone::Good)),
+        1 => Span::styled(" 1 needs you ", theme.loud(Tone::Bad)),
+        n => Span::styled(format!(" {n} need you "), theme.loud(Tone::Bad)),
+    }
 }
 
 /// `12:04:31Z`.
@@ -179,9 +218,9 @@ pub(super) fn banner<'a>(canvas: &Canvas<'a>, now: Time) -> Option<Line<'a>> {
         Connection::Lost { reason, .. } => reason.as_str(),
         _ => "trying again",
     };
-    let age = text::age(now.seconds_since(since));
+    let age = text::age(now.seconds_since(since).max(1.0));
     let text = format!(
-        " The collector does not answer: {reason}. What you see ended {age} ago, at {}.",
+        " No connection: {reason}. What you see is {age} old ({}).",
         clock(since)
     );
     Some(Line::styled(text, canvas.theme.tone(Tone::Bad)))
@@ -199,23 +238,14 @@ pub(super) fn hints(canvas: &mut Canvas, area: Rect) {
     }
     let mut x = area.x + 1;
     for binding in keys::here(&canvas.app.place).filter(|binding| !binding.hint.is_empty()) {
-        if binding.scope == Scope::Saga && matches!(binding.action, Action::OpenCorrelation) && area.width < 100 {
-            continue;
-        }
-        let key = binding
-            .keys
-            .split(' ')
-            .next_back()
-            .filter(|_| binding.keys.starts_with("h "))
-            .unwrap_or_else(|| binding.keys.split(' ').next().unwrap_or_default());
-        let key = ascii_keys(key, canvas);
+        let key = binding.keys.split(' ').next().unwrap_or_default();
         let frozen = canvas.app.known.held_back().is_some();
         let word = if binding.action == Action::Freeze && frozen {
             "go on"
         } else {
             binding.hint
         };
-        let width = (super::words::width(&key) + 1 + super::words::width(word)) as u16;
+        let width = (super::words::width(key) + 1 + super::words::width(word)) as u16;
         let place = Rect { x, width, ..area };
         if place.right() >= area.right() {
             break;
@@ -224,17 +254,6 @@ pub(super) fn hints(canvas: &mut Canvas, area: Rect) {
         canvas.line(place, line);
         canvas.hit(place, Target::Key(binding.action));
         x += width + 2;
-    }
-}
-
-fn ascii_keys(keys: &str, canvas: &Canvas) -> String {
-    if canvas.theme.ascii {
-        keys.replace('←', "Left")
-            .replace('→', "Right")
-            .replace('↑', "Up")
-            .replace('↓', "Down")
-    } else {
-        keys.to_owned()
     }
 }
 

@@ -6,12 +6,13 @@ use sagascope_api::attention::Attention;
 use sagascope_api::overview::Overview;
 use sagascope_api::services::Service;
 use sagascope_api::text::{self, Tone};
-use sagascope_conventions::SagaState;
+use sagascope_conventions::{BreakerState, SagaState};
 
 use super::canvas::Canvas;
 use super::chart::{bar, spark};
+use super::sagas::{short_seconds, step_line, why};
 use super::table::{Table, left, right};
-use super::words::pad;
+use super::words::{pad, pad_line};
 use crate::app::Target;
 use crate::app::list::{List, ListId};
 
@@ -31,10 +32,10 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     draw_attention(canvas, attention);
     draw_intake(canvas, intake);
     if area.width >= TWO_COLUMNS_FROM {
-        let [services, side] = Layout::horizontal([Constraint::Percentage(58), Constraint::Fill(1)]).areas(middle);
-        draw_services(canvas, services);
+        let [left, right] = Layout::horizontal([Constraint::Percentage(56), Constraint::Fill(1)]).areas(middle);
         let [sagas, models] =
-            Layout::vertical([Constraint::Length(saga_rows(canvas) + 2), Constraint::Min(3)]).areas(side);
+            Layout::vertical([Constraint::Length(saga_rows(canvas) + 2), Constraint::Min(3)]).areas(right);
+        draw_services_and_latest(canvas, left);
         draw_sagas(canvas, sagas);
         draw_models(canvas, models);
     } else {
@@ -42,7 +43,50 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
             Layout::vertical([Constraint::Length(saga_rows(canvas)), Constraint::Min(3)]).areas(middle);
         let lines = saga_lines(canvas);
         canvas.lines(inset(sagas), lines);
-        draw_services(canvas, services);
+        draw_services_and_latest(canvas, services);
+    }
+}
+
+/// Rows that the latest sagas need to be worth their frame.
+const LATEST_ROWS: u16 = 5;
+
+fn draw_services_and_latest(canvas: &mut Canvas, area: Rect) {
+    let wanted = canvas.picture().services.len().max(1) as u16 + 3;
+    if area.height < wanted + LATEST_ROWS {
+        return draw_services(canvas, area);
+    }
+    let [services, latest] = Layout::vertical([Constraint::Length(wanted), Constraint::Min(0)]).areas(area);
+    draw_services(canvas, services);
+    draw_latest(canvas, latest);
+}
+
+/// Sagas as they go, a line each.
+fn draw_latest(canvas: &mut Canvas, area: Rect) {
+    let inner = canvas.panel(area, "Sagas now", false);
+    let app = canvas.app;
+    let picture = canvas.picture();
+    let theme = canvas.theme;
+    for (place, key) in inner.rows().zip(&app.digest.latest) {
+        let Some(saga) = picture.sagas.get(key) else {
+            continue;
+        };
+        let lasted = match saga.ended_at {
+            Some(end) => text::duration(end.seconds_since(saga.started_at).max(0.0)),
+            None => short_seconds(canvas.clock.seconds_since(saga.started_at)),
+        };
+        let mut line = vec![
+            canvas.mark(text::saga_mark(saga.state, saga.stuck)),
+            Span::raw(" "),
+            canvas.dim(pad(&saga.name, 8, false, theme)),
+            Span::raw(" "),
+            Span::raw(pad(text::short_id(&saga.id), 10, false, theme)),
+        ];
+        line.extend(pad_line(step_line(canvas, saga), 18, false, theme));
+        line.push(Span::raw(pad(&lasted, 7, true, theme)));
+        line.push(Span::raw("  "));
+        line.extend(why(canvas, saga).spans);
+        canvas.line(place, line);
+        canvas.hit(place, Target::Row(ListId::Sagas, key.clone()));
     }
 }
 
@@ -103,10 +147,19 @@ fn calm<'a>(canvas: &Canvas<'a>) -> Line<'a> {
             Span::raw(" nothing heard yet: set OTEL_EXPORTER_OTLP_ENDPOINT to this collector's OTLP address"),
         ]);
     }
-    Line::from(vec![
-        canvas.mark(text::GOOD),
-        Span::raw(" nothing: every breaker is closed, every read model keeps up"),
-    ])
+    let closed = picture
+        .breakers
+        .values()
+        .filter(|breaker| breaker.state == Some(BreakerState::Closed))
+        .count();
+    let facts = format!(
+        " nothing: {} of {} services up, {closed} of {} breakers closed, {} read models without a stall",
+        picture.services.values().filter(|service| service.up).count(),
+        picture.services.len(),
+        picture.breakers.len(),
+        picture.read_models.len(),
+    );
+    Line::from(vec![canvas.mark(text::GOOD), Span::raw(facts)])
 }
 
 fn attention_line<'a>(canvas: &Canvas<'a>, row: &'a Attention, width: u16) -> Vec<Span<'a>> {

@@ -88,7 +88,7 @@ fn draw_models(canvas: &mut Canvas, area: Rect) {
     let list = part(canvas, "model/");
     let shape = [
         left("", 1),
-        left("read model", 24).grow(1),
+        left("read model", 20).grow(1),
         left("state", 10),
         right("behind", 9),
         right("time", 8),
@@ -169,13 +169,20 @@ fn draw_chart(canvas: &mut Canvas, area: Rect) {
     if let Some(since) = model.stalled_since {
         let still = text::age(canvas.clock.seconds_since(since));
         title.push(Span::styled(
-            format!(" no progress for {still}"),
+            format!(" · no progress for {still}"),
             canvas.theme.tone(Tone::Bad),
         ));
     }
     let inner = canvas.panel(area, title, false);
     let cells = usize::from(inner.width).saturating_sub(11);
-    let (rows, top) = columns(&model.lag_history, cells, inner.height.into(), canvas.theme);
+    // Each slice is drawn as wide as the room allows, so that the right edge is always now.
+    let wide = (cells / model.lag_history.len().max(1)).max(1);
+    let values: Vec<f32> = model
+        .lag_history
+        .iter()
+        .flat_map(|value| std::iter::repeat_n(*value, wide))
+        .collect();
+    let (rows, top) = columns(&values, cells, inner.height.into(), canvas.theme);
     let tone = text::projection_mark(model.state).tone;
     let last = rows.len().saturating_sub(1);
     for (n, (place, row)) in inner.rows().zip(rows).enumerate() {
@@ -254,10 +261,10 @@ fn outbox_cells<'a>(canvas: &Canvas<'a>, outbox: &'a Outbox) -> Vec<Line<'a>> {
 fn draw_letters(canvas: &mut Canvas, area: Rect) {
     let picture = canvas.picture();
     let count = picture.dead_letters.len();
-    let title = if count == 0 {
-        "Dead letters".to_owned()
-    } else {
-        format!("{} dead letters", text::count(count as u64))
+    let title = match count {
+        0 => "Dead letters".to_owned(),
+        1 => "1 dead letter".to_owned(),
+        n => format!("{} dead letters", text::count(n as u64)),
     };
     let inner = canvas.panel(area, title, false);
     if count == 0 {

@@ -8,7 +8,7 @@ use sagascope_conventions::{StepState, events};
 
 use super::canvas::Canvas;
 use super::sagas::{breaker_line, waiting_span};
-use super::words::{pad, pad_line};
+use super::words::{left as time_left, pad, pad_line};
 use crate::app::Target;
 use crate::app::list::ListId;
 use crate::state::lookup::Found;
@@ -171,7 +171,7 @@ fn took(canvas: &Canvas, step: &Step) -> String {
         (StepState::Pending, _) => String::new(),
         (StepState::Failed, _) => tries(step.attempts),
         (StepState::Retrying, _) => match step.next_attempt_at.map(|at| at.seconds_since(canvas.clock)) {
-            Some(left) if left > 0.0 => format!("retry {} in {}", step.attempts + 1, text::duration(left)),
+            Some(left) if left > 0.0 => format!("retry {} in {}", step.attempts + 1, time_left(left)),
             _ => tries(step.attempts),
         },
         (_, None) => text::UNKNOWN.into(),

@@ -73,14 +73,14 @@ fn caption_lines<'a>(canvas: &Canvas<'a>, kind: &'a SagaType) -> Vec<Line<'a>> {
     };
     let of = |state| text::count(kind.states.get(&state).copied().unwrap_or(0));
     let counts = format!(
-        "{} running · {} completed · {} compensating · {} compensated · {} failed · p50 {} · p95 {}",
+        "p50 {} · p95 {} · {} running · {} completed · {} compensating · {} compensated · {} failed",
+        text::millis(kind.p50_ms),
+        text::millis(kind.p95_ms),
         of(SagaState::Running),
         of(SagaState::Completed),
         of(SagaState::Compensating),
         of(SagaState::Compensated),
         of(SagaState::Failed),
-        text::millis(kind.p50_ms),
-        text::millis(kind.p95_ms),
     );
     vec![first, Line::from(canvas.dim(counts))]
 }
@@ -88,57 +88,52 @@ fn caption_lines<'a>(canvas: &Canvas<'a>, kind: &'a SagaType) -> Vec<Line<'a>> {
 /// A step with its bar, what leaves it forward, and what goes back from it.
 fn step_lines<'a>(canvas: &Canvas<'a>, step: &'a StepSummary, most: u64, last: bool, width: u16) -> Vec<Line<'a>> {
     let theme = canvas.theme;
-    let cells = usize::from(width.saturating_sub(62)).clamp(8, 60);
+    // A narrow screen has room for the numbers, but not for air between them.
+    let wide = width >= 100;
+    let cells = if wide { 15 } else { 13 };
+    let bars = usize::from(width.saturating_sub(66)).clamp(10, 60);
     let share = step.entered as f64 / most as f64;
     let down = theme.pick("│", "|");
     let head = vec![
         Span::raw(" "),
         canvas.strong(pad(&step.name, 12, false, theme)),
         Span::styled(
-            pad(&bar(share, cells, theme), cells, false, theme),
+            pad(&bar(share, bars, theme), bars, false, theme),
             theme.tone(Tone::Info),
         ),
-        Span::raw(pad(&text::count(step.entered), 9, true, theme)),
-        canvas.dim(" in   "),
-        counted(canvas, text::RUNNING, step.in_flight, "now"),
+        Span::raw(pad(&text::count(step.entered), 8, true, theme)),
+        canvas.dim(" in  "),
+        counted(canvas, text::RUNNING, step.in_flight, "now", cells - 3),
         canvas.dim(format!(
-            "p50 {:<8} p95 {}",
+            "p50 {:<7} p95 {}",
             text::millis(step.p50_ms),
             text::millis(step.p95_ms)
         )),
     ];
-    let went_on = step.succeeded as f64 / step.entered.max(1) as f64;
+    let went_on = match step.entered {
+        0 => text::UNKNOWN.to_owned(),
+        entered => text::percent(step.succeeded as f64 / entered as f64),
+    };
     let mut below = vec![
-        canvas.dim(format!(
-            " {down} {:<10}",
-            if step.entered == 0 {
-                text::UNKNOWN.into()
-            } else {
-                text::percent(went_on)
-            }
-        )),
-        counted(canvas, text::GOOD, step.succeeded, "done"),
-        counted(canvas, text::BAD, step.failed, "failed"),
-        counted(canvas, text::WAITING, step.retries, "retries"),
-        counted(canvas, text::UNDO, step.compensated, "undone"),
+        canvas.dim(format!(" {down} {went_on:<10}")),
+        counted(canvas, text::GOOD, step.succeeded, "done", cells),
+        counted(canvas, text::BAD, step.failed, "failed", cells),
+        counted(canvas, text::WAITING, step.retries, "retries", cells),
+        counted(canvas, text::UNDO, step.compensated, "undone", cells),
     ];
     if !last && step.compensated > 0 {
         below.push(Span::styled(theme.pick("◀──", "<--"), theme.tone(Tone::Undo)));
     }
-    let tail = if last {
-        Line::default()
-    } else {
-        Line::from(canvas.dim(format!(" {}", theme.pick("▼", "v"))))
+    let tail = match last {
+        true => Line::default(),
+        false => Line::from(canvas.dim(format!(" {}", theme.pick("▼", "v")))),
     };
     vec![Line::from(head), Line::from(below), tail]
 }
 
-fn counted<'a>(canvas: &Canvas<'a>, mark: text::Mark, count: u64, word: &str) -> Span<'a> {
+/// A number with its shape, dim when there is nothing to tell.
+fn counted<'a>(canvas: &Canvas<'a>, mark: text::Mark, count: u64, word: &str, cells: usize) -> Span<'a> {
     let tone = if count == 0 { Tone::Dim } else { mark.tone };
-    let words = format!(
-        "{} {:<15}",
-        canvas.theme.glyph(mark),
-        format!("{} {word}", text::count(count))
-    );
-    Span::styled(words, canvas.theme.tone(tone))
+    let words = pad(&format!("{} {word}", text::count(count)), cells, false, canvas.theme);
+    Span::styled(format!("{} {words}", canvas.theme.glyph(mark)), canvas.theme.tone(tone))
 }

@@ -1,5 +1,7 @@
 //! 2 Sagas: the list, and the flow of the selected one beside it where there is room.
 
+use std::cmp::Ordering;
+
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use sagascope_api::sagas::{Saga, Waiting};
@@ -9,6 +11,7 @@ use sagascope_conventions::{BreakerState, WaitingFor};
 use super::canvas::Canvas;
 use super::saga_flow;
 use super::table::{Table, left, right};
+use super::words::left as time_left;
 use crate::app::list::ListId;
 use crate::app::place::Place;
 
@@ -18,7 +21,7 @@ const SPLIT_FROM: u16 = 110;
 pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let open = matches!(canvas.app.place, Place::Saga(_));
     if area.width >= SPLIT_FROM {
-        let [list, flow] = Layout::horizontal([Constraint::Length(58), Constraint::Fill(1)]).areas(area);
+        let [list, flow] = Layout::horizontal([Constraint::Length(62), Constraint::Fill(1)]).areas(area);
         draw_list(canvas, list, !open);
         saga_flow::draw(canvas, flow, open);
     } else if open {
@@ -51,10 +54,10 @@ fn draw_list(canvas: &mut Canvas, area: Rect, focus: bool) {
         left("", 1),
         left("id", 8),
         left("type", 8).from(64),
-        left("step", 9).grow(1),
+        left("step", 13).grow(1),
         right("try", 3),
         right("age", 5),
-        left("waits for", 13).grow(2),
+        left("waits for", 11).grow(2),
     ];
     let table = Table {
         id: ListId::Sagas,
@@ -99,13 +102,7 @@ fn title<'a>(canvas: &Canvas<'a>) -> Line<'a> {
 
 fn cells<'a>(canvas: &Canvas<'a>, saga: &'a Saga) -> Vec<Line<'a>> {
     let theme = canvas.theme;
-    let step = match &saga.step {
-        Some(step) => Line::from(vec![
-            canvas.dim(format!("{}/{} ", step.index + 1, saga.step_count.max(step.index + 1))),
-            Span::raw(step.name.as_str()),
-        ]),
-        None => Line::from(canvas.dim(text::UNKNOWN)),
-    };
+    let step = step_line(canvas, saga);
     let attempt = saga.step.as_ref().map_or(1, |step| step.attempt);
     let attempt = match attempt {
         0 | 1 => canvas.dim(attempt.max(1).to_string()),
@@ -133,8 +130,38 @@ fn cells<'a>(canvas: &Canvas<'a>, saga: &'a Saga) -> Vec<Line<'a>> {
     ]
 }
 
+/// More steps than this are told as numbers.
+const DOTS: usize = 8;
+
+/// `●●◐·· charge`: how far it is, at a glance.
+pub(super) fn step_line<'a>(canvas: &Canvas<'a>, saga: &'a Saga) -> Line<'a> {
+    let Some(step) = &saga.step else {
+        return Line::from(canvas.dim(text::UNKNOWN));
+    };
+    let count = saga.step_count.max(step.index + 1);
+    if count > DOTS {
+        let place = canvas.dim(format!("{}/{count} ", step.index + 1));
+        return Line::from(vec![place, Span::raw(step.name.as_str())]);
+    }
+    let here = text::saga_mark(saga.state, saga.stuck);
+    let here = if saga.waiting.is_some() && here == text::RUNNING {
+        text::WAITING
+    } else {
+        here
+    };
+    let mut spans: Vec<Span> = (0..count)
+        .map(|n| match n.cmp(&step.index) {
+            Ordering::Less => canvas.mark(text::GOOD),
+            Ordering::Equal => canvas.mark(here),
+            Ordering::Greater => canvas.mark(text::NO_DATA),
+        })
+        .collect();
+    spans.push(Span::raw(format!(" {}", step.name)));
+    Line::from(spans)
+}
+
 /// Seconds with a tenth while they are few: what runs is watched closely.
-fn short_seconds(seconds: f64) -> String {
+pub(super) fn short_seconds(seconds: f64) -> String {
     if seconds < 10.0 {
         format!("{:.1} s", seconds.max(0.0))
     } else {
@@ -143,7 +170,7 @@ fn short_seconds(seconds: f64) -> String {
 }
 
 /// Why it stands where it stands: what it waits for, or how it ended.
-fn why<'a>(canvas: &Canvas<'a>, saga: &'a Saga) -> Line<'a> {
+pub(super) fn why<'a>(canvas: &Canvas<'a>, saga: &'a Saga) -> Line<'a> {
     if saga.state.is_final() {
         let words = match &saga.reason {
             Some(reason) => format!("{}: {reason}", saga.state),
@@ -177,7 +204,7 @@ pub(super) fn waiting_span<'a>(canvas: &Canvas<'a>, waiting: &Waiting) -> Span<'
         .map(|until| until.seconds_since(canvas.clock))
         .filter(|left| *left > 0.0);
     if let Some(left) = left {
-        words.push_str(&format!(" in {}", text::duration(left)));
+        words.push_str(&format!(" in {}", time_left(left)));
     }
     let tone = if waiting.kind == WaitingFor::Breaker {
         Tone::Bad
@@ -206,7 +233,7 @@ pub(super) fn breaker_line<'a>(canvas: &Canvas<'a>, id: &str) -> Option<Line<'a>
         .next_probe_at
         .filter(|at| state == BreakerState::Open && *at > canvas.clock);
     if let Some(at) = probe {
-        words.push_str(&format!(" · probe in {}", text::age(at.seconds_since(canvas.clock))));
+        words.push_str(&format!(" · probe in {}", time_left(at.seconds_since(canvas.clock))));
     }
     let words = Span::styled(words, canvas.theme.tone(mark.tone));
     Some(Line::from(vec![canvas.mark(mark), Span::raw(" "), words]))

@@ -5,6 +5,14 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::theme::Theme;
 
+/// A time left: whole seconds, rounded up, so that all parts of the screen count down alike; less than one as it is.
+pub(super) fn left(seconds: f64) -> String {
+    if seconds < 1.0 {
+        return sagascope_api::text::duration(seconds.max(0.0));
+    }
+    sagascope_api::text::age(seconds.ceil())
+}
+
 /// Cells a text takes.
 pub(super) fn width(text: &str) -> usize {
     text.width()
