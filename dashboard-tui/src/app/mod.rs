@@ -2,10 +2,13 @@
 
 mod act;
 mod bindings;
+mod control;
 pub(crate) mod filter;
 pub(crate) mod form;
+mod jumps;
 pub(crate) mod keys;
 pub(crate) mod list;
+mod lists;
 mod mouse;
 pub(crate) mod overlay;
 pub(crate) mod place;

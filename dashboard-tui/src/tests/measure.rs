@@ -8,7 +8,8 @@ use sagascope_api::live::Rows;
 use sagascope_api::sagas::Saga;
 use sagascope_conventions::SagaState;
 
-use super::fixture::{self, Hand, NOW};
+use super::fixture::{self, NOW};
+use super::hand::Hand;
 
 const SAGAS: u64 = 10_000;
 const FRAMES: usize = 200;

@@ -1,6 +1,7 @@
 //! The dashboard driven by scripted events, and looked at as a whole.
 
 pub(crate) mod fixture;
+mod hand;
 mod measure;
 mod screens;
 mod story;

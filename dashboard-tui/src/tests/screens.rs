@@ -7,7 +7,8 @@ use sagascope_api::client::live::{Connection, LiveEvent};
 use sagascope_api::explain::{Evidence, Explanation};
 use sagascope_conventions::FaultState;
 
-use super::fixture::{self, Hand, NOW};
+use super::fixture::{self, NOW};
+use super::hand::Hand;
 use crate::event::{Answer, Event};
 
 fn both(name: &str, hand: &mut Hand) {

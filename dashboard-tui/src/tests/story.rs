@@ -10,7 +10,8 @@ use sagascope_api::traces::TraceSummary;
 use sagascope_api::{Problem, services::Service};
 use sagascope_conventions::{FaultKind, FaultState};
 
-use super::fixture::{self, Hand};
+use super::fixture;
+use super::hand::Hand;
 use crate::app::place::Place;
 use crate::event::{Answer, Effect, Event, Question};
 
