@@ -29,6 +29,13 @@ pub(crate) struct Inventory {
     pub(crate) faults: Switchboard,
 }
 
+/// Commands that a fault can be narrowed to.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "POST /api/v1/reservations",
+    "POST /api/v1/reservations/{id}/release",
+    "POST /api/v1/reservations/{id}/confirm",
+];
+
 /// Every route.
 pub(crate) fn router(inventory: Inventory) -> Router {
     Router::new()

@@ -16,7 +16,7 @@ mod store;
 mod tests;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::capabilities;
+use shop_kit::capabilities::narrowable;
 use shop_kit::durable::Durable;
 use shop_kit::service::Service;
 
@@ -27,7 +27,10 @@ use crate::http::Inventory;
 /// # Errors
 /// When its port is taken or its database cannot be opened.
 pub async fn run() -> anyhow::Result<()> {
-    let faults = capabilities(&[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay]);
+    let faults = narrowable(
+        http::OPERATIONS,
+        &[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay],
+    );
     let service = Service::start("inventory", faults)?;
     let durable = Durable::open(&service, store::SCHEMA)?;
     durable.db.write(store::fill).await?;

@@ -51,6 +51,13 @@ impl<R> Clone for Orders<R> {
     }
 }
 
+/// What a fault can be narrowed to.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "POST /api/v1/orders",
+    "GET /api/v1/orders/{id}",
+    "POST /api/v1/orders/{id}/cancel",
+];
+
 /// Every route.
 pub(crate) fn router<R: Remote>(orders: Orders<R>) -> Router {
     Router::new()

@@ -20,7 +20,7 @@ mod tests;
 use std::sync::Arc;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::capabilities;
+use shop_kit::capabilities::narrowable;
 use shop_kit::durable::Durable;
 use shop_kit::service::Service;
 
@@ -40,7 +40,10 @@ const SCHEMA: &[&str] = &[summary::SCHEMA, by_customer::SCHEMA];
 pub async fn run() -> anyhow::Result<()> {
     let service = Service::start(
         "orders",
-        capabilities(&[FaultKind::PausedProjection, FaultKind::StoppedOutboxRelay]),
+        narrowable(
+            http::OPERATIONS,
+            &[FaultKind::PausedProjection, FaultKind::StoppedOutboxRelay],
+        ),
     )?;
     let durable = Durable::open(&service, SCHEMA)?;
     let db = durable.db.clone();

@@ -34,6 +34,9 @@ pub(crate) struct Payments {
     pub(crate) seed: u64,
 }
 
+/// Commands that a fault can be narrowed to.
+pub(crate) const OPERATIONS: &[&str] = &["POST /api/v1/charges", "POST /api/v1/refunds"];
+
 /// Every route.
 pub(crate) fn router(payments: Payments) -> Router {
     Router::new()

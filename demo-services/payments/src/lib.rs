@@ -14,7 +14,7 @@ mod store;
 mod tests;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::capabilities;
+use shop_kit::capabilities::narrowable;
 use shop_kit::durable::Durable;
 use shop_kit::service::Service;
 
@@ -25,7 +25,10 @@ use crate::http::Payments;
 /// # Errors
 /// When its port is taken or its database cannot be opened.
 pub async fn run() -> anyhow::Result<()> {
-    let faults = capabilities(&[FaultKind::DeclinedCards, FaultKind::StoppedOutboxRelay]);
+    let faults = narrowable(
+        http::OPERATIONS,
+        &[FaultKind::DeclinedCards, FaultKind::StoppedOutboxRelay],
+    );
     let service = Service::start("payments", faults)?;
     let durable = Durable::open(&service, store::SCHEMA)?;
     let payments = Payments {

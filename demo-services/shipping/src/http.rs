@@ -24,6 +24,9 @@ pub(crate) struct Shipping {
     pub(crate) db: Database,
 }
 
+/// Commands that a fault can be narrowed to.
+pub(crate) const OPERATIONS: &[&str] = &["POST /api/v1/shipments", "POST /api/v1/shipments/{order_id}/cancel"];
+
 /// Every route.
 pub(crate) fn router(shipping: Shipping) -> Router {
     Router::new()

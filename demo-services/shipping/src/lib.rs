@@ -7,7 +7,7 @@ mod store;
 mod tests;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::capabilities;
+use shop_kit::capabilities::narrowable;
 use shop_kit::durable::Durable;
 use shop_kit::service::Service;
 
@@ -18,7 +18,10 @@ use crate::http::Shipping;
 /// # Errors
 /// When its port is taken or its database cannot be opened.
 pub async fn run() -> anyhow::Result<()> {
-    let service = Service::start("shipping", capabilities(&[FaultKind::StoppedOutboxRelay]))?;
+    let service = Service::start(
+        "shipping",
+        narrowable(http::OPERATIONS, &[FaultKind::StoppedOutboxRelay]),
+    )?;
     let durable = Durable::open(&service, store::SCHEMA)?;
     let shipping = Shipping { db: durable.db.clone() };
     service.serve(http::router(shipping), durable.readiness()).await
