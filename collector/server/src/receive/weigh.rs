@@ -37,9 +37,15 @@ enum Kind {
     Part,
     LogRecord,
     Metric,
-    /// Gauge, sum, histogram …: holds points.
-    Data,
-    Point,
+    /// Gauge or sum: holds points. Each kind of point numbers its fields in its own way.
+    Numbers,
+    Number,
+    Histogram,
+    HistogramPoint,
+    Exponential,
+    ExponentialPoint,
+    Summary,
+    SummaryPoint,
     Exemplar,
     KeyValue,
     Any,
@@ -64,17 +70,23 @@ const fn child(signal: Signal, kind: Kind, field: u64) -> Option<(Kind, usize)> 
         },
         (Kind::Resource, 3) => (Kind::Leaf, 96),
         (Kind::Span, 11 | 13) => (Kind::Part, 128),
-        (Kind::Metric, 5 | 7 | 9 | 10 | 11) => (Kind::Data, 0),
-        (Kind::Data, 1) => (Kind::Point, 320),
-        // Number points have exemplars in 5, histograms in 8, exponential ones in 11; 6 holds a summary's quantiles.
-        (Kind::Point, 5 | 8 | 11) => (Kind::Exemplar, 128),
-        (Kind::Point, 6) => (Kind::Leaf, 16),
-        (Kind::Resource | Kind::Point, 1)
+        (Kind::Metric, 5 | 7) => (Kind::Numbers, 0),
+        (Kind::Metric, 9) => (Kind::Histogram, 0),
+        (Kind::Metric, 10) => (Kind::Exponential, 0),
+        (Kind::Metric, 11) => (Kind::Summary, 0),
+        (Kind::Numbers, 1) => (Kind::Number, 320),
+        (Kind::Histogram, 1) => (Kind::HistogramPoint, 320),
+        (Kind::Exponential, 1) => (Kind::ExponentialPoint, 320),
+        (Kind::Summary, 1) => (Kind::SummaryPoint, 320),
+        (Kind::Number, 5) | (Kind::HistogramPoint, 8) | (Kind::ExponentialPoint, 11) => (Kind::Exemplar, 128),
+        // A summary's quantiles. Packed numbers (counts, bounds) take what they take on the wire: they are not followed.
+        (Kind::SummaryPoint, 6) => (Kind::Leaf, 16),
+        (Kind::Resource | Kind::ExponentialPoint, 1)
         | (Kind::Scope | Kind::Part, 3)
         | (Kind::Part, 4)
         | (Kind::LogRecord, 6)
-        | (Kind::Point | Kind::Exemplar, 7)
-        | (Kind::Span | Kind::Point, 9)
+        | (Kind::Number | Kind::SummaryPoint | Kind::Exemplar, 7)
+        | (Kind::Span | Kind::HistogramPoint, 9)
         | (Kind::Metric, 12)
         | (Kind::Map, 1) => (Kind::KeyValue, 96),
         (Kind::KeyValue, 2) | (Kind::LogRecord, 5) => (Kind::Any, 0),
@@ -178,6 +190,33 @@ mod tests {
         assert_eq!(weigh(Signal::Traces, b""), Ok(()));
         let span = nested(5, b"GET /orders, which looks like no message");
         assert_eq!(weigh(Signal::Traces, &request_of(&nested(2, &span))), Ok(()));
+    }
+
+    #[test]
+    fn the_packed_numbers_of_histograms_are_no_messages() {
+        let numbers: Vec<u8> = [0.005_f64, 0.1, 1.0, 10.0]
+            .iter()
+            .flat_map(|bound| bound.to_le_bytes())
+            .collect();
+        let of_metric = |kind: u8, point: &[u8]| request_of(&nested(2, &nested(kind, &nested(1, point))));
+        let explicit = [nested(6, &numbers), nested(7, &numbers), nested(9, &nested(1, b"key"))].concat();
+        assert_eq!(weigh(Signal::Metrics, &of_metric(9, &explicit)), Ok(()));
+        let buckets = nested(2, &[0xff, 0x01, 0x07, 0x7f]);
+        let exponential = [nested(8, &buckets), nested(9, &buckets), nested(1, &nested(1, b"key"))].concat();
+        assert_eq!(weigh(Signal::Metrics, &of_metric(10, &exponential)), Ok(()));
+    }
+
+    #[test]
+    fn the_attributes_of_every_kind_of_point_are_weighed() {
+        for (metric, attributes) in [(5, 7), (7, 7), (9, 9), (10, 1), (11, 7)] {
+            let point = nested(attributes, b"").repeat(3_000_000);
+            let request = request_of(&nested(2, &nested(metric, &nested(1, &point))));
+            assert_eq!(
+                weigh(Signal::Metrics, &request),
+                Err(WeighError::TooHeavy),
+                "metric field {metric}"
+            );
+        }
     }
 
     #[test]
