@@ -45,7 +45,7 @@ fn services(picture: &Picture, now: Time, all: &mut Vec<Attention>) {
             kind: "service",
             subject: service.name.clone(),
             state: "silent".into(),
-            detail: format!("last heard {} ago", text::age(now.seconds_since(service.last_seen_at))),
+            detail: format!("last heard {}", text::ago(now.seconds_since(service.last_seen_at))),
             link: format!("/traces?q=service:{}", service.name),
         });
     }
@@ -103,7 +103,7 @@ fn sagas(picture: &Picture, now: Time, all: &mut Vec<Attention>) {
             .deadline
             .filter(|deadline| saga.stuck && *deadline < now)
             .map_or_else(String::new, |deadline| {
-                format!(", deadline passed {} ago", text::age(now.seconds_since(deadline)))
+                format!(", deadline passed {}", text::ago(now.seconds_since(deadline)))
             });
         all.push(Attention {
             mark: text::saga_mark(saga.state, saga.stuck),

@@ -169,6 +169,15 @@ pub fn age(seconds: f64) -> String {
     }
 }
 
+/// How long ago: `just now`, `12 s ago`.
+#[must_use]
+pub fn ago(seconds: f64) -> String {
+    match age(seconds).as_str() {
+        "now" => "just now".into(),
+        age => format!("{age} ago"),
+    }
+}
+
 /// Milliseconds, or [`UNKNOWN`].
 #[must_use]
 pub fn millis(ms: Option<f64>) -> String {
@@ -343,6 +352,7 @@ mod tests {
         assert_eq!(millis(None), UNKNOWN);
         assert_eq!(age(-3.0), "now");
         assert_eq!(age(61.0), "1 m");
+        assert_eq!((ago(0.2).as_str(), ago(61.0).as_str()), ("just now", "1 m ago"));
     }
 
     #[test]

@@ -159,16 +159,17 @@ fn band_marks(breaker: &Breaker, now: Time, cells: usize) -> Vec<text::Mark> {
                 .iter()
                 .filter(|change| change.at > from && change.at <= to)
                 .map(|change| change.state);
-            let known = before.or_else(|| known_before(breaker, from));
+            let present = breaker.state.filter(|_| cell + 1 == cells);
+            let known = before.or_else(|| known_before(breaker, from)).or(present);
             let worst = known.into_iter().chain(within).max_by_key(|state| badness(*state));
             worst.map_or(text::NO_DATA, |state| text::breaker_mark(Some(state)))
         })
         .collect()
 }
 
-/// A breaker that never changed has its state since it was first heard.
+/// A breaker that never changed has its state since it was first heard; without that, only the present is known.
 fn known_before(breaker: &Breaker, at: Time) -> Option<BreakerState> {
-    let unchanged = breaker.history.is_empty() && breaker.since.is_none_or(|since| since <= at);
+    let unchanged = breaker.history.is_empty() && breaker.since.is_some_and(|since| since <= at);
     breaker.state.filter(|_| unchanged)
 }
 

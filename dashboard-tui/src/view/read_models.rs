@@ -177,11 +177,13 @@ fn draw_chart(canvas: &mut Canvas, area: Rect) {
     let cells = usize::from(inner.width).saturating_sub(11);
     // Each slice is drawn as wide as the room allows, so that the right edge is always now.
     let wide = (cells / model.lag_history.len().max(1)).max(1);
-    let values: Vec<f32> = model
+    let drawn = model.lag_history.len() * wide;
+    let blank = std::iter::repeat_n(0.0, cells.saturating_sub(drawn));
+    let slices = model
         .lag_history
         .iter()
-        .flat_map(|value| std::iter::repeat_n(*value, wide))
-        .collect();
+        .flat_map(|value| std::iter::repeat_n(*value, wide));
+    let values: Vec<f32> = blank.chain(slices).collect();
     let (rows, top) = columns(&values, cells, inner.height.into(), canvas.theme);
     let tone = text::projection_mark(model.state).tone;
     let last = rows.len().saturating_sub(1);

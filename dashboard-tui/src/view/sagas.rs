@@ -181,9 +181,9 @@ pub(super) fn why<'a>(canvas: &Canvas<'a>, saga: &'a Saga) -> Line<'a> {
     if saga.stuck
         && let Some(deadline) = saga.deadline
     {
-        let late = text::age(canvas.clock.seconds_since(deadline));
+        let late = text::ago(canvas.clock.seconds_since(deadline));
         return Line::from(Span::styled(
-            format!("deadline passed {late} ago"),
+            format!("deadline passed {late}"),
             canvas.theme.tone(Tone::Bad),
         ));
     }
