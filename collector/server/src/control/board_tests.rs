@@ -1,8 +1,9 @@
 //! What the board refuses, delivers, ends and forgets.
 
-use sagascope_conventions::FaultStrength;
+use sagascope_conventions::{FaultStrength, FaultTarget};
 use serde_json::{Value, json};
 
+use super::super::catalogue::ACTIVE;
 use super::super::request::parse;
 use super::*;
 
@@ -251,9 +252,9 @@ fn e09_every_refusal_names_its_field() {
 fn e08_a_fault_ends_by_the_monotonic_clock() {
     let mut board = board();
     arm(&mut board, "f1", latency());
-    board.expire(seconds(39), NOW);
+    board.expire(seconds(39));
     assert_eq!(state(&board, "f1"), FaultState::Pending);
-    board.expire(seconds(40), NOW);
+    board.expire(seconds(40));
     assert_eq!(state(&board, "f1"), FaultState::Expired);
     assert!(board.active_targets().is_empty());
 }
@@ -283,7 +284,7 @@ fn clearing_tells_the_services_and_is_final() {
     assert_eq!(board.clear("f1", Time(5)).unwrap().state, FaultState::Cleared);
     assert_eq!(board.take_deliveries().len(), 2);
     acknowledge(&mut board, "f1", "p1", FaultState::Active);
-    board.expire(seconds(99), NOW);
+    board.expire(seconds(99));
     assert_eq!(state(&board, "f1"), FaultState::Cleared, "late news change nothing");
     assert!(board.clear("unknown", NOW).is_none());
     arm(&mut board, "f2", latency());
@@ -337,10 +338,10 @@ fn hits_are_counted_while_spans_may_come() {
     assert_eq!(board.take_changes().unwrap().0[0].hits, 7);
     board.count_hits(|_| 7);
     assert!(board.take_changes().is_none(), "no news");
-    board.expire(seconds(40), NOW);
+    board.expire(seconds(40));
     board.count_hits(|_| 9);
     assert_eq!(board.list()[0].hits, 9, "the last spans are late");
-    board.expire(seconds(200), NOW);
+    board.expire(seconds(200));
     board.count_hits(|_| 10);
     assert_eq!(board.list()[0].hits, 9);
 }

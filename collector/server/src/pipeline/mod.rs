@@ -217,7 +217,7 @@ impl Pipeline {
                 ..
             } = &mut *world;
             rates.sample(elapsed, &self.app.counters);
-            board.expire(elapsed, now);
+            board.expire(elapsed);
             board.count_hits(|id| projections.fault_hits(id));
             self.streams.retain(|instance, stream| {
                 let open = !stream.is_closed();

@@ -112,14 +112,8 @@ async fn a_websocket_says_the_same_and_changes_topics() {
         .headers_mut()
         .insert("origin", format!("http://{address}").parse().unwrap());
     let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-    let mut next = async || loop {
-        let message = soon("a message", socket.next()).await.unwrap().unwrap();
-        if let Message::Text(text) = message {
-            return (socket_message(&text), ());
-        }
-    };
     assert!(matches!(
-        next().await.0,
+        next(&mut socket).await,
         LiveMessage::Snapshot {
             data: Rows::Faults(_),
             ..
@@ -130,15 +124,19 @@ async fn a_websocket_says_the_same_and_changes_topics() {
     rig.send_spans(&one(1)).send().await.unwrap();
     let mut picture = Picture::default();
     while picture.traces.is_empty() {
-        let message = soon("a message", socket.next()).await.unwrap().unwrap();
-        if let Message::Text(text) = message {
-            picture.apply(socket_message(&text));
-        }
+        picture.apply(next(&mut socket).await);
     }
 }
 
-fn socket_message(text: &str) -> LiveMessage {
-    serde_json::from_str(text).unwrap()
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+async fn next(socket: &mut Socket) -> LiveMessage {
+    loop {
+        let message = soon("a message", socket.next()).await.unwrap().unwrap();
+        if let Message::Text(text) = message {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
