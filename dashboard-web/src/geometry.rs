@@ -65,7 +65,7 @@ pub(crate) fn ticks(nanos: u64, most: usize) -> Vec<u64> {
         .find(|step| *step >= rough)
         .unwrap_or(rough);
     (0..most as u64)
-        .map(|n| n * step)
+        .map_while(|n| n.checked_mul(step))
         .take_while(|at| *at < nanos)
         .collect()
 }

@@ -2,6 +2,11 @@
 //!
 //! One WebSocket feeds one [`sagascope_api::live::Picture`]; pages read it through signals. Everything shown is in the URL.
 
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(dead_code, reason = "off the browser only the tests use these")
+)]
+
 #[cfg(any(test, target_arch = "wasm32"))]
 mod filter;
 #[cfg(any(test, target_arch = "wasm32"))]

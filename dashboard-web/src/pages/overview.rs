@@ -141,7 +141,7 @@ fn service_row(service: &Service) -> AnyView {
         <tr>
             <td class="nowrap">
                 {glyph(mark, word)}
-                <a href=format!("/traces?q={}", encode(&format!("service:{name}")))>{clean(&name)}</a>
+                <a title=clean(&name) href=format!("/traces?q={}", encode(&format!("service:{name}")))>{text::scrub(&name, 28)}</a>
                 {(!service.faults.is_empty()).then(|| glyph(text::FAULT, "practised fault in force"))}
                 <span class="soft" title="restarts">{restarts}</span>
             </td>
