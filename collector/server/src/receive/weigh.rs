@@ -33,8 +33,8 @@ enum Kind {
     Resource,
     Scope,
     Span,
-    /// Event or link of a span.
-    Part,
+    Event,
+    Link,
     LogRecord,
     Metric,
     /// Gauge or sum: holds points. Each kind of point numbers its fields in its own way.
@@ -69,7 +69,8 @@ const fn child(signal: Signal, kind: Kind, field: u64) -> Option<(Kind, usize)> 
             Signal::Metrics => (Kind::Metric, 160),
         },
         (Kind::Resource, 3) => (Kind::Leaf, 96),
-        (Kind::Span, 11 | 13) => (Kind::Part, 128),
+        (Kind::Span, 11) => (Kind::Event, 96),
+        (Kind::Span, 13) => (Kind::Link, 128),
         (Kind::Metric, 5 | 7) => (Kind::Numbers, 0),
         (Kind::Metric, 9) => (Kind::Histogram, 0),
         (Kind::Metric, 10) => (Kind::Exponential, 0),
@@ -82,8 +83,8 @@ const fn child(signal: Signal, kind: Kind, field: u64) -> Option<(Kind, usize)> 
         // A summary's quantiles. Packed numbers (counts, bounds) take what they take on the wire: they are not followed.
         (Kind::SummaryPoint, 6) => (Kind::Leaf, 16),
         (Kind::Resource | Kind::ExponentialPoint, 1)
-        | (Kind::Scope | Kind::Part, 3)
-        | (Kind::Part, 4)
+        | (Kind::Scope | Kind::Event, 3)
+        | (Kind::Link, 4)
         | (Kind::LogRecord, 6)
         | (Kind::Number | Kind::SummaryPoint | Kind::Exemplar, 7)
         | (Kind::Span | Kind::HistogramPoint, 9)
@@ -217,6 +218,214 @@ mod tests {
                 "metric field {metric}"
             );
         }
+    }
+
+    /// Every text and every list is filled, so that none is taken for a message that it is not.
+    #[test]
+    fn requests_with_every_field_filled_pass() {
+        use opentelemetry_proto::tonic::collector::{logs::v1::*, metrics::v1::*, trace::v1::*};
+        use opentelemetry_proto::tonic::common::v1::{any_value::Value, *};
+        use opentelemetry_proto::tonic::{logs::v1::*, metrics::v1::*, resource::v1::Resource, trace::v1::*};
+        use prost::Message;
+
+        let text = || "\u{7f}~} text \u{ff}".to_owned();
+        let value = |value| Some(AnyValue { value: Some(value) });
+        let pairs = || {
+            let list = ArrayValue {
+                values: vec![AnyValue {
+                    value: Some(Value::StringValue(text())),
+                }],
+            };
+            let pair = |value| KeyValue {
+                key: text(),
+                value,
+                ..Default::default()
+            };
+            let map = KeyValueList {
+                values: vec![pair(value(Value::BytesValue(vec![0x7f; 9])))],
+            };
+            let values = [
+                Value::StringValue(text()),
+                Value::ArrayValue(list),
+                Value::KvlistValue(map),
+            ];
+            values.into_iter().map(|one| pair(value(one))).collect::<Vec<_>>()
+        };
+        let scope = || {
+            Some(InstrumentationScope {
+                name: text(),
+                version: text(),
+                attributes: pairs(),
+                ..Default::default()
+            })
+        };
+        let entity = EntityRef {
+            schema_url: text(),
+            r#type: text(),
+            id_keys: vec![text()],
+            description_keys: vec![text()],
+        };
+        let resource = || {
+            Some(Resource {
+                attributes: pairs(),
+                entity_refs: vec![entity.clone()],
+                ..Default::default()
+            })
+        };
+        let id = |len| vec![0x7f; len];
+
+        let event = span::Event {
+            name: text(),
+            attributes: pairs(),
+            ..Default::default()
+        };
+        let link = span::Link {
+            trace_id: id(16),
+            span_id: id(8),
+            trace_state: text(),
+            attributes: pairs(),
+            ..Default::default()
+        };
+        let span = Span {
+            trace_id: id(16),
+            span_id: id(8),
+            parent_span_id: id(8),
+            trace_state: text(),
+            name: text(),
+            attributes: pairs(),
+            events: vec![event],
+            links: vec![link],
+            status: Some(Status {
+                message: text(),
+                code: 2,
+            }),
+            ..Default::default()
+        };
+        let spans = ScopeSpans {
+            scope: scope(),
+            spans: vec![span],
+            schema_url: text(),
+        };
+        let spans = ResourceSpans {
+            resource: resource(),
+            scope_spans: vec![spans],
+            schema_url: text(),
+        };
+        let traces = ExportTraceServiceRequest {
+            resource_spans: vec![spans],
+        }
+        .encode_to_vec();
+        assert_eq!(weigh(Signal::Traces, &traces), Ok(()));
+
+        let record = LogRecord {
+            severity_text: text(),
+            body: value(Value::StringValue(text())),
+            attributes: pairs(),
+            trace_id: id(16),
+            span_id: id(8),
+            event_name: text(),
+            ..Default::default()
+        };
+        let logs = ScopeLogs {
+            scope: scope(),
+            log_records: vec![record],
+            schema_url: text(),
+        };
+        let logs = ResourceLogs {
+            resource: resource(),
+            scope_logs: vec![logs],
+            schema_url: text(),
+        };
+        let logs = ExportLogsServiceRequest {
+            resource_logs: vec![logs],
+        }
+        .encode_to_vec();
+        assert_eq!(weigh(Signal::Logs, &logs), Ok(()));
+
+        let exemplars = || {
+            vec![Exemplar {
+                filtered_attributes: pairs(),
+                span_id: id(8),
+                trace_id: id(16),
+                ..Default::default()
+            }]
+        };
+        let number = || NumberDataPoint {
+            attributes: pairs(),
+            exemplars: exemplars(),
+            ..Default::default()
+        };
+        let histogram = HistogramDataPoint {
+            attributes: pairs(),
+            bucket_counts: vec![u64::MAX; 5],
+            explicit_bounds: vec![f64::MAX; 4],
+            exemplars: exemplars(),
+            ..Default::default()
+        };
+        let buckets = || {
+            Some(exponential_histogram_data_point::Buckets {
+                offset: -7,
+                bucket_counts: vec![u64::MAX; 5],
+            })
+        };
+        let exponential = ExponentialHistogramDataPoint {
+            attributes: pairs(),
+            positive: buckets(),
+            negative: buckets(),
+            exemplars: exemplars(),
+            ..Default::default()
+        };
+        let quantile = summary_data_point::ValueAtQuantile {
+            quantile: 0.5,
+            value: f64::MAX,
+        };
+        let summary = SummaryDataPoint {
+            attributes: pairs(),
+            quantile_values: vec![quantile],
+            ..Default::default()
+        };
+        let kinds = [
+            metric::Data::Gauge(Gauge {
+                data_points: vec![number()],
+            }),
+            metric::Data::Sum(Sum {
+                data_points: vec![number()],
+                ..Default::default()
+            }),
+            metric::Data::Histogram(Histogram {
+                data_points: vec![histogram],
+                ..Default::default()
+            }),
+            metric::Data::ExponentialHistogram(ExponentialHistogram {
+                data_points: vec![exponential],
+                ..Default::default()
+            }),
+            metric::Data::Summary(Summary {
+                data_points: vec![summary],
+            }),
+        ];
+        let metrics = kinds.into_iter().map(|data| Metric {
+            name: text(),
+            description: text(),
+            unit: text(),
+            metadata: pairs(),
+            data: Some(data),
+        });
+        let metrics = ScopeMetrics {
+            scope: scope(),
+            metrics: metrics.collect(),
+            schema_url: text(),
+        };
+        let metrics = ResourceMetrics {
+            resource: resource(),
+            scope_metrics: vec![metrics],
+            schema_url: text(),
+        };
+        let metrics = ExportMetricsServiceRequest {
+            resource_metrics: vec![metrics],
+        }
+        .encode_to_vec();
+        assert_eq!(weigh(Signal::Metrics, &metrics), Ok(()));
     }
 
     #[test]
