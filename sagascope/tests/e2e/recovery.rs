@@ -191,5 +191,22 @@ async fn money_and_stock_agree(demo: &Demo) {
     let orders = audit(demo, "orders").await;
     let payments = audit(demo, "payments").await;
     let inventory = audit(demo, "inventory").await;
-    println!("{orders}\n{payments}\n{inventory}");
+    let figures = format!("{orders}\n{payments}\n{inventory}");
+    for part in [&orders, &payments, &inventory] {
+        assert_eq!(part["agrees"], true, "its own books agree: {figures}");
+    }
+    for unfinished in ["running", "compensating", "failed"] {
+        assert_eq!(orders["sagas"][unfinished], 0, "no order is half done: {figures}");
+    }
+    let total = |name: &str| payments[name].as_i64().unwrap_or_else(|| panic!("{name}: {figures}"));
+    let kept = total("captured_minor") - total("refunded_minor");
+    assert_eq!(
+        orders["confirmed_total_minor"], kept,
+        "money is kept for confirmed orders and no others: {figures}"
+    );
+    assert_eq!(inventory["reserved"], 0, "nothing stays reserved: {figures}");
+    assert_eq!(
+        inventory["reservations"]["confirmed"], orders["orders"]["confirmed"],
+        "goods left for confirmed orders and no others: {figures}"
+    );
 }

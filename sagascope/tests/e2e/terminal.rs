@@ -24,12 +24,12 @@ async fn it_starts_shows_every_view_and_leaves_the_terminal_as_it_was() {
     let mut terminal = open(&demo, 120, 40).await;
     terminal.shows(&["Sagascope", "Overview", "live", "payments"]).await;
     for (key, word) in [
-        ("2", "order"),
-        ("3", "gateway"),
-        ("5", "payments"),
-        ("6", "summary"),
-        ("9", "latency"),
-        ("1", "orders"),
+        ("2", "waits for"),
+        ("3", "newest traces"),
+        ("5", "caller → target"),
+        ("6", "daily_sales"),
+        ("9", "Inject a fault"),
+        ("1", "Services"),
     ] {
         terminal.press(key);
         terminal.shows(&[word]).await;
@@ -38,7 +38,7 @@ async fn it_starts_shows_every_view_and_leaves_the_terminal_as_it_was() {
     terminal.shows(&["quit"]).await;
     terminal.press("\u{1b}");
     terminal.resize(80, 24);
-    terminal.shows(&["Sagascope"]).await;
+    terminal.shows(&["Overview"]).await;
     terminal.press("q");
     assert_eq!(terminal.ended().await, 0);
     terminal.assert_restored();
