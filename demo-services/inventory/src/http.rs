@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use http::StatusCode;
 use sagascope_conventions::FaultKind;
 use serde::{Deserialize, Serialize};
+use shop_kit::outside::Outside;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
 use shop_kit::{context, database::Database, faults::Switchboard};
@@ -27,6 +28,8 @@ const MAX_QUANTITY: u32 = 10_000;
 pub(crate) struct Inventory {
     pub(crate) db: Database,
     pub(crate) faults: Switchboard,
+    /// Asked before goods are set aside.
+    pub(crate) warehouse: Outside,
 }
 
 /// Commands that a fault can be narrowed to.
@@ -63,6 +66,7 @@ async fn reserve(
     Body(command): Body<Reserve>,
 ) -> Result<(StatusCode, Json<Reservation>), Problem> {
     check(&command)?;
+    inventory.warehouse.ask("set aside").await;
     if inventory.faults.hit(FaultKind::OutOfStock, "reserve").is_some() {
         let first = &command.lines[0];
         let (product_id, wanted) = (first.product_id.clone(), first.quantity);

@@ -15,9 +15,12 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::narrowable;
 use shop_kit::durable::Durable;
+use shop_kit::outside::Outside;
 use shop_kit::service::Service;
 
 use crate::http::Inventory;
@@ -37,6 +40,7 @@ pub async fn run() -> anyhow::Result<()> {
     let inventory = Inventory {
         db: durable.db.clone(),
         faults: service.faults.clone(),
+        warehouse: Outside::new("warehouse", Duration::from_millis(15), Duration::from_millis(90)),
     };
     service.serve(http::router(inventory), durable.readiness()).await
 }

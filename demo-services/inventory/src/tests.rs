@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shop_kit::context::Context;
 use shop_kit::database::{Database, DatabaseError};
 use shop_kit::faults::Switchboard;
+use shop_kit::outside::Outside;
 use shop_kit::testing::TestServer;
 use tempfile::TempDir;
 
@@ -35,6 +36,7 @@ async fn open_in(folder: TempDir) -> Shop {
     let server = TestServer::start(router(Inventory {
         db: db.clone(),
         faults: faults.clone(),
+        warehouse: Outside::instant("warehouse"),
     }))
     .await;
     Shop {

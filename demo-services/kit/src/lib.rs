@@ -17,6 +17,7 @@ pub mod ids;
 pub mod inbox;
 mod logging;
 pub mod outbox;
+pub mod outside;
 pub mod problem;
 pub mod profile;
 pub mod projection;

@@ -10,6 +10,7 @@ use shop_kit::context;
 use shop_kit::database::{Database, DatabaseError};
 use shop_kit::faults::Switchboard;
 use shop_kit::idempotency::Answer;
+use shop_kit::outside::Outside;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, IdempotencyKey, check_id};
 
@@ -32,6 +33,8 @@ pub(crate) struct Payments {
     pub(crate) faults: Switchboard,
     /// Of the bank's dice.
     pub(crate) seed: u64,
+    /// Asked before money moves.
+    pub(crate) bank: Outside,
 }
 
 /// Commands that a fault can be narrowed to.
@@ -68,6 +71,7 @@ async fn charge(
             "give three capital letters, such as EUR",
         ));
     }
+    payments.bank.ask("authorise").await;
     let card = match payments.faults.hit(FaultKind::DeclinedCards, "charge") {
         Some(_) => Card::Declines {
             reason: "declined_by_fault",

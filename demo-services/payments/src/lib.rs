@@ -13,9 +13,12 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::narrowable;
 use shop_kit::durable::Durable;
+use shop_kit::outside::Outside;
 use shop_kit::service::Service;
 
 use crate::http::Payments;
@@ -35,6 +38,7 @@ pub async fn run() -> anyhow::Result<()> {
         db: durable.db.clone(),
         faults: service.faults.clone(),
         seed: service.seed(),
+        bank: Outside::new("bank", Duration::from_millis(40), Duration::from_millis(300)),
     };
     service.serve(http::router(payments), durable.readiness()).await
 }

@@ -5,6 +5,7 @@ use sagascope_conventions::fault::{ArmedFault, Fault, FaultKind, FaultStrength};
 use serde_json::{Value, json};
 use shop_kit::database::Database;
 use shop_kit::faults::Switchboard;
+use shop_kit::outside::Outside;
 use shop_kit::testing::TestServer;
 use tempfile::TempDir;
 
@@ -31,6 +32,7 @@ async fn open_in(folder: TempDir) -> Bank {
         db,
         faults: faults.clone(),
         seed: SEED,
+        bank: Outside::instant("bank"),
     }))
     .await;
     Bank { server, faults, folder }

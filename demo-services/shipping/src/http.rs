@@ -9,6 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shop_kit::context;
 use shop_kit::database::{Database, DatabaseError};
+use shop_kit::outside::Outside;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
 
@@ -22,6 +23,8 @@ const MAX_PIECES: u32 = 100_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Shipping {
     pub(crate) db: Database,
+    /// Asked before a parcel is promised.
+    pub(crate) carrier: Outside,
 }
 
 /// Commands that a fault can be narrowed to.
@@ -55,6 +58,7 @@ async fn create_shipment(
     if !(1..=MAX_PIECES).contains(&command.pieces) {
         return Err(Problem::bad_field("pieces", format!("give 1 to {MAX_PIECES}")));
     }
+    shipping.carrier.ask("book").await;
     let NewShipment {
         order_id,
         customer_id,

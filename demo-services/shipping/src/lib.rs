@@ -6,9 +6,12 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::narrowable;
 use shop_kit::durable::Durable;
+use shop_kit::outside::Outside;
 use shop_kit::service::Service;
 
 use crate::http::Shipping;
@@ -23,6 +26,9 @@ pub async fn run() -> anyhow::Result<()> {
         narrowable(http::OPERATIONS, &[FaultKind::StoppedOutboxRelay]),
     )?;
     let durable = Durable::open(&service, store::SCHEMA)?;
-    let shipping = Shipping { db: durable.db.clone() };
+    let shipping = Shipping {
+        db: durable.db.clone(),
+        carrier: Outside::new("carrier", Duration::from_millis(30), Duration::from_millis(180)),
+    };
     service.serve(http::router(shipping), durable.readiness()).await
 }

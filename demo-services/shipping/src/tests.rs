@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use shop_kit::database::Database;
 use shop_kit::faults::Switchboard;
+use shop_kit::outside::Outside;
 use shop_kit::testing::TestServer;
 use tempfile::TempDir;
 
@@ -12,7 +13,11 @@ use crate::store;
 async fn open(folder: &TempDir) -> TestServer {
     let path = folder.path().join("shipping.sqlite");
     let db = Database::open(&path, store::SCHEMA, Switchboard::idle()).expect("opens");
-    TestServer::start(router(Shipping { db })).await
+    TestServer::start(router(Shipping {
+        db,
+        carrier: Outside::instant("carrier"),
+    }))
+    .await
 }
 
 async fn create(server: &TestServer, order_id: &str) -> (u16, Value) {
