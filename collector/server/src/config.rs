@@ -70,7 +70,7 @@ impl Config {
             token: None,
             allowed_hosts: Vec::new(),
             durability: Durability::Fsync,
-            memory_cap_bytes: 256 << 20,
+            memory_cap_bytes: 128 << 20,
             storage_cap_bytes: 1 << 30,
             free_floor_bytes: 256 << 20,
             demo: None,

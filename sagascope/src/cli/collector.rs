@@ -58,7 +58,7 @@ pub(crate) struct CollectorOptions {
     #[arg(long, env = "SAGASCOPE_DURABILITY", value_enum, default_value_t = Durability::Fsync)]
     pub(crate) durability: Durability,
     /// Memory for what is queried quickly
-    #[arg(long, env = "SAGASCOPE_MEMORY_CAP", default_value = "256MiB", value_parser = units::bytes, value_name = "SIZE")]
+    #[arg(long, env = "SAGASCOPE_MEMORY_CAP", default_value = "128MiB", value_parser = units::bytes, value_name = "SIZE")]
     pub(crate) memory_cap: u64,
     /// Disk space for telemetry; the oldest goes first
     #[arg(long, env = "SAGASCOPE_STORAGE_CAP", default_value = "1GiB", value_parser = units::bytes, value_name = "SIZE")]
