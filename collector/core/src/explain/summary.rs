@@ -40,7 +40,7 @@ fn of_saga(detail: &SagaDetail) -> String {
         SagaState::Compensated => format!("{who} was undone in {}: {}.", length(saga), failure(detail)),
         SagaState::Compensating => {
             let late = if saga.stuck { ", and is stuck at it" } else { "" };
-            format!("{who} is being undone{late}: {}.", failure(detail))
+            format!("{who} is being undone{late}: {}{}.", failure(detail), undo_at_hand(detail))
         }
         SagaState::Failed => format!("{who} needs a person: {}.", failed_undo(detail)),
         SagaState::Running if saga.stuck => format!("{who} is stuck{}: its deadline has passed.", at_step(saga)),
@@ -111,16 +111,44 @@ fn failure(detail: &SagaDetail) -> String {
     let reason = failed
         .and_then(|step| step.reason.as_ref())
         .or(detail.saga.reason.as_ref());
-    let why = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    let why = in_brackets(reason.map(String::as_str));
     let undone = detail.steps.iter().filter(|step| {
         step.compensation
             .as_ref()
             .is_some_and(|undo| undo.state == StepState::Succeeded)
     });
     match undone.count() as u64 {
-        0 => format!("{what}{why}; nothing had to be compensated yet"),
+        0 if detail.saga.state == SagaState::Compensating => format!("{what}{why}"),
+        0 => format!("{what}{why}; nothing had to be compensated"),
         undone => format!("{what}{why}; {} compensated", plural(undone, "step")),
     }
+}
+
+/// The undo at hand: its attempt, why that failed, and what it waits for; or that none has begun.
+fn undo_at_hand(detail: &SagaDetail) -> String {
+    let at_hand = detail.saga.step.as_ref().and_then(|at_hand| {
+        let step = detail.steps.iter().find(|step| step.index == at_hand.index)?;
+        let undo = step.compensation.as_ref()?;
+        (undo.state != StepState::Succeeded).then_some((step, undo))
+    });
+    let Some((step, undo)) = at_hand else {
+        let begun = detail.steps.iter().any(|step| step.compensation.is_some());
+        return if begun { "" } else { "; no undo has begun yet" }.to_owned();
+    };
+    let attempt = undo.attempts.max(1);
+    match undo.state {
+        StepState::Retrying => format!(
+            "; attempt {attempt} to undo step {} failed{}{}",
+            step.name,
+            in_brackets(undo.reason.as_deref()),
+            waiting(&detail.saga)
+        ),
+        _ => format!("; step {} is being undone, attempt {attempt}", step.name),
+    }
+}
+
+fn in_brackets(text: Option<&str>) -> String {
+    text.map_or_else(String::new, |text| format!(" ({text})"))
 }
 
 fn failed_undo(detail: &SagaDetail) -> String {
@@ -133,9 +161,7 @@ fn failed_undo(detail: &SagaDetail) -> String {
             "the undo of step {} could not be done in {}{}",
             step.name,
             plural(undo.attempts.into(), "attempt"),
-            undo.reason
-                .as_ref()
-                .map_or_else(String::new, |reason| format!(" ({reason})")),
+            in_brackets(undo.reason.as_deref()),
         ),
         None => format!("{}, and not all of it could be undone", failure(detail)),
     }

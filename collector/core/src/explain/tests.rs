@@ -6,7 +6,7 @@ use sagascope_conventions::{Fault, FaultKind, FaultState, FaultStrength, FaultTa
 use super::*;
 use crate::projections::Projections;
 use crate::rows::{LogRow, SpanKind, SpanStatus, Value};
-use crate::testing::{at, batch_of, event, span, text};
+use crate::testing::{at, attributes, batch_of, event, span, text};
 use crate::trace::assemble;
 
 fn tell(n: i64, seconds: f64, what: &str, step: &str, attempt: i64, reason: &str) -> LogRow {
@@ -148,6 +148,40 @@ fn a_fault_that_left_no_mark_is_a_circumstance() {
     let told = explain("o-1", &known);
     assert!(told.evidence[0].text.contains("in force meanwhile"));
     assert!(told.cause.unwrap().starts_with("step charge"));
+}
+
+#[test]
+fn a_saga_being_undone_says_which_undo_and_what_it_waits_for() {
+    let summary = |logs: &[LogRow]| explain("o-1", &known(logs, at(1.0))).summary;
+    let mut logs = undone()[..5].to_vec();
+    let mut failed = tell(7, 0.6, "compensation.failed", "reserve", 1, "503 inventory");
+    let waits = [
+        ("saga.step.waiting_for", text("breaker")),
+        ("saga.step.waiting_on", text("inventory")),
+    ];
+    failed.attributes.0.extend(attributes(&waits).0);
+    for (next, undo) in [
+        (
+            tell(6, 0.5, "compensation.started", "reserve", 1, ""),
+            "step reserve is being undone, attempt 1",
+        ),
+        (
+            failed,
+            "attempt 1 to undo step reserve failed (503 inventory), waiting for breaker inventory",
+        ),
+        (
+            tell(8, 0.8, "compensation.started", "reserve", 2, ""),
+            "step reserve is being undone, attempt 2",
+        ),
+        (
+            tell(9, 0.9, "compensation.succeeded", "reserve", 2, ""),
+            "1 step compensated",
+        ),
+    ] {
+        logs.push(next);
+        let told = "Saga order o-1 is being undone: step charge failed after 1 attempt (503 payments)";
+        assert_eq!(summary(&logs), format!("{told}; {undo}."));
+    }
 }
 
 #[test]
