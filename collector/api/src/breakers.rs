@@ -51,9 +51,7 @@ impl Breaker {
     #[must_use]
     pub fn failing(&self) -> Option<f64> {
         let closed = matches!(self.state, None | Some(BreakerState::Closed));
-        self.failure_rate
-            .filter(|_| !closed)
-            .or_else(|| self.window.failing())
+        self.failure_rate.filter(|_| !closed).or_else(|| self.window.failing())
     }
 
     /// What tells its instance from others of the same caller: `orders-6e97ab12` → `6e97ab12`, `orders-1` as it is.

@@ -69,6 +69,12 @@ impl Outbox {
     pub fn key(&self) -> String {
         format!("{}/{}", self.service, self.name)
     }
+
+    /// It has nothing to publish and never had.
+    #[must_use]
+    pub fn is_unused(&self) -> bool {
+        self.pending.unwrap_or(0) == 0 && self.published_per_second.is_none() && self.failed == 0
+    }
 }
 
 /// One message given up.

@@ -100,7 +100,9 @@ impl App {
     fn settle_read_models(&mut self) {
         let picture = self.known.picture();
         let models = picture.read_models.keys().map(|key| format!("model/{key}"));
-        let outboxes = picture.outboxes.keys().map(|key| format!("outbox/{key}"));
+        let mut outboxes: Vec<_> = picture.outboxes.iter().collect();
+        outboxes.sort_by_key(|(_, outbox)| outbox.is_unused());
+        let outboxes = outboxes.into_iter().map(|(key, _)| format!("outbox/{key}"));
         let mut letters: Vec<_> = picture.dead_letters.values().collect();
         letters.sort_by_key(|letter| std::cmp::Reverse(letter.at));
         let letters = letters.into_iter().map(|letter| format!("letter/{}", letter.id));
@@ -322,7 +324,7 @@ fn breaker_rows(picture: &Picture, sort: Option<Sort>) -> Vec<String> {
             0 => By::Text(&breaker.caller),
             1 => By::Number(severity(breaker)),
             2 => By::Number(breaker.since.map_or(0.0, |since| -(since.0 as f64))),
-            3 => By::Number(-breaker.failure_rate.unwrap_or(0.0)),
+            3 => By::Number(-breaker.failing().unwrap_or(0.0)),
             4 => By::Number(-breaker.rejected_per_second),
             _ => By::Number(-(breaker.waiting_sagas.values().sum::<u64>() as f64)),
         },

@@ -268,7 +268,11 @@ fn outboxes() -> Vec<Outbox> {
         failed: 0,
         updated_at: NOW,
     };
-    vec![outbox("orders", 0, None), outbox("payments", 412, Some(31.0))]
+    let unused = Outbox {
+        published_per_second: None,
+        ..outbox("analytics", 0, None)
+    };
+    vec![unused, outbox("orders", 0, None), outbox("payments", 412, Some(31.0))]
 }
 
 fn letter() -> DeadLetter {

@@ -40,13 +40,13 @@ fn draw_list(canvas: &mut Canvas, area: Rect) {
     let columns = [
         left("", 1),
         left("caller → target", 23).grow(1),
-        left("state", 16),
+        left("state", 18),
         right("since", 5),
-        right("failing", 8),
-        right("refused", 8),
+        right("failing", 7),
+        right("refused", 7),
         right("waits", 5),
         left("last 5 min", 30).grow(1).from(118),
-        left("instance", 12).from(150),
+        left("instance", 12).from(140),
     ];
     let table = Table {
         id: ListId::Breakers,
@@ -92,7 +92,7 @@ fn cells<'a>(canvas: &Canvas<'a>, breaker: &'a Breaker) -> Vec<Line<'a>> {
     let since = breaker
         .since
         .map_or_else(|| text::UNKNOWN.into(), |at| text::age(canvas.clock.seconds_since(at)));
-    let failing = failing(breaker).map_or_else(|| text::UNKNOWN.into(), text::percent);
+    let failing = breaker.failing().map_or_else(|| text::UNKNOWN.into(), text::percent);
     let waiting: u64 = breaker.waiting_sagas.values().sum();
     let waits = if waiting > 0 {
         Span::styled(text::count(waiting), theme.tone(Tone::Bad))
@@ -108,15 +108,8 @@ fn cells<'a>(canvas: &Canvas<'a>, breaker: &'a Breaker) -> Vec<Line<'a>> {
         Line::from(text::rate(breaker.rejected_per_second)),
         Line::from(waits),
         Line::from(band(canvas, breaker, 30)),
-        Line::from(canvas.dim(breaker.instance.as_str())),
+        Line::from(canvas.dim(breaker.short_instance())),
     ]
-}
-
-/// Failures among the calls of the last minute that were let through; absent without such calls.
-fn failing(breaker: &Breaker) -> Option<f64> {
-    let window = &breaker.window;
-    let through = window.success + window.failure + window.slow;
-    (through > 0).then(|| (window.failure + window.slow) as f64 / through as f64)
 }
 
 fn probe_in(canvas: &Canvas, breaker: &Breaker) -> Option<f64> {

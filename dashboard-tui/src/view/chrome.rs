@@ -27,16 +27,43 @@ impl<'a> Part<'a> {
             short: None,
         }
     }
+
+    /// Cells with the gap behind it.
+    fn cells(&self) -> usize {
+        self.span.width() + 2
+    }
+
+    /// Cells when said as short as it can be; none when it can be left out before the name.
+    fn least(&self) -> usize {
+        if self.rank > NAME {
+            return 0;
+        }
+        self.short.as_deref().map_or(self.span.width(), super::words::width) + 2
+    }
 }
 
+/// Ranks: what can be missed, the rate of orders, the product's name, and what is never left out.
+const EXTRA: u8 = 3;
+const RATE: u8 = 2;
+const NAME: u8 = 1;
+const ALWAYS: u8 = 0;
+
 pub(super) fn header(canvas: &mut Canvas, area: Rect, now: Time) {
-    let mut parts = header_parts(canvas, now);
-    let right = Line::from(vec![attention(canvas), Span::raw(format!("  {} ", clock(now)))]);
     let total = usize::from(area.width);
+    let mut parts = header_parts(canvas, now);
+    let mut right = Line::from(vec![attention(canvas), Span::raw(format!(" {} ", clock(now)))]);
+    let least = parts.iter().map(Part::least).sum::<usize>().saturating_sub(1);
+    if least + right.width() + 1 > total {
+        // The clock is the first to go before the name does.
+        right = Line::from(vec![attention(canvas), Span::raw(" ")]);
+    }
     let room = total.saturating_sub(right.width() + 1);
     fit(&mut parts, room);
-    let spans = parts.into_iter().flat_map(|part| [part.span, Span::raw("  ")]);
-    let left: Vec<Span> = std::iter::once(Span::raw(" ")).chain(spans).collect();
+    let mut left = Vec::with_capacity(2 * parts.len());
+    for part in parts {
+        left.push(Span::raw(if left.is_empty() { " " } else { "  " }));
+        left.push(part.span);
+    }
     let left_area = Rect {
         width: u16::try_from(room).unwrap_or(area.width),
         ..area
@@ -45,9 +72,10 @@ pub(super) fn header(canvas: &mut Canvas, area: Rect, now: Time) {
     canvas.line_right(area, right);
 }
 
-/// Lets the least go, then says the rest shorter, then lets go what can be missed at all.
+/// Lets go what can be missed, then says the rest shorter, then lets go the rate and, at last, the name.
 fn fit(parts: &mut Vec<Part>, room: usize) {
-    let too_wide = |parts: &[Part]| parts.iter().map(|part| 2 + part.span.width()).sum::<usize>() + 1 > room;
+    // A blank before the first; no gap behind the last.
+    let too_wide = |parts: &[Part]| parts.iter().map(Part::cells).sum::<usize>() > room + 1;
     let drop_above = |parts: &mut Vec<Part>, rank: u8| {
         while too_wide(parts) {
             let least = (0..parts.len())
@@ -59,7 +87,7 @@ fn fit(parts: &mut Vec<Part>, room: usize) {
             }
         }
     };
-    drop_above(parts, 1);
+    drop_above(parts, RATE);
     if too_wide(parts) {
         for part in parts.iter_mut() {
             if let Some(short) = part.short.take() {
@@ -67,15 +95,15 @@ fn fit(parts: &mut Vec<Part>, room: usize) {
             }
         }
     }
-    drop_above(parts, 0);
+    drop_above(parts, ALWAYS);
 }
 
 fn header_parts<'a>(canvas: &Canvas<'a>, now: Time) -> Vec<Part<'a>> {
     let app = canvas.app;
     let overview = canvas.picture().overview.as_ref();
     let mut parts = vec![
-        Part::new(3, canvas.strong("Sagascope")),
-        Part::new(5, canvas.dim(app.setup.url.as_str())),
+        Part::new(NAME, canvas.strong("Sagascope")),
+        Part::new(EXTRA + 1, canvas.dim(app.setup.url.as_str())),
         connection(canvas, now),
     ];
     if let Some(held) = app.known.held_back() {
@@ -83,17 +111,17 @@ fn header_parts<'a>(canvas: &Canvas<'a>, now: Time) -> Vec<Part<'a>> {
         let text = format!(" {glyph} frozen · {} held back ", text::count(held));
         parts.push(Part {
             short: Some(format!(" {glyph} frozen {} ", text::count(held))),
-            ..Part::new(0, Span::styled(text, canvas.theme.loud(Tone::Notice)))
+            ..Part::new(ALWAYS, Span::styled(text, canvas.theme.loud(Tone::Notice)))
         });
     }
     if app.setup.read_only {
-        parts.push(Part::new(4, canvas.dim("read-only")));
+        parts.push(Part::new(EXTRA, canvas.dim("read-only")));
     }
     if let Some(rate) = app.digest.orders_per_second {
-        parts.push(Part::new(1, Span::raw(format!("{rate:.1} orders/s"))));
+        parts.push(Part::new(RATE, Span::raw(format!("{rate:.1} orders/s"))));
     }
     if let Some(demo) = overview.and_then(|overview| overview.demo.as_ref()) {
-        parts.push(Part::new(4, canvas.dim(format!("{} profile", demo.profile))));
+        parts.push(Part::new(EXTRA, canvas.dim(format!("{} profile", demo.profile))));
     }
     parts.extend(fault(canvas));
     parts
@@ -105,11 +133,11 @@ fn connection<'a>(canvas: &Canvas<'a>, now: Time) -> Part<'a> {
     let (long, short) = match &canvas.app.known.connection {
         Connection::Live => {
             let words = format!("{} live", theme.glyph(text::GOOD));
-            return Part::new(0, Span::styled(words, theme.tone(Tone::Good)));
+            return Part::new(ALWAYS, Span::styled(words, theme.tone(Tone::Good)));
         }
         Connection::Connecting if canvas.app.known.lost_since.is_none() => {
             let words = format!("{} connecting", theme.glyph(text::WAITING));
-            return Part::new(0, Span::styled(words, theme.tone(Tone::Notice)));
+            return Part::new(ALWAYS, Span::styled(words, theme.tone(Tone::Notice)));
         }
         Connection::Connecting => (
             format!(" {bad} disconnected · retrying "),
@@ -123,7 +151,7 @@ fn connection<'a>(canvas: &Canvas<'a>, now: Time) -> Part<'a> {
     };
     Part {
         short: Some(short),
-        ..Part::new(0, Span::styled(long, theme.loud(Tone::Bad)))
+        ..Part::new(ALWAYS, Span::styled(long, theme.loud(Tone::Bad)))
     }
 }
 
@@ -141,7 +169,7 @@ fn fault<'a>(canvas: &Canvas<'a>) -> Option<Part<'a>> {
     Some(Part {
         short: Some(format!(" {glyph} {name} {left} {more}")),
         ..Part::new(
-            0,
+            ALWAYS,
             Span::styled(
                 format!(" {glyph} {name} · {left} left {more}"),
                 canvas.theme.loud(Tone::Practice),
@@ -170,44 +198,66 @@ pub(super) fn clock(time: Time) -> String {
 
 pub(super) fn tabs(canvas: &mut Canvas, area: Rect) {
     let here = canvas.app.place.view();
-    // On a narrow screen with something open, the other views give way to the breadcrumbs.
     let crumb = canvas.app.place.crumb();
+    let crumb = crumb.map(|crumb| format!(" {} {crumb}", canvas.theme.pick("›", ">")));
+    let crumb_width = crumb.as_deref().map_or(0, super::words::width) as u16;
+    let (titles, gap) = tab_titles(here, area.width.saturating_sub(crumb_width + 2));
     let mut x = area.x + 1;
-    for view in View::ALL {
-        let title = format!("{} {}", view.key(), view.title());
-        let width = title.len() as u16;
-        let place = Rect { x, width, ..area };
-        if place.right() > area.right() {
-            break;
+    for (view, title) in View::ALL.into_iter().zip(titles) {
+        let place = Rect {
+            x,
+            width: title.len() as u16,
+            ..area
         }
+        .intersection(area);
         let style = if view == here {
-            canvas.theme.selected()
+            canvas.theme.selected().patch(canvas.theme.strong())
         } else {
             canvas.theme.dim()
         };
-        let style = if view == here {
-            style.patch(canvas.theme.strong())
-        } else {
-            style
-        };
+        x += title.len() as u16;
         canvas.line(place, Span::styled(title, style));
         canvas.hit(place, Target::View(view));
-        x += width + 2;
         if view == here
             && let Some(crumb) = &crumb
         {
-            let text = format!("{} {crumb}", canvas.theme.pick("›", ">"));
-            let width = super::words::width(&text) as u16;
             let place = Rect {
-                x: x - 1,
-                width: width.min(area.right().saturating_sub(x)),
+                x,
+                width: crumb_width,
                 ..area
-            };
-            let line = Span::styled(text, canvas.theme.strong());
+            }
+            .intersection(area);
+            let line = Span::styled(crumb.clone(), canvas.theme.strong());
             canvas.line(place, line);
-            x += width + 1;
+            x += crumb_width;
+        }
+        x += gap;
+    }
+}
+
+/// The titles of the tabs and the gap between them: on a narrow screen the gap closes, then, from the right, views that
+/// a person is not in are told by their key alone. None is ever missing.
+fn tab_titles(here: View, room: u16) -> (Vec<String>, u16) {
+    let mut titles: Vec<String> = View::ALL
+        .iter()
+        .map(|view| format!("{} {}", view.key(), view.title()))
+        .collect();
+    let fits = |titles: &[String], gap: u16| {
+        let cells: usize = titles.iter().map(String::len).sum();
+        cells + usize::from(gap) * (titles.len() - 1) <= usize::from(room)
+    };
+    if fits(&titles, 2) {
+        return (titles, 2);
+    }
+    for (n, view) in View::ALL.iter().enumerate().rev() {
+        if fits(&titles, 1) {
+            break;
+        }
+        if *view != here {
+            titles[n] = view.key().to_string();
         }
     }
+    (titles, 1)
 }
 
 /// Said in full when the picture is old; a frozen screen must never look live.
@@ -282,4 +332,56 @@ fn typed<'a>(canvas: &Canvas<'a>) -> Option<Vec<Span<'a>>> {
         None => canvas.dim("Enter search · Esc drop · service:payments status:error duration>200ms"),
     });
     Some(spans)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_view_keeps_its_tab_however_narrow_the_screen() {
+        let line = |room| {
+            let (titles, gap) = tab_titles(View::Sagas, room);
+            titles.join(&" ".repeat(gap.into()))
+        };
+        assert_eq!(
+            line(78),
+            "1 Overview  2 Sagas  3 Traces  5 Breakers  6 Read models  9 Chaos"
+        );
+        assert_eq!(line(62), "1 Overview 2 Sagas 3 Traces 5 Breakers 6 Read models 9 Chaos");
+        assert_eq!(line(56), "1 Overview 2 Sagas 3 Traces 5 Breakers 6 Read models 9");
+        assert_eq!(line(30), "1 Overview 2 Sagas 3 5 6 9");
+        assert_eq!(line(0), "1 2 Sagas 3 5 6 9");
+    }
+
+    #[test]
+    fn the_name_outlasts_the_rate_and_long_words() {
+        let part = |rank, text: &'static str, short: Option<&str>| Part {
+            short: short.map(str::to_owned),
+            ..Part::new(rank, Span::raw(text))
+        };
+        let fitted = |room| {
+            let mut parts = vec![
+                part(NAME, "Sagascope", None),
+                part(EXTRA, "demo profile", None),
+                part(ALWAYS, "fault for 14 s left", Some("fault 14 s")),
+                part(RATE, "20.4 orders/s", None),
+            ];
+            fit(&mut parts, room);
+            parts
+                .iter()
+                .map(|part| part.span.content.to_string())
+                .collect::<Vec<_>>()
+                .join(" · ")
+        };
+        assert_eq!(
+            fitted(80),
+            "Sagascope · demo profile · fault for 14 s left · 20.4 orders/s"
+        );
+        assert_eq!(fitted(50), "Sagascope · fault for 14 s left · 20.4 orders/s");
+        assert_eq!(fitted(40), "Sagascope · fault 14 s · 20.4 orders/s");
+        assert_eq!(fitted(30), "Sagascope · fault 14 s");
+        assert_eq!(fitted(22), "Sagascope · fault 14 s");
+        assert_eq!(fitted(20), "fault 14 s");
+    }
 }

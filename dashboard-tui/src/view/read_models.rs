@@ -236,6 +236,7 @@ fn outbox_cells<'a>(canvas: &Canvas<'a>, outbox: &'a Outbox) -> Vec<Line<'a>> {
     let mark = match outbox.pending {
         None => text::NO_DATA,
         Some(_) if late => text::BAD,
+        Some(_) if outbox.is_unused() => text::NO_DATA,
         Some(_) => text::GOOD,
     };
     let oldest = known(outbox.oldest_age_seconds.filter(|_| pending), text::duration);
@@ -243,10 +244,17 @@ fn outbox_cells<'a>(canvas: &Canvas<'a>, outbox: &'a Outbox) -> Vec<Line<'a>> {
         0 => canvas.dim("0"),
         n => Span::styled(text::count(n), theme.tone(Tone::Notice)),
     };
+    let quiet = |text: String| {
+        if outbox.is_unused() {
+            canvas.dim(text)
+        } else {
+            Span::raw(text)
+        }
+    };
     vec![
         Line::from(canvas.mark(mark)),
-        Line::from(format!("{}/{}", outbox.service, outbox.name)),
-        Line::from(known(outbox.pending, text::count)),
+        Line::from(quiet(format!("{}/{}", outbox.service, outbox.name))),
+        Line::from(quiet(known(outbox.pending, text::count))),
         Line::from(Span::styled(
             oldest,
             if late {
@@ -255,7 +263,7 @@ fn outbox_cells<'a>(canvas: &Canvas<'a>, outbox: &'a Outbox) -> Vec<Line<'a>> {
                 Default::default()
             },
         )),
-        Line::from(known(outbox.published_per_second, text::rate)),
+        Line::from(quiet(known(outbox.published_per_second, text::rate))),
         Line::from(failed),
     ]
 }

@@ -8,7 +8,7 @@ use sagascope_conventions::{StepState, events};
 
 use super::canvas::Canvas;
 use super::sagas::{breaker_line, waiting_span};
-use super::words::{left as time_left, pad, pad_line};
+use super::words::{left as time_left, pad, pad_line, width};
 use crate::app::Target;
 use crate::app::list::ListId;
 use crate::state::lookup::Found;
@@ -296,8 +296,10 @@ fn draw_history<'a>(canvas: &mut Canvas<'a>, area: Rect, detail: &'a SagaDetail,
         detail.events.len().saturating_sub(rows.into())
     };
     canvas.listed(ListId::SagaEvents, offset, rows.into());
-    for (place, (n, event)) in body.rows().zip(detail.events.iter().enumerate().skip(offset)) {
-        let line = event_line(canvas, event, detail);
+    let seen = detail.events.iter().enumerate().skip(offset).take(rows.into());
+    let widths = EventWidths::of(seen.clone().map(|(_, event)| event), area.width.into());
+    for (place, (n, event)) in body.rows().zip(seen) {
+        let line = event_line(canvas, event, detail, &widths);
         canvas.line(place, line);
         if focus && list.touched && list.selected().and_then(|key| key.parse().ok()) == Some(n) {
             let style = canvas.theme.selected();
@@ -307,10 +309,8 @@ fn draw_history<'a>(canvas: &mut Canvas<'a>, area: Rect, detail: &'a SagaDetail,
     }
 }
 
-fn event_line<'a>(canvas: &Canvas<'a>, event: &'a SagaEvent, detail: &SagaDetail) -> Vec<Span<'a>> {
-    let theme = canvas.theme;
-    let at = event.at.seconds_since(detail.saga.started_at);
-    let mark = event_mark(&event.name);
+/// What happened, in words: `failed charge, attempt 2`.
+fn event_words(event: &SagaEvent) -> String {
     let mut what = event
         .name
         .strip_prefix("saga.")
@@ -322,12 +322,60 @@ fn event_line<'a>(canvas: &Canvas<'a>, event: &'a SagaEvent, detail: &SagaDetail
     if let Some(attempt) = event.attempt.filter(|attempt| *attempt > 1) {
         what.push_str(&format!(", attempt {attempt}"));
     }
+    what
+}
+
+/// Columns of the history, as wide as what is seen of it needs.
+struct EventWidths {
+    what: usize,
+    service: usize,
+}
+
+impl EventWidths {
+    /// Cells before the first column: the offset and the mark.
+    const BEFORE: usize = 13;
+    const GAP: usize = 2;
+    /// The least that is left for a reason, where there is one.
+    const REASON: usize = 16;
+
+    fn of<'e>(events: impl Iterator<Item = &'e SagaEvent>, total: usize) -> Self {
+        let (mut what, mut service, mut reason) = (0, 0, 0);
+        for event in events {
+            what = what.max(width(&event_words(event)));
+            service = service.max(width(&event.service));
+            let fault = if event.fault_id.is_some() { 2 } else { 0 };
+            reason = reason.max(fault + event.reason.as_deref().map_or(0, width));
+        }
+        let service = service.min(total / 4);
+        let taken = Self::BEFORE + service + 2 * Self::GAP + reason.min(Self::REASON);
+        Self {
+            what: what.min(total.saturating_sub(taken)),
+            service,
+        }
+    }
+}
+
+fn event_line<'a>(
+    canvas: &Canvas<'a>,
+    event: &'a SagaEvent,
+    detail: &SagaDetail,
+    widths: &EventWidths,
+) -> Vec<Span<'a>> {
+    let theme = canvas.theme;
+    let at = event.at.seconds_since(detail.saga.started_at);
+    let mark = event_mark(&event.name);
+    let gap = " ".repeat(EventWidths::GAP);
     let mut spans = vec![
         canvas.dim(format!(" {at:>+8.3}  ")),
         canvas.mark(mark),
         Span::raw(" "),
-        Span::styled(pad(&what, 32, false, theme), theme.tone(mark.tone)),
-        canvas.dim(pad(&event.service, 11, false, theme)),
+        Span::styled(
+            pad(&event_words(event), widths.what, false, theme),
+            theme.tone(mark.tone),
+        ),
+        Span::raw(gap.clone()),
+        canvas.dim(pad(&event.service, widths.service, false, theme)),
+        Span::raw(gap),
     ];
     if event.fault_id.is_some() {
         spans.push(canvas.mark(text::FAULT));

@@ -17,11 +17,16 @@ use crate::app::place::Place;
 
 /// From this width on list and flow stand side by side.
 const SPLIT_FROM: u16 = 110;
+/// Room in which the flow stands well; what is left goes to the list.
+const FLOW_WIDTH: u16 = 90;
+/// The least and the most for the list beside it.
+const LIST_WIDTH: (u16, u16) = (62, 84);
 
 pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let open = matches!(canvas.app.place, Place::Saga(_));
     if area.width >= SPLIT_FROM {
-        let [list, flow] = Layout::horizontal([Constraint::Length(62), Constraint::Fill(1)]).areas(area);
+        let list_width = area.width.saturating_sub(FLOW_WIDTH).clamp(LIST_WIDTH.0, LIST_WIDTH.1);
+        let [list, flow] = Layout::horizontal([Constraint::Length(list_width), Constraint::Fill(1)]).areas(area);
         draw_list(canvas, list, !open);
         saga_flow::draw(canvas, flow, open);
     } else if open {
@@ -53,7 +58,7 @@ fn draw_list(canvas: &mut Canvas, area: Rect, focus: bool) {
     let columns = [
         left("", 1),
         left("id", 8),
-        left("type", 8).from(64),
+        left("type", 8).from(76),
         left("step", 13).grow(1),
         right("try", 3),
         right("age", 5),

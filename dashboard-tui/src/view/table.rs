@@ -14,7 +14,7 @@ pub(super) struct Column {
     pub(super) title: &'static str,
     /// Cells it needs.
     pub(super) width: u16,
-    /// Its share of what is left over.
+    /// Its share of what is left over, once every column that grows has what its content needs.
     pub(super) grow: u16,
     /// Numbers stand at the right.
     pub(super) right: bool,
@@ -73,8 +73,6 @@ impl Table<'_> {
         if area.height == 0 {
             return;
         }
-        let widths = widths(self.columns, area.width);
-        self.header(canvas, Rect { height: 1, ..area }, &widths);
         let body = Rect {
             y: area.y + 1,
             height: area.height - 1,
@@ -83,8 +81,16 @@ impl Table<'_> {
         let height = usize::from(body.height);
         let offset = self.list.offset_for(height);
         canvas.listed(self.id, offset, height);
-        for (place, key) in body.rows().zip(self.list.rows().iter().skip(offset)) {
-            let Some(cells) = row(canvas, key) else {
+        let seen = self.list.rows().iter().skip(offset).take(height);
+        let rows: Vec<_> = seen.map(|key| (key, row(canvas, key))).collect();
+        let needs = needs(
+            self.columns.len(),
+            rows.iter().filter_map(|(_, cells)| cells.as_deref()),
+        );
+        let widths = widths(self.columns, &needs, area.width);
+        self.header(canvas, Rect { height: 1, ..area }, &widths);
+        for (place, (key, cells)) in body.rows().zip(rows) {
+            let Some(cells) = cells else {
                 continue;
             };
             self.row(canvas, place, &widths, cells);
@@ -144,28 +150,40 @@ impl Table<'_> {
     }
 }
 
+/// The cells that the widest content of each column takes.
+fn needs<'r>(columns: usize, rows: impl Iterator<Item = &'r [Line<'r>]>) -> Vec<u16> {
+    let mut needs = vec![0; columns];
+    for cells in rows {
+        for (need, cell) in needs.iter_mut().zip(cells) {
+            *need = (*need).max(u16::try_from(cell.width()).unwrap_or(u16::MAX));
+        }
+    }
+    needs
+}
+
 /// The cells each column gets; 0 when it is left out.
-fn widths(columns: &[Column], total: u16) -> Vec<u16> {
+fn widths(columns: &[Column], needs: &[u16], total: u16) -> Vec<u16> {
     let shown = |column: &Column| total >= column.from;
-    let needed: u16 = columns
+    let mut widths: Vec<u16> = columns
         .iter()
-        .filter(|column| shown(column))
-        .map(|column| column.width + GAP)
-        .sum();
-    let spare = (total + GAP).saturating_sub(needed);
-    let shares: u16 = columns
-        .iter()
-        .filter(|column| shown(column))
-        .map(|column| column.grow)
-        .sum();
-    columns
-        .iter()
-        .map(|column| match (shown(column), shares) {
-            (false, _) => 0,
-            (true, 0) => column.width,
-            (true, shares) => column.width + spare * column.grow / shares,
-        })
-        .collect()
+        .map(|column| if shown(column) { column.width } else { 0 })
+        .collect();
+    let used: u16 = widths.iter().filter(|width| **width > 0).map(|width| width + GAP).sum();
+    let mut spare = (total + GAP).saturating_sub(used);
+    let growing = || {
+        let all = columns.iter().enumerate();
+        all.filter(|(_, column)| shown(column) && column.grow > 0)
+    };
+    for (n, _) in growing() {
+        let more = needs[n].saturating_sub(widths[n]).min(spare);
+        widths[n] += more;
+        spare -= more;
+    }
+    let shares: u16 = growing().map(|(_, column)| column.grow).sum();
+    for (n, column) in growing() {
+        widths[n] += spare * column.grow / shares;
+    }
+    widths
 }
 
 #[cfg(test)]
@@ -175,8 +193,16 @@ mod tests {
     #[test]
     fn columns_share_what_is_left_and_give_way() {
         let columns = [left("a", 4), left("b", 10).grow(1), right("c", 6).from(40)];
-        assert_eq!(widths(&columns, 20), [4, 14, 0]);
-        assert_eq!(widths(&columns, 40), [4, 26, 6]);
-        assert_eq!(widths(&columns, 10), [4, 10, 0]);
+        assert_eq!(widths(&columns, &[0; 3], 20), [4, 14, 0]);
+        assert_eq!(widths(&columns, &[0; 3], 40), [4, 26, 6]);
+        assert_eq!(widths(&columns, &[0; 3], 10), [4, 10, 0]);
+    }
+
+    #[test]
+    fn a_column_that_needs_room_gets_it_before_one_that_does_not() {
+        let columns = [left("a", 5).grow(1), left("b", 5).grow(1)];
+        assert_eq!(widths(&columns, &[5, 20], 31), [7, 22]);
+        assert_eq!(widths(&columns, &[5, 20], 22), [5, 15]);
+        assert_eq!(widths(&columns, &[3, 3], 22), [10, 10]);
     }
 }

@@ -39,7 +39,37 @@ pub(super) fn cut(text: &str, cells: usize, theme: Theme) -> String {
     let Some(room) = cells.checked_sub(1) else {
         return String::new();
     };
-    format!("{}{}", head(text, room).0, theme.pick("…", "~"))
+    format!("{}{}", whole_numbers(text, head(text, room).0), theme.pick("…", "~"))
+}
+
+/// Units that stand behind a number.
+const UNITS: [&str; 11] = ["ms", "s", "m", "h", "d", "%", "B", "kB", "MB", "GB", "ev"];
+
+/// The head of a text without a last number that lost digits or its unit: `in 588 ms` cut to `in 588 m` would be minutes.
+fn whole_numbers<'t>(text: &str, head: &'t str) -> &'t str {
+    let rest = &text[head.len()..];
+    let is_digit = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',');
+    // The word the cut goes through, or the one right behind it.
+    let unit_head = head.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%');
+    let before_unit = unit_head.trim_end_matches(' ');
+    let number = before_unit.trim_end_matches(is_digit);
+    let starts_word = number.chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+    if number.len() == before_unit.len() || !starts_word {
+        return head;
+    }
+    let is_unit = |word: &str| UNITS.contains(&word);
+    let word_of = |text: &str| -> String {
+        text.chars()
+            .take_while(|c| c.is_ascii_alphabetic() || *c == '%')
+            .collect()
+    };
+    let severed = if unit_head.len() == head.len() {
+        rest.starts_with(is_digit) || is_unit(&word_of(rest.trim_start_matches(' ')))
+    } else {
+        let word = word_of(&text[unit_head.len()..]);
+        is_unit(&word) && unit_head.len() + word.len() > head.len()
+    };
+    if severed { number.trim_end() } else { head }
 }
 
 /// A line of several styles cut to `cells`.
@@ -58,7 +88,8 @@ pub(super) fn cut_line<'a>(line: Line<'a>, cells: usize, theme: Theme) -> Line<'
             continue;
         }
         if room > 0 {
-            let text = format!("{}{}", head(&span.content, room - 1).0, theme.pick("…", "~"));
+            let kept = whole_numbers(&span.content, head(&span.content, room - 1).0);
+            let text = format!("{kept}{}", theme.pick("…", "~"));
             spans.push(Span::styled(text, span.style));
         }
         break;
@@ -121,6 +152,26 @@ mod tests {
         let line = || Line::from(vec![Span::raw("abc"), Span::raw("def")]);
         for (cells, text) in [(6, "abcdef"), (5, "abcd…"), (4, "abc…"), (3, "ab…"), (1, "…"), (0, "")] {
             assert_eq!(cut_line(line(), cells, theme).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_number_is_not_cut_from_its_unit() {
+        let theme = fixture::theme();
+        for (text, cells, fitted) in [
+            ("breaker in 588 ms", 17, "breaker in 588 ms"),
+            ("breaker in 588 ms", 16, "breaker in…"),
+            ("breaker in 588 ms", 15, "breaker in…"),
+            ("breaker in 588 ms", 14, "breaker in…"),
+            ("breaker in 588 ms", 13, "breaker in…"),
+            ("probe in 18 s now", 15, "probe in 18 s …"),
+            ("1,204 events", 7, "1,204 …"),
+            ("1,204 events", 5, "…"),
+            ("order 7f3a91c2", 10, "order 7f3…"),
+            ("p95 840 ms", 6, "p95…"),
+            ("100.0 %", 6, "…"),
+        ] {
+            assert_eq!(cut(text, cells, theme), fitted, "{text} in {cells}");
         }
     }
 

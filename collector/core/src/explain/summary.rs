@@ -40,7 +40,11 @@ fn of_saga(detail: &SagaDetail) -> String {
         SagaState::Compensated => format!("{who} was undone in {}: {}.", length(saga), failure(detail)),
         SagaState::Compensating => {
             let late = if saga.stuck { ", and is stuck at it" } else { "" };
-            format!("{who} is being undone{late}: {}{}.", failure(detail), undo_at_hand(detail))
+            format!(
+                "{who} is being undone{late}: {}{}.",
+                failure(detail),
+                undo_at_hand(detail)
+            )
         }
         SagaState::Failed => format!("{who} needs a person: {}.", failed_undo(detail)),
         SagaState::Running if saga.stuck => format!("{who} is stuck{}: its deadline has passed.", at_step(saga)),
