@@ -161,6 +161,8 @@ await chapter("a fault armed on the page is named everywhere, and cleared", asyn
   await page.waitForSelector("#fault-banner");
   await page.waitForSelector("#services .band");
   await picture(page, "fault");
+  await page.setViewportSize({ width: 375, height: 800 });
+  same(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "a fault's banner fits 375 pixels");
   await page.goto(`${base}/chaos`);
   await page.click("#clear-all:enabled");
   await page.waitForSelector("#fault-banner", { state: "detached" });
@@ -197,6 +199,12 @@ await chapter("it works at 375 pixels, light and dark", async () => {
       same(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${path} scrolls sideways`);
       const spill = await page.$$eval("#main > *", (parts) => parts.filter((part) => part.getBoundingClientRect().right > innerWidth + 1).map((part) => part.className));
       same(spill, [], `${path} spills`);
+      same(await page.$eval(".bar", (bar) => bar.offsetHeight < 60 && bar.scrollWidth <= innerWidth), true, `${path}: the top bar takes one line`);
+      const hidden = await page.$$eval("nav a", (links) => links.filter((link) => {
+        const box = link.getBoundingClientRect();
+        return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight;
+      }).map((link) => link.pathname));
+      same(hidden, [], `${path}: views out of reach`);
     }
     await page.click("nav a[href='/sagas']");
     await page.click(".saga-row >> nth=0");

@@ -54,10 +54,10 @@ pub(crate) fn top_bar(theme: RwSignal<Theme>, palette: RwSignal<bool>, help: RwS
                 <span class="stat wide"><b>{orders}</b></span>
                 {profile}
                 <span class="push"></span>
-                <a class="stat" href="/" id="needs-count">
+                <a class="stat" href="/" id="needs-count" title="what needs a person">
                     {move || match needs.get() {
                         0 => view! { <span class="tone-good">"● all well"</span> }.into_any(),
-                        n => view! { <b class="tone-bad">{format!("✖ {n} need you")}</b> }.into_any(),
+                        n => view! { <b class="tone-bad">{format!("✖ {n}")} <span class="wide">{if n == 1 { " needs you" } else { " need you" }}</span></b> }.into_any(),
                     }}
                 </a>
                 <button on:click=move |_| palette.set(true) title="Go anywhere (Ctrl-K)">"Go to…"</button>
@@ -97,7 +97,7 @@ fn connection_word() -> AnyView {
         }
     });
     view! {
-        <span id="connection" role="status" class=move || format!("nowrap {}", tone(word.read().0.tone))>
+        <span id="connection" role="status" class=move || format!("clip {}", tone(word.read().0.tone))>
             {move || format!("{} {}", word.read().0.glyph, word.read().1)}
         </span>
     }

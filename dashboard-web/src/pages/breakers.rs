@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 use sagascope_api::breakers::Breaker;
-use sagascope_api::live::Topic;
+use sagascope_api::live::{Picture, Topic};
 use sagascope_api::text;
 use sagascope_conventions::BreakerState;
 
@@ -70,9 +70,21 @@ pub(crate) fn breakers() -> AnyView {
     .into_any()
 }
 
-/// By caller and target, so that a row never changes its place with its state.
-fn order(picture: &sagascope_api::live::Picture) -> Vec<String> {
-    picture.breakers.keys().take(500).cloned().collect()
+/// The ones that refuse calls first, then by caller and target.
+fn order(picture: &Picture) -> Vec<String> {
+    let mut breakers: Vec<&Breaker> = picture.breakers.values().collect();
+    // The map's order stays within each group.
+    breakers.sort_by_key(|breaker| match breaker.state {
+        _ if !breaker.live => 3,
+        Some(BreakerState::Open | BreakerState::ForcedOpen) => 0,
+        Some(BreakerState::HalfOpen) => 1,
+        _ => 2,
+    });
+    breakers
+        .into_iter()
+        .take(500)
+        .map(|breaker| breaker.id.clone())
+        .collect()
 }
 
 fn target(breaker: &Breaker) -> String {
@@ -197,7 +209,7 @@ fn headline(breaker: &Breaker) -> AnyView {
             <span class="soft">{age}</span>
             <span class="tone-notice">{left}</span>
             <span class="tone-bad">{refuses}</span>
-            <span class="soft mono">{text::scrub(text::short_id(&breaker.instance), 8)}</span>
+            <span class="soft mono">{text::scrub(breaker.short_instance(), 16)}</span>
         </span>
     }
     .into_any()

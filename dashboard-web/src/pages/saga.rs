@@ -9,7 +9,7 @@ use sagascope_api::{Time, explain::Explanation};
 use crate::clock::use_clock;
 use crate::components::flow::flow;
 use crate::components::marks::{clean, glyph, known, sentence, state, tone, trouble};
-use crate::connection::use_live;
+use crate::connection::{Live, use_live};
 use crate::remote::Remote;
 use crate::route::{correlation_path, encode, trace_path};
 use crate::router::use_router;
@@ -94,6 +94,7 @@ fn headline(detail: &SagaDetail) -> AnyView {
 
 fn facts(detail: &SagaDetail) -> AnyView {
     let clock = use_clock();
+    let live = use_live();
     let saga = &detail.saga;
     let (started, ended) = (saga.started_at, saga.ended_at);
     let age = move || match ended {
@@ -115,13 +116,13 @@ fn facts(detail: &SagaDetail) -> AnyView {
                 .filter(|left| !left.is_empty())
                 .map(|left| format!(", {left} left"))
         };
-        view! { <span>"waits for " <b>{waiting.kind.as_str()}</b> " " {waiting.on.as_deref().map(clean)} {left}</span> }
+        view! { <span>"waits for " <b>{waiting.kind.as_str()}</b> {waiting.on.as_deref().map(|on| format!(" {}", clean(on)))} {left}</span> }
     });
     let breakers = detail
         .breakers
         .iter()
         .take(5)
-        .map(|id| view! { <a href=format!("/breakers/{}", encode(id)) class="tone-bad">"✖ breaker " {clean(&id.replace('~', " · "))}</a> })
+        .map(|id| view! { <a href=format!("/breakers/{}", encode(id)) class="tone-bad">"✖ breaker " {breaker_name(live, id)}</a> })
         .collect_view();
     view! {
         <div class="body facts">
@@ -138,6 +139,20 @@ fn facts(detail: &SagaDetail) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+/// `orders → payments`, by the live picture or else by the parts of the id.
+fn breaker_name(live: Live, id: &str) -> String {
+    live.read_once(|picture| {
+        picture.breakers.get(id).map(|breaker| {
+            let target = breaker.target.as_deref().unwrap_or(&breaker.name);
+            format!("{} → {}", clean(&breaker.caller), clean(target))
+        })
+    })
+    .unwrap_or_else(|| {
+        let parts: Vec<String> = id.split('~').take(2).map(clean).collect();
+        parts.join(" → ")
+    })
 }
 
 /// What happened, in a sentence, with its evidence folded away.
