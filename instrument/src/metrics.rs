@@ -171,6 +171,7 @@ impl BulkheadMetrics {
 #[derive(Clone, Debug)]
 pub struct RetryMetrics {
     attempts: Counter<u64>,
+    refused: Counter<u64>,
     attributes: [KeyValue; 1],
 }
 
@@ -180,6 +181,7 @@ impl RetryMetrics {
     pub fn new(meter: &Meter, retry: &str) -> Self {
         Self {
             attempts: meter.u64_counter(name::RETRY_ATTEMPTS).build(),
+            refused: meter.u64_counter(name::RETRY_REFUSED).build(),
             attributes: [KeyValue::new(key::RETRY_NAME, retry.to_owned())],
         }
     }
@@ -187,6 +189,35 @@ impl RetryMetrics {
     /// One more attempt.
     pub fn attempt(&self) {
         self.attempts.add(1, &self.attributes);
+    }
+
+    /// A retry was not made: the budget is used up.
+    pub fn refused(&self) {
+        self.refused.add(1, &self.attributes);
+    }
+}
+
+/// Telemetry that was lost before it could be sent.
+#[derive(Clone, Debug)]
+pub struct LossMetrics {
+    lost: Counter<u64>,
+}
+
+impl LossMetrics {
+    /// For every signal of a process.
+    #[must_use]
+    pub fn new(meter: &Meter) -> Self {
+        Self {
+            lost: meter.u64_counter(name::TELEMETRY_LOST).build(),
+        }
+    }
+
+    /// So many more of `signal` (such as `spans`) were lost, for a `reason` of one word.
+    pub fn lost(&self, signal: &'static str, reason: &'static str, count: u64) {
+        self.lost.add(
+            count,
+            &[KeyValue::new("signal", signal), KeyValue::new("reason", reason)],
+        );
     }
 }
 

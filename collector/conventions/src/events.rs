@@ -79,4 +79,8 @@ pub mod metrics {
     pub const BULKHEAD_REJECTED: &str = "bulkhead.rejected";
     /// Counter: attempts made.
     pub const RETRY_ATTEMPTS: &str = "retry.attempts";
+    /// Counter: retries not made, because the budget of the caller was used up.
+    pub const RETRY_REFUSED: &str = "retry.refused";
+    /// Counter: telemetry lost before it was sent (attributes `signal` and `reason`).
+    pub const TELEMETRY_LOST: &str = "telemetry.lost";
 }
