@@ -39,6 +39,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..120)
 }
 
+/// A call let out: the round of the reference it belongs to, and when it began.
+type Let = (u32, u64);
+
 /// The rules in their plainest form: whole seconds, every call of the present state kept.
 #[derive(Debug)]
 struct Reference {
@@ -66,7 +69,7 @@ impl Reference {
         self.calls.clear();
     }
 
-    fn begin(&mut self, now: u64) -> Option<(u32, u64)> {
+    fn begin(&mut self, now: u64) -> Option<Let> {
         if self.state == Open && now >= self.since + self.wait {
             self.enter(HalfOpen, now);
         }
@@ -78,7 +81,7 @@ impl Reference {
         may.then_some((self.round, now))
     }
 
-    fn end(&mut self, (round, began): (u32, u64), outcome: Outcome, now: u64) {
+    fn end(&mut self, (round, began): Let, outcome: Outcome, now: u64) {
         if round != self.round {
             return;
         }
@@ -127,7 +130,7 @@ proptest! {
         let mut reference = Reference {
             state: Closed, since: 0, wait: 0, openings: 0, round: 0, calls: Vec::new(), out: 0, good: 0,
         };
-        let (mut now, mut running): (u64, Vec<(Ticket, (u32, u64))>) = (0, Vec::new());
+        let (mut now, mut running): (u64, Vec<(Ticket, Let)>) = (0, Vec::new());
         for step in steps {
             let time = Duration::from_secs(now);
             match step {

@@ -12,11 +12,14 @@ use sagascope_conventions::BreakerState;
 use super::*;
 use crate::context::{CORRELATION_HEADER, Context};
 
+/// Correlation id and idempotency key of a request.
+type Heard = (Option<String>, Option<String>);
+
 /// Answers with the statuses it was given, in order, then with 200; status 0 is no answer at all.
 #[derive(Clone, Default)]
 struct Callee {
     script: Arc<Mutex<VecDeque<u16>>>,
-    heard: Arc<Mutex<Vec<(Option<String>, Option<String>)>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 impl Callee {
