@@ -1,15 +1,18 @@
 //! Calls from one service to another: bulkhead, breaker and time limit around each attempt, retry around them all.
 //!
 //! The breaker stands inside the retry: every attempt counts, and a refusal by the breaker uses up an attempt. The
-//! bulkhead stands outside the breaker: a call that found no place says nothing about the callee.
+//! bulkhead stands outside the breaker: a call that found no place says nothing about the callee. All retries to one
+//! callee together stay within a budget, so that they do not keep it down.
 
+mod budget;
 mod error;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use budget::RetryBudget;
 pub use error::CallError;
 use http::{Method, header};
 use opentelemetry::KeyValue;
@@ -46,6 +49,8 @@ struct Shared {
     breaker: Breaker,
     bulkhead: Bulkhead,
     retries: RetryMetrics,
+    budget: Mutex<RetryBudget>,
+    started: Instant,
 }
 
 /// An answer with a status below 400.
@@ -88,6 +93,8 @@ impl Caller {
             breaker: Breaker::new(target, target, profile.breaker, events),
             bulkhead: Bulkhead::new(target, profile.bulkheads.of(importance)),
             retries: RetryMetrics::new(&telemetry::meter(), target),
+            budget: Mutex::default(),
+            started: Instant::now(),
             profile,
         };
         Self {
@@ -171,6 +178,7 @@ impl Caller {
         key: Option<&str>,
     ) -> Result<Answer, CallError> {
         let ask = Ask::new(method, path, body, key)?;
+        self.shared.within_budget(RetryBudget::call);
         let mut attempt = 1;
         loop {
             let error = match self.attempt(&ask, attempt).await {
@@ -191,6 +199,10 @@ impl Caller {
             return None;
         }
         let wait = self.shared.profile.retry.wait_after(attempt, rand::random())?;
+        if !self.shared.within_budget(RetryBudget::retry) {
+            self.shared.retries.refused();
+            return None;
+        }
         // A callee that asks for patience gets it, within what our own caller can bear.
         match error {
             CallError::Unavailable {
@@ -241,6 +253,11 @@ impl Caller {
 }
 
 impl Shared {
+    fn within_budget<T>(&self, act: impl FnOnce(&mut RetryBudget, Duration) -> T) -> T {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        act(&mut budget, self.started.elapsed())
+    }
+
     fn span(&self, ask: &Ask, attempt: u32) -> Span {
         let mut attributes = vec![
             KeyValue::new(key::HTTP_REQUEST_METHOD, ask.method.to_string()),
