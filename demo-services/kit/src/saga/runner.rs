@@ -137,7 +137,13 @@ impl<D: SagaDefinition> Life<D> {
     }
 
     async fn live(mut self) {
-        match self.go_on().await {
+        let ended = self.go_on().await;
+        if ended.is_ok() && self.instance.state.is_final() {
+            // Set here and nowhere else: a span that is cut off by a stop must not claim an end.
+            self.span
+                .set(KeyValue::new(attributes::SAGA_STATE, self.instance.state.as_str()));
+        }
+        match ended {
             Ok(()) if self.instance.state != SagaState::Completed => {
                 let reason = self.instance.reason.clone().unwrap_or_default();
                 self.span.fail(self.instance.state.as_str(), reason);
