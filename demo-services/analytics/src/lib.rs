@@ -8,7 +8,7 @@ mod revenue;
 mod tests;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::{CONSUMER, capabilities};
+use shop_kit::capabilities::{CONSUMER, DATABASE, capabilities};
 use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
 use shop_kit::service::Service;
@@ -21,8 +21,10 @@ const SCHEMA: &[&str] = &[daily_sales::SCHEMA, revenue::SCHEMA];
 /// # Errors
 /// When its port is taken or its database cannot be opened.
 pub async fn run() -> anyhow::Result<()> {
-    let faults = [&CONSUMER[..], &[FaultKind::PausedProjection]].concat();
-    let service = Service::start("analytics", capabilities(&faults))?;
+    let service = Service::start(
+        "analytics",
+        capabilities(&[&DATABASE, &CONSUMER, &[FaultKind::PausedProjection]]),
+    )?;
     let durable = Durable::open(&service, SCHEMA)?;
     let daily_sales = Subscription {
         group: "analytics.daily_sales",

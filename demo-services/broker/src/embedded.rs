@@ -15,7 +15,7 @@ use shop_kit::state_events;
 use tokio::sync::{Mutex, watch};
 
 use crate::lane::{Lane, Rejected, Settings};
-use crate::log::{self, PARTITIONS, Partition};
+use crate::log::{self, Forgotten, PARTITIONS, Partition};
 
 /// Bounds of what is taken from outside.
 const MAX_GROUPS: usize = 256;
@@ -59,12 +59,20 @@ impl EmbeddedBroker {
         }
     }
 
-    /// Lets go of messages that everybody did long ago; answers how many.
+    /// Lets go of messages that everybody did long ago, and of what nobody came for within wide bounds.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget(&self) -> Result<usize, DatabaseError> {
-        self.inner.db.write(log::forget).await
+    pub async fn forget(&self) -> Result<Forgotten, DatabaseError> {
+        let mut all = Forgotten::default();
+        loop {
+            let some = self.inner.db.write(log::forget).await?;
+            if some == Forgotten::default() {
+                return Ok(all);
+            }
+            all.done += some.done;
+            all.lost += some.lost;
+        }
     }
 
     /// Dead letters waiting, by topic.

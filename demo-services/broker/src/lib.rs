@@ -13,7 +13,7 @@ use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::message_events::redelivered;
 use sagascope_instrument::metrics::DeadLetterMetrics;
 use shop_kit::broker::{Broker, Fetched};
-use shop_kit::capabilities::capabilities;
+use shop_kit::capabilities::{DATABASE, capabilities};
 use shop_kit::context::Context;
 use shop_kit::database::Database;
 use shop_kit::events::StateEvents;
@@ -23,18 +23,19 @@ use shop_kit::telemetry;
 
 pub use embedded::EmbeddedBroker;
 pub use lane::Settings;
+pub use log::Forgotten;
 
 /// Tells the dead letters this often.
 const PULSE: Duration = Duration::from_secs(1);
 /// Lets go of old messages every so many pulses.
-const FORGET_EVERY: u32 = 30;
+const FORGET_EVERY: u32 = 5;
 
 /// Runs the broker process until it is told to stop.
 ///
 /// # Errors
 /// When its database is damaged or its port is taken.
 pub async fn run() -> anyhow::Result<()> {
-    let service = Service::start("broker", capabilities(&[]))?;
+    let service = Service::start("broker", capabilities(&[&DATABASE]))?;
     let db = Database::open(&service.database_path(), EmbeddedBroker::SCHEMA, service.faults.clone())?;
     let _state_events = StateEventRelay::start(db.clone(), service.log_exporter().context("no exporter of events")?);
     let broker = EmbeddedBroker::new(db, Settings::default());
@@ -77,10 +78,12 @@ async fn upkeep(broker: EmbeddedBroker) {
             Ok(letters) => letters.iter().for_each(|(topic, count)| metrics.waiting(topic, *count)),
             Err(error) => tracing::warn!(%error, "dead letters cannot be counted"),
         }
-        if beat.is_multiple_of(FORGET_EVERY)
-            && let Err(error) = broker.forget().await
-        {
-            tracing::warn!(%error, "old messages cannot be let go");
+        if beat.is_multiple_of(FORGET_EVERY) {
+            match broker.forget().await {
+                Ok(Forgotten { lost: 0, .. }) => {}
+                Ok(Forgotten { lost, .. }) => tracing::warn!(lost, "messages that nobody came for were let go"),
+                Err(error) => tracing::warn!(%error, "old messages cannot be let go"),
+            }
         }
     }
 }

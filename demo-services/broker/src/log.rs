@@ -13,6 +13,12 @@ use crate::lane::Lane;
 pub(crate) const PARTITIONS: u32 = 4;
 /// Messages of a partition kept after every group has done them, to be looked at.
 const KEPT: i64 = 1_000;
+/// Messages of a partition kept for a group that does not come for them: hours of a busy shop.
+const KEPT_UNREAD: i64 = 200_000;
+/// Dead letters kept for a person.
+const KEPT_LETTERS: i64 = 10_000;
+/// Rows let go in one transaction: publishers wait for it.
+const AT_ONCE: i64 = 500;
 
 pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS partitions (
@@ -358,15 +364,48 @@ pub(crate) fn positions(conn: &Connection) -> Result<Vec<Position>, DatabaseErro
     Ok(query.query_map([], position)?.collect::<Result<_, _>>()?)
 }
 
-/// Lets go of messages that every group of their topic did long ago.
-pub(crate) fn forget(tx: &Tx<'_>) -> Result<usize, DatabaseError> {
-    let mut delete = tx.prepare_cached(
+/// What was let go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Messages that every group of their topic did long ago, or that nobody subscribes to.
+    pub done: usize,
+    /// Messages that a group will now never get, and dead letters that nobody looked at.
+    pub lost: usize,
+}
+
+/// Lets a few old rows go.
+pub(crate) fn forget(tx: &Tx<'_>) -> Result<Forgotten, DatabaseError> {
+    forget_beyond(tx, KEPT, KEPT_UNREAD)
+}
+
+fn forget_beyond(tx: &Tx<'_>, kept: i64, kept_unread: i64) -> Result<Forgotten, DatabaseError> {
+    let mut done = tx.prepare_cached(
         "DELETE FROM messages WHERE number IN (
-            SELECT number FROM messages JOIN (
-                SELECT topic, partition, min(committed) AS done FROM positions GROUP BY topic, partition
-            ) USING (topic, partition) WHERE offset < done - ? LIMIT 5000)",
+            SELECT m.number FROM partitions AS p JOIN messages AS m ON m.topic = p.topic AND m.partition = p.partition
+            WHERE m.offset < coalesce(
+                (SELECT min(committed) FROM positions AS g WHERE g.topic = p.topic AND g.partition = p.partition),
+                p.next_offset) - ?1 LIMIT ?2)",
     )?;
-    Ok(delete.execute([KEPT])?)
+    let mut unread = tx.prepare_cached(
+        "DELETE FROM messages WHERE number IN (
+            SELECT m.number FROM partitions AS p JOIN messages AS m ON m.topic = p.topic AND m.partition = p.partition
+            WHERE m.offset < p.next_offset - ?1 LIMIT ?2)",
+    )?;
+    let mut letters = tx.prepare_cached(
+        "DELETE FROM dead_letters WHERE id IN (
+            SELECT id FROM dead_letters WHERE id <= (SELECT max(id) FROM dead_letters) - ?1 LIMIT ?2)",
+    )?;
+    // Done ones first: what is left beyond the bound is unread.
+    let gone = done.execute([kept, AT_ONCE])?;
+    let unread = if gone == 0 {
+        unread.execute([kept_unread, AT_ONCE])?
+    } else {
+        0
+    };
+    Ok(Forgotten {
+        done: gone,
+        lost: unread + letters.execute([KEPT_LETTERS, AT_ONCE])?,
+    })
 }
 
 fn signed(n: u64) -> i64 {
@@ -380,6 +419,50 @@ fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shop_kit::database::Database;
+    use shop_kit::faults::Switchboard;
+
+    fn message(n: u32) -> NewMessage {
+        NewMessage {
+            id: format!("m-{n}"),
+            topic: "orders.events".into(),
+            key: "o-1".into(),
+            event_type: "OrderCreated".into(),
+            payload: serde_json::Value::Null,
+            headers: Default::default(),
+        }
+    }
+
+    /// A group that never came for its messages, in a log of ten.
+    #[tokio::test]
+    async fn the_log_is_bounded_even_when_a_group_stays_away() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("broker.sqlite");
+        let db = Database::open(&path, &[TABLES], Switchboard::idle()).expect("opens");
+        let forgotten = db.write(|tx| {
+            (0..10).try_for_each(|n| append(tx, &message(n), None))?;
+            settle(tx, "analytics", &("orders.events".into(), partition_of("o-1")), &[], 0)?;
+            Ok::<_, DatabaseError>([
+                forget_beyond(tx, 2, 10)?,
+                forget_beyond(tx, 2, 4)?,
+                forget_beyond(tx, 2, 4)?,
+            ])
+        });
+        let lost = |lost| Forgotten { done: 0, lost };
+        assert_eq!(forgotten.await.expect("done"), [lost(0), lost(6), lost(0)]);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_subscribes_to_is_done() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("broker.sqlite");
+        let db = Database::open(&path, &[TABLES], Switchboard::idle()).expect("opens");
+        let forgotten = db.write(|tx| {
+            (0..10).try_for_each(|n| append(tx, &message(n), None))?;
+            forget_beyond(tx, 2, 10)
+        });
+        assert_eq!(forgotten.await.expect("done"), Forgotten { done: 8, lost: 0 });
+    }
 
     #[test]
     fn keys_spread_over_the_partitions_and_stay_where_they_are() {

@@ -18,6 +18,13 @@ const MAX_PAGE: usize = 100;
 /// Longest search text taken.
 const MAX_QUERY: usize = 200;
 
+/// What a fault can be narrowed to.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "GET /api/v1/products",
+    "GET /api/v1/products/search",
+    "GET /api/v1/products/{id}",
+];
+
 /// Every route.
 pub(crate) fn router(db: Database) -> Router {
     Router::new()

@@ -4,7 +4,7 @@ mod http;
 mod product;
 mod store;
 
-use shop_kit::capabilities::capabilities;
+use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::database::Database;
 use shop_kit::service::{Readiness, Service};
 
@@ -13,7 +13,7 @@ use shop_kit::service::{Readiness, Service};
 /// # Errors
 /// When it cannot start: a port is taken, or its database is damaged.
 pub async fn run() -> anyhow::Result<()> {
-    let service = Service::start("catalog", capabilities(&[]))?;
+    let service = Service::start("catalog", narrowable(http::OPERATIONS, &[&DATABASE]))?;
     let db = Database::open(&service.database_path(), &[store::TABLES], service.faults.clone())?;
     store::fill(&db, product::assortment()).await?;
     let readiness = Readiness::new().on("database", {

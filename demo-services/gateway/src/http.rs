@@ -23,6 +23,17 @@ struct Gateway {
     shelf: Shelf,
 }
 
+/// What a fault can be narrowed to.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "GET /api/v1/products",
+    "GET /api/v1/products/search",
+    "GET /api/v1/products/{id}",
+    "POST /api/v1/orders",
+    "GET /api/v1/orders/{id}",
+    "GET /api/v1/orders/{id}/details",
+    "POST /api/v1/orders/{id}/cancel",
+];
+
 /// Every route.
 pub(crate) fn router(upstream: Upstream) -> Router {
     Router::new()

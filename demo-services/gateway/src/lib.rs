@@ -6,7 +6,7 @@ mod http;
 mod shelf;
 mod upstream;
 
-use shop_kit::capabilities::capabilities;
+use shop_kit::capabilities::narrowable;
 use shop_kit::service::{Readiness, Service};
 
 /// Runs the service until it is told to stop.
@@ -14,7 +14,7 @@ use shop_kit::service::{Readiness, Service};
 /// # Errors
 /// When it cannot start: its port is taken.
 pub async fn run() -> anyhow::Result<()> {
-    let service = Service::start("gateway", capabilities(&[]))?;
+    let service = Service::start("gateway", narrowable(http::OPERATIONS, &[]))?;
     let router = http::router(upstream::Upstream::of(&service));
     service.serve(router, Readiness::new()).await
 }

@@ -18,7 +18,7 @@ mod tests;
 use std::time::Duration;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::narrowable;
+use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
 use shop_kit::service::Service;
@@ -32,11 +32,12 @@ use crate::http::Inventory;
 pub async fn run() -> anyhow::Result<()> {
     let faults = narrowable(
         http::OPERATIONS,
-        &[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay],
+        &[&DATABASE, &[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay]],
     );
     let service = Service::start("inventory", faults)?;
     let durable = Durable::open(&service, store::SCHEMA)?;
     durable.db.write(store::fill).await?;
+    let _retention = durable.retain(&store::RULES);
     let inventory = Inventory {
         db: durable.db.clone(),
         faults: service.faults.clone(),

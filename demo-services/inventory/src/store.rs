@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use shop_kit::database::{DatabaseError, Tx};
+use shop_kit::retention::{self, ENDED, Rule};
+use shop_kit::totals;
 
 use crate::{
     first_filling,
@@ -34,6 +36,15 @@ CREATE TABLE IF NOT EXISTS movements (
     quantity INTEGER NOT NULL
 ) STRICT;
 "];
+
+/// Reservations of ended orders and old movements go; the shelves and the counts stay.
+pub(crate) const RULES: [Rule; 2] = [
+    Rule::Ended { kept: ENDED, let_go },
+    Rule::Newest {
+        table: "movements",
+        kept: 4 * ENDED,
+    },
+];
 
 const SHELF: &str = "product_id, initial, restocked, on_hand, reserved, sold";
 
@@ -96,7 +107,20 @@ pub(crate) fn put_reservation(tx: &Tx<'_>, reservation: &Reservation) -> Result<
     let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO reservations VALUES (?, ?, ?)")?;
     let lines = serde_json::to_string(&reservation.lines)?;
     insert.execute(params![reservation.reservation_id, reservation.state.as_str(), lines])?;
+    if reservation.state != ReservationState::Reserved {
+        retention::ended(tx, &reservation.reservation_id)?;
+    }
     Ok(())
+}
+
+/// Removes the reservation of an ended order; it is counted on.
+pub(crate) fn let_go(tx: &Tx<'_>, id: &str) -> Result<bool, DatabaseError> {
+    if let Some(reservation) = find_reservation(tx, id)? {
+        tx.prepare_cached("DELETE FROM reservations WHERE reservation_id = ?")?
+            .execute([id])?;
+        totals::carry(tx, &format!("reservations/{}", reservation.state.as_str()), 1)?;
+    }
+    Ok(true)
 }
 
 /// Moves goods and notes it in the trail; answers the shelf afterwards.
@@ -130,12 +154,15 @@ pub(crate) fn move_goods(
     Ok(shelf)
 }
 
-/// Reservations by state.
+/// Reservations by state, those that were let go included.
 pub(crate) fn reservation_counts(conn: &Connection) -> Result<BTreeMap<String, u32>, DatabaseError> {
     let mut query = conn.prepare_cached("SELECT state, count(*) FROM reservations GROUP BY state")?;
-    let counts = query
+    let mut counts: BTreeMap<String, u32> = query
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
+    for (state, count) in totals::counts(conn, "reservations")? {
+        *counts.entry(state).or_default() += count;
+    }
     Ok(counts)
 }
 

@@ -10,6 +10,7 @@ use shop_kit::context::Context;
 use shop_kit::database::{Database, DatabaseError};
 use shop_kit::faults::Switchboard;
 use shop_kit::outside::Outside;
+use shop_kit::retention::Rule;
 use shop_kit::testing::TestServer;
 use tempfile::TempDir;
 
@@ -303,4 +304,23 @@ async fn standing(db: &Database) -> BTreeMap<String, (i64, i64, i64)> {
         .into_iter()
         .map(|shelf| (shelf.product_id.clone(), stands(shelf)))
         .collect()
+}
+
+#[tokio::test]
+async fn reservations_that_were_let_go_are_counted_on_and_open_ones_stay() {
+    let shop = open().await;
+    for (id, verb) in [("r-1", "confirm"), ("r-2", "release")] {
+        shop.reserve(id, "product-1", 2).await;
+        shop.act(id, verb).await;
+    }
+    shop.reserve("r-3", "product-1", 1).await;
+    let before = shop.server.get("/api/v1/audit").await;
+    let rule = Rule::Ended {
+        kept: 0,
+        let_go: store::let_go,
+    };
+    assert_eq!(shop.db.write(move |tx| rule.apply(tx)).await.expect("let go"), 2);
+    assert_eq!(shop.server.get("/api/v1/audit").await, before);
+    assert_eq!(shop.server.get("/api/v1/reservations/r-1").await.0, 404);
+    assert_eq!(shop.server.get("/api/v1/reservations/r-3").await.0, 200);
 }

@@ -12,11 +12,11 @@ use crate::database::{Database, DatabaseError, Tx};
 use crate::event_store::StoredEvent;
 use crate::outbox::OutboxRelay;
 use crate::projection::Projection;
-use crate::retention::Retention;
+use crate::retention::{GUARD_RULES, Retention, Rule};
 use crate::saga::{Policy, SagaDefinition, SagaRunner};
 use crate::service::{Readiness, Service};
 use crate::state_events::StateEventRelay;
-use crate::{event_store, idempotency, inbox, outbox, projection, saga, state_events};
+use crate::{event_store, idempotency, inbox, outbox, projection, retention, saga, state_events, totals};
 
 /// Tables of the kit, made in the database of every service.
 pub(crate) const TABLES: &[&str] = &[
@@ -25,8 +25,10 @@ pub(crate) const TABLES: &[&str] = &[
     inbox::TABLES,
     outbox::TABLES,
     projection::TABLES,
+    retention::TABLES,
     saga::TABLES,
     state_events::TABLES,
+    totals::TABLES,
 ];
 
 /// See the module. Keep it for as long as the service runs: its tasks end with it.
@@ -53,7 +55,7 @@ impl Durable {
         let broker = HttpBroker::new(&service.topology.url("broker").context("the topology names no broker")?)?;
         let state_events = StateEventRelay::start(db.clone(), service.log_exporter()?);
         let outbox = OutboxRelay::start(service.name, db.clone(), broker.clone());
-        let retention = Retention::start(db.clone());
+        let retention = Retention::start(db.clone(), GUARD_RULES.to_vec());
         let policy = Policy::until_done(service.profile.retry);
         Ok(Self {
             db,
@@ -73,6 +75,12 @@ impl Durable {
             let db = db.clone();
             async move { Ok(db.read(answers).await?) }
         })
+    }
+
+    /// Lets go of what is long over in the service's own tables.
+    #[must_use]
+    pub fn retain(&self, rules: &[Rule]) -> Retention {
+        Retention::start(self.db.clone(), rules.to_vec())
     }
 
     /// Runs the sagas of a type: resumes what is unfinished, and picks up what [`saga::start`] starts.

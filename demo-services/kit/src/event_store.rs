@@ -143,6 +143,25 @@ pub fn append(
     Ok(positions)
 }
 
+/// Removes every event of an aggregate that has ended and that every read model has seen; answers what it removed.
+/// `None`, and nothing removed, while a read model is still behind.
+///
+/// # Errors
+/// When the database fails.
+pub fn let_go(tx: &Tx<'_>, aggregate_id: &str) -> Result<Option<Vec<StoredEvent>>, DatabaseError> {
+    let events = load(tx, aggregate_id, 1)?;
+    let seen: Option<i64> = tx
+        .prepare_cached("SELECT min(position) FROM projections")?
+        .query_row([], |row| row.get(0))?;
+    let last = events.last().map_or(0, |event| signed(event.position));
+    if seen.is_some_and(|seen| seen < last) {
+        return Ok(None);
+    }
+    tx.prepare_cached("DELETE FROM events WHERE aggregate_id = ?")?
+        .execute([aggregate_id])?;
+    Ok(Some(events))
+}
+
 /// Current version of an aggregate, 0 when there is none.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ pub mod problem;
 pub mod profile;
 pub mod projection;
 pub mod request;
-mod retention;
+pub mod retention;
 pub mod retry;
 pub mod saga;
 mod server;
@@ -32,5 +32,6 @@ pub mod state_events;
 pub mod telemetry;
 pub mod testing;
 pub mod topology;
+pub mod totals;
 
 pub use sql::Headers;

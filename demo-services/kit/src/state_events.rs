@@ -4,12 +4,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
+use sagascope_instrument::metrics::LossMetrics;
 use sagascope_instrument::{Event, LogExporter};
 use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::database::{Database, DatabaseError, Tx};
 use crate::sql::{json, signed, unsigned};
+use crate::telemetry;
 
 pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS state_events (
@@ -20,6 +22,10 @@ CREATE TABLE IF NOT EXISTS state_events (
 
 /// Most events of one request.
 const BATCH: usize = 256;
+/// Events that wait for a collector that is away; the oldest beyond that are let go.
+const MOST_WAITING: u64 = 200_000;
+/// Rows let go in one transaction.
+const AT_ONCE: u64 = 500;
 /// First and longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Longest wait for company, once something was recorded.
@@ -90,6 +96,7 @@ impl StateEventRelay {
 
 async fn relay(db: Database, sink: impl Sink) {
     let mut recorded = db.inserts("state_events");
+    let lost = LossMetrics::new(&telemetry::meter());
     let mut wait = BACKOFF.0;
     loop {
         recorded.mark_unchanged();
@@ -101,10 +108,43 @@ async fn relay(db: Database, sink: impl Sink) {
                 tokio::time::sleep(LINGER).await;
             }
             Ok(Relayed::Refused) | Err(_) => {
+                tell_lost(let_oldest_go(&db, MOST_WAITING).await, &lost);
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(BACKOFF.1);
             }
         }
+    }
+}
+
+/// Keeps the rows that wait within bounds; answers how many went unsent.
+async fn let_oldest_go(db: &Database, kept: u64) -> Result<u64, DatabaseError> {
+    let mut gone = 0;
+    loop {
+        let some = db.write(move |tx| {
+            let mut delete = tx.prepare_cached(
+                "DELETE FROM state_events WHERE number IN (SELECT number FROM state_events
+                    WHERE number <= (SELECT max(number) FROM state_events) - ? ORDER BY number LIMIT ?)",
+            )?;
+            Ok::<_, DatabaseError>(delete.execute([signed(kept), signed(AT_ONCE)])? as u64)
+        });
+        match some.await? {
+            0 => return Ok(gone),
+            some => gone += some,
+        }
+    }
+}
+
+fn tell_lost(gone: Result<u64, DatabaseError>, metrics: &LossMetrics) {
+    match gone {
+        Ok(0) => {}
+        Ok(gone) => {
+            metrics.lost("state_events", "no_room", gone);
+            tracing::warn!(
+                gone,
+                "the collector is away for long, the oldest state events were let go"
+            );
+        }
+        Err(error) => tracing::warn!(%error, "state events cannot be kept within bounds"),
     }
 }
 
@@ -223,6 +263,20 @@ mod tests {
         record_one(&db, 1, false).await.expect("committed");
         relay_batch(&db, &collector).await.expect("dropped");
         assert_eq!(left(&db).await, 0);
+    }
+
+    #[tokio::test]
+    async fn while_the_collector_is_away_the_newest_stay() {
+        let folder = tempfile::tempdir().expect("folder");
+        let db = testing::open(folder.path());
+        for at in 1..=5 {
+            record_one(&db, at, false).await.expect("committed");
+        }
+        assert_eq!(let_oldest_go(&db, 2).await.expect("let go"), 3);
+        assert_eq!(let_oldest_go(&db, 2).await.expect("nothing more"), 0);
+        let collector = Collector::default();
+        relay_batch(&db, &collector).await.expect("sent");
+        assert_eq!(*collector.received.lock().expect("lock"), [4, 5]);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use shop_kit::capabilities::{CONSUMER, capabilities};
+use shop_kit::capabilities::{CONSUMER, DATABASE, capabilities};
 use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
 use shop_kit::service::Service;
@@ -17,13 +17,14 @@ use shop_kit::service::Service;
 /// # Errors
 /// When its port is taken or its database cannot be opened.
 pub async fn run() -> anyhow::Result<()> {
-    let service = Service::start("notifications", capabilities(&CONSUMER))?;
+    let service = Service::start("notifications", capabilities(&[&DATABASE, &CONSUMER]))?;
     let durable = Durable::open(&service, store::SCHEMA)?;
     let subscription = Subscription {
         group: "notifications",
         topics: &["orders.events"],
         projection: None,
     };
+    let _retention = durable.retain(&store::RULES);
     let _consumer = durable.consume(subscription, |tx, message, _| store::handle(tx, message));
     service
         .serve(http::router(durable.db.clone()), durable.readiness())

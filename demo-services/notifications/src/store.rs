@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 use shop_kit::broker::Message;
 use shop_kit::database::{DatabaseError, Tx};
+use shop_kit::retention::{self, ENDED, Rule};
+use shop_kit::totals;
 
 use crate::letter::{Letter, write};
 
@@ -20,6 +22,9 @@ CREATE TABLE IF NOT EXISTS letters (
     UNIQUE (order_id, state)
 ) STRICT;
 "];
+
+/// Letters of long ago go; their counts stay.
+pub(crate) const RULES: [Rule; 1] = [Rule::Ended { kept: ENDED, let_go }];
 
 /// Handles one message of `orders.events`.
 pub(crate) fn handle(tx: &Tx<'_>, message: &Message) -> anyhow::Result<()> {
@@ -43,7 +48,17 @@ fn send(tx: &Tx<'_>, letter: &Letter) -> Result<(), DatabaseError> {
         body,
     } = letter;
     insert.execute(params![order_id, state, customer_id, subject, body])?;
-    Ok(())
+    retention::ended(tx, order_id)
+}
+
+/// Removes the letters about an order; they are counted on.
+pub(crate) fn let_go(tx: &Tx<'_>, order_id: &str) -> Result<bool, DatabaseError> {
+    for letter in about(tx, order_id)? {
+        totals::carry(tx, &format!("letters/{}", letter.state), 1)?;
+    }
+    tx.prepare_cached("DELETE FROM letters WHERE order_id = ?")?
+        .execute([order_id])?;
+    Ok(true)
 }
 
 /// Letters about an order.
@@ -63,9 +78,14 @@ pub(crate) fn about(conn: &Connection, order_id: &str) -> Result<Vec<Letter>, Da
     Ok(letters.collect::<Result<_, _>>()?)
 }
 
-/// Letters by the state that they tell of.
+/// Letters by the state that they tell of, those that were let go included.
 pub(crate) fn counts(conn: &Connection) -> Result<BTreeMap<String, u32>, DatabaseError> {
     let mut query = conn.prepare_cached("SELECT state, count(*) FROM letters GROUP BY state")?;
-    let counts = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(counts.collect::<Result<_, _>>()?)
+    let mut counts: BTreeMap<String, u32> = query
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (state, count) in totals::counts(conn, "letters")? {
+        *counts.entry(state).or_default() += count;
+    }
+    Ok(counts)
 }

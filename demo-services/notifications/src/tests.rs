@@ -5,6 +5,7 @@ use shop_kit::broker::{Message, Place};
 use shop_kit::database::Database;
 use shop_kit::faults::Switchboard;
 use shop_kit::inbox;
+use shop_kit::retention::Rule;
 use shop_kit::testing::TestServer;
 
 use crate::{http, store};
@@ -97,4 +98,25 @@ async fn a_missing_order_id_is_named() {
     let server = TestServer::start(http::router(db)).await;
     let (status, problem) = server.get("/api/v1/letters").await;
     assert_eq!((status, &problem["field"]), (400, &json!("order_id")));
+}
+
+#[tokio::test]
+async fn letters_that_were_let_go_are_counted_on() {
+    let folder = tempfile::tempdir().expect("folder");
+    let db = Database::open(&folder.path().join("n.sqlite"), store::SCHEMA, Switchboard::idle()).expect("opens");
+    let server = TestServer::start(http::router(db.clone())).await;
+    deliver(&db, message("m-1", "OrderConfirmed", order(None)))
+        .await
+        .expect("handled");
+    let rule = Rule::Ended {
+        kept: 0,
+        let_go: store::let_go,
+    };
+    assert_eq!(db.write(move |tx| rule.apply(tx)).await.expect("let go"), 1);
+    let (_, letters) = server.get("/api/v1/letters?order_id=o-1").await;
+    assert_eq!(letters["items"], json!([]));
+    assert_eq!(
+        server.get("/api/v1/audit").await.1["letters"],
+        json!({ "confirmed": 1 })
+    );
 }

@@ -21,13 +21,14 @@ use shop_kit::request::{Body, IdempotencyKey, check_id};
 use shop_kit::saga::{self, Instance, StartError};
 
 use crate::cancel_order::request_cancellation;
-use crate::order::{Item, Refusal};
+use crate::order::{Item, Refusal, Status};
 use crate::order_saga::{self, AcceptedOrder, OrderSaga};
 use crate::order_store;
 use crate::place_order::PlaceOrder;
 use crate::prices::Prices;
 use crate::read_models::{by_customer, summary};
 use crate::remote::Remote;
+use crate::retention::{self, Sums};
 
 /// Most orders on one page.
 const MAX_PAGE: u32 = 100;
@@ -296,6 +297,10 @@ async fn cancel_order<R: Remote>(
 fn request(tx: &Tx<'_>, id: &str, reason: &str, context: &Context) -> Result<(), Problem> {
     let instance = saga::find(tx, order_saga::NAME, id)?;
     let order = order_store::load(tx, id)?;
+    if order.status == Status::Absent && instance.is_some() {
+        // Accepted, and the saga has not got to its first step yet.
+        return Err(Problem::conflict("not_created_yet", "the order is not created yet").detail("try again"));
+    }
     let events = request_cancellation(&order, reason)?;
     if events.is_empty() {
         return Ok(());
@@ -341,15 +346,12 @@ fn read_audit(conn: &rusqlite::Connection) -> Result<Audit, DatabaseError> {
     for (state, count) in saga::counts(&conn, order_saga::NAME)? {
         sagas.insert(state.as_str(), count);
     }
-    let count = |sql: &str| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
-    let created = count("SELECT count(DISTINCT aggregate_id) FROM events WHERE aggregate_type = 'order'")?;
-    let confirmed = count("SELECT count(*) FROM events WHERE event_type = 'OrderConfirmed'")?;
-    let cancelled = count("SELECT count(*) FROM events WHERE event_type = 'OrderCancelled'")?;
-    let confirmed_total_minor = conn
-        .prepare_cached(
-            "SELECT coalesce(sum(event_data ->> 'total_minor'), 0) FROM events WHERE event_type = 'OrderConfirmed'",
-        )?
-        .query_row([], |row| row.get(0))?;
+    let Sums {
+        created,
+        confirmed,
+        cancelled,
+        confirmed_minor,
+    } = retention::sums(&conn)?;
     let open = created.saturating_sub(confirmed + cancelled);
     let under_way = sagas["running"] + sagas["compensating"];
     let undone = sagas["compensated"] + sagas["compensating"] + sagas["failed"];
@@ -359,7 +361,7 @@ fn read_audit(conn: &rusqlite::Connection) -> Result<Audit, DatabaseError> {
         agrees,
         orders,
         sagas,
-        confirmed_total_minor,
+        confirmed_total_minor: confirmed_minor,
     })
 }
 

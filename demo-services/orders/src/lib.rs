@@ -14,13 +14,14 @@ mod place_order;
 mod prices;
 mod read_models;
 mod remote;
+mod retention;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::narrowable;
+use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::service::Service;
 
@@ -42,7 +43,7 @@ pub async fn run() -> anyhow::Result<()> {
         "orders",
         narrowable(
             http::OPERATIONS,
-            &[FaultKind::PausedProjection, FaultKind::StoppedOutboxRelay],
+            &[&DATABASE, &[FaultKind::PausedProjection, FaultKind::StoppedOutboxRelay]],
         ),
     )?;
     let durable = Durable::open(&service, SCHEMA)?;
@@ -54,6 +55,7 @@ pub async fn run() -> anyhow::Result<()> {
         durable.project(by_customer::NAME, |tx, event| Ok(by_customer::apply(tx, event)?)),
     ];
     let _sagas = durable.run_saga(saga.clone());
+    let _retention = durable.retain(&retention::RULES);
     let orders = Orders {
         db,
         saga,

@@ -22,6 +22,7 @@ use crate::create_order::create_order;
 use crate::order::{Item, Order, Refusal};
 use crate::order_store;
 use crate::remote::{Peer, Remote};
+use crate::retention;
 
 /// Saga type.
 pub(crate) const NAME: &str = "order";
@@ -213,7 +214,7 @@ impl<R: Remote> SagaDefinition for OrderSaga<R> {
             let events = confirm_order(&order)?;
             order_store::record(tx, &instance.id, &order, &events, context)?;
         }
-        Ok(())
+        Ok(retention::ended(tx, &instance.id)?)
     }
 }
 

@@ -16,7 +16,7 @@ mod tests;
 use std::time::Duration;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::narrowable;
+use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
 use shop_kit::service::Service;
@@ -30,10 +30,11 @@ use crate::http::Payments;
 pub async fn run() -> anyhow::Result<()> {
     let faults = narrowable(
         http::OPERATIONS,
-        &[FaultKind::DeclinedCards, FaultKind::StoppedOutboxRelay],
+        &[&DATABASE, &[FaultKind::DeclinedCards, FaultKind::StoppedOutboxRelay]],
     );
     let service = Service::start("payments", faults)?;
     let durable = Durable::open(&service, store::SCHEMA)?;
+    let _retention = durable.retain(&store::RULES);
     let payments = Payments {
         db: durable.db.clone(),
         faults: service.faults.clone(),

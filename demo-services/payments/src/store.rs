@@ -7,6 +7,8 @@ use shop_kit::{
     database::{DatabaseError, Tx},
     event_store::{self, AppendError, NewEvent, StoredEvent},
     outbox,
+    retention::{self, ENDED, Rule},
+    totals,
 };
 
 use crate::{
@@ -17,6 +19,8 @@ use crate::{
 /// Where the service tells what happened.
 pub(crate) const TOPIC: &str = "payments.events";
 const AGGREGATE: &str = "payment";
+/// Sum of the entries that were let go.
+const ENTRIES: &str = "ledger.entries";
 
 /// Tables; one charge and one refund an order, whatever a decision says.
 pub(crate) const SCHEMA: &[&str] = &["
@@ -34,11 +38,15 @@ CREATE TABLE IF NOT EXISTS entries (
     account TEXT NOT NULL,
     amount_minor INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS entries_by_transaction ON entries (transaction_number);
 CREATE TABLE IF NOT EXISTS accounts (
     account TEXT PRIMARY KEY,
     balance_minor INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 "];
+
+/// Payments nobody asks for any more go; the ledger's sums stay.
+pub(crate) const RULES: [Rule; 1] = [Rule::Ended { kept: ENDED, let_go }];
 
 /// The payment of an order, folded from its events.
 pub(crate) fn load(conn: &Connection, order_id: &str) -> Result<Payment, DatabaseError> {
@@ -86,7 +94,7 @@ pub(crate) fn record(
         payload["at"] = at.clone().into();
         outbox::enqueue(tx, TOPIC, order_id, event.name(), &payload, context)?;
     }
-    Ok(())
+    Ok(retention::ended(tx, order_id)?)
 }
 
 fn book(tx: &Tx<'_>, order_id: &str, transaction: &Transaction) -> Result<(), DatabaseError> {
@@ -112,7 +120,33 @@ fn book(tx: &Tx<'_>, order_id: &str, transaction: &Transaction) -> Result<(), Da
     Ok(())
 }
 
-/// Sums of the whole ledger.
+/// Removes the payment of an order, and carries its sums forward.
+pub(crate) fn let_go(tx: &Tx<'_>, order_id: &str) -> Result<bool, DatabaseError> {
+    if event_store::let_go(tx, order_id)?.is_none() {
+        return Ok(false);
+    }
+    let mut query = tx.prepare_cached("SELECT number, kind, amount_minor FROM transactions WHERE order_id = ?")?;
+    let booked: Vec<(i64, String, i64)> = query
+        .query_map([order_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    for (number, kind, amount_minor) in booked {
+        let entries: i64 = tx
+            .prepare_cached("SELECT coalesce(sum(amount_minor), 0) FROM entries WHERE transaction_number = ?")?
+            .query_row([number], |row| row.get(0))?;
+        totals::carry(tx, &format!("ledger.count/{kind}"), 1)?;
+        totals::carry(tx, &format!("ledger.minor/{kind}"), amount_minor)?;
+        totals::carry(tx, ENTRIES, entries)?;
+        for sql in [
+            "DELETE FROM entries WHERE transaction_number = ?",
+            "DELETE FROM transactions WHERE number = ?",
+        ] {
+            tx.prepare_cached(sql)?.execute([number])?;
+        }
+    }
+    Ok(true)
+}
+
+/// Sums of the whole ledger, the payments that were let go included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Totals {
     /// Sum of all charges.
@@ -152,10 +186,15 @@ pub(crate) fn totals(conn: &Connection) -> Result<Totals, DatabaseError> {
             _ => (totals.refunds, totals.refunded_minor) = (count, sum),
         }
     }
+    totals.charges += u32::try_from(totals::carried(conn, "ledger.count/CHARGE")?).unwrap_or(0);
+    totals.refunds += u32::try_from(totals::carried(conn, "ledger.count/REFUND")?).unwrap_or(0);
+    totals.captured_minor += totals::carried(conn, "ledger.minor/CHARGE")?;
+    totals.refunded_minor += totals::carried(conn, "ledger.minor/REFUND")?;
     let number = |sql: &str| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
     totals.shop_balance_minor = number("SELECT coalesce(sum(balance_minor), 0) FROM accounts WHERE account = 'shop'")?;
     totals.accounts_sum_minor = number("SELECT coalesce(sum(balance_minor), 0) FROM accounts")?;
-    totals.entries_sum_minor = number("SELECT coalesce(sum(amount_minor), 0) FROM entries")?;
+    totals.entries_sum_minor =
+        number("SELECT coalesce(sum(amount_minor), 0) FROM entries")? + totals::carried(conn, ENTRIES)?;
     Ok(totals)
 }
 
@@ -170,7 +209,7 @@ pub(crate) struct OrderSums {
     pub(crate) refunded_minor: i64,
 }
 
-/// Sums of up to `limit` orders after `after`, in order of their ids.
+/// Sums of up to `limit` orders still kept, after `after`, in order of their ids.
 pub(crate) fn order_sums(conn: &Connection, after: &str, limit: u32) -> Result<Vec<OrderSums>, DatabaseError> {
     let mut query = conn.prepare_cached(
         "SELECT order_id, sum(iif(kind = 'CHARGE', amount_minor, 0)), sum(iif(kind = 'REFUND', amount_minor, 0))

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shop_kit::database::Database;
 use shop_kit::faults::Switchboard;
 use shop_kit::outside::Outside;
+use shop_kit::retention::Rule;
 use shop_kit::testing::TestServer;
 use tempfile::TempDir;
 
@@ -206,4 +207,27 @@ async fn the_audit_goes_page_by_page_and_survives_a_restart() {
         (&json!(100), &json!(0))
     );
     assert_eq!((rest["next_cursor"].is_null(), bank.totals().await), (true, (500, 100)));
+}
+
+#[tokio::test]
+async fn payments_that_were_let_go_stay_in_the_books() {
+    let bank = open().await;
+    bank.charge("o-1", "k-1", 5_000).await;
+    bank.refund("o-1", "k-2").await;
+    bank.charge("o-2", "k-3", 700).await;
+    let before = bank.server.get("/api/v1/ledger").await;
+    let db = Database::open(
+        &bank.folder.path().join("payments.sqlite"),
+        store::SCHEMA,
+        Switchboard::idle(),
+    )
+    .expect("opens");
+    let rule = Rule::Ended {
+        kept: 0,
+        let_go: store::let_go,
+    };
+    assert_eq!(db.write(move |tx| rule.apply(tx)).await.expect("let go"), 2);
+    assert_eq!(bank.server.get("/api/v1/payments/o-1").await.0, 404);
+    assert_eq!(bank.server.get("/api/v1/ledger").await, before);
+    assert_eq!(bank.totals().await, (5_700, 5_000));
 }

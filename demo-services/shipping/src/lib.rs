@@ -9,7 +9,7 @@ mod tests;
 use std::time::Duration;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::narrowable;
+use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
 use shop_kit::service::Service;
@@ -23,9 +23,10 @@ use crate::http::Shipping;
 pub async fn run() -> anyhow::Result<()> {
     let service = Service::start(
         "shipping",
-        narrowable(http::OPERATIONS, &[FaultKind::StoppedOutboxRelay]),
+        narrowable(http::OPERATIONS, &[&DATABASE, &[FaultKind::StoppedOutboxRelay]]),
     )?;
     let durable = Durable::open(&service, store::SCHEMA)?;
+    let _retention = durable.retain(&store::RULES);
     let shipping = Shipping {
         db: durable.db.clone(),
         carrier: Outside::new("carrier", Duration::from_millis(30), Duration::from_millis(180)),

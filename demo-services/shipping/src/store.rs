@@ -8,6 +8,8 @@ use shop_kit::{
     context::Context,
     database::{DatabaseError, Tx},
     outbox,
+    retention::{self, ENDED, Rule},
+    totals,
 };
 
 use crate::shipment::{Shipment, ShipmentState};
@@ -25,6 +27,9 @@ CREATE TABLE IF NOT EXISTS shipments (
     pieces INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 "];
+
+/// Shipments that nobody asks for any more go; their counts stay.
+pub(crate) const RULES: [Rule; 1] = [Rule::Ended { kept: ENDED, let_go }];
 
 /// One shipment.
 pub(crate) fn find(conn: &Connection, order_id: &str) -> Result<Option<Shipment>, DatabaseError> {
@@ -64,14 +69,27 @@ pub(crate) fn put(tx: &Tx<'_>, shipment: &Shipment, context: &Context) -> Result
         ShipmentState::Cancelled => "ShipmentCancelled",
     };
     outbox::enqueue(tx, TOPIC, order_id, event_type, &json!(shipment), context)?;
-    Ok(())
+    retention::ended(tx, order_id)
 }
 
-/// Shipments by state.
+/// Removes a shipment; it is counted on.
+pub(crate) fn let_go(tx: &Tx<'_>, order_id: &str) -> Result<bool, DatabaseError> {
+    if let Some(shipment) = find(tx, order_id)? {
+        tx.prepare_cached("DELETE FROM shipments WHERE order_id = ?")?
+            .execute([order_id])?;
+        totals::carry(tx, &format!("shipments/{}", shipment.state.as_str()), 1)?;
+    }
+    Ok(true)
+}
+
+/// Shipments by state, those that were let go included.
 pub(crate) fn counts(conn: &Connection) -> Result<BTreeMap<String, u32>, DatabaseError> {
     let mut query = conn.prepare_cached("SELECT state, count(*) FROM shipments GROUP BY state")?;
-    let counts = query
+    let mut counts: BTreeMap<String, u32> = query
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
+    for (state, count) in totals::counts(conn, "shipments")? {
+        *counts.entry(state).or_default() += count;
+    }
     Ok(counts)
 }

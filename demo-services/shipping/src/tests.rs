@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use shop_kit::database::Database;
 use shop_kit::faults::Switchboard;
 use shop_kit::outside::Outside;
+use shop_kit::retention::Rule;
 use shop_kit::testing::TestServer;
 use tempfile::TempDir;
 
@@ -11,13 +12,16 @@ use crate::http::{Shipping, router};
 use crate::store;
 
 async fn open(folder: &TempDir) -> TestServer {
-    let path = folder.path().join("shipping.sqlite");
-    let db = Database::open(&path, store::SCHEMA, Switchboard::idle()).expect("opens");
     TestServer::start(router(Shipping {
-        db,
+        db: database(folder),
         carrier: Outside::instant("carrier"),
     }))
     .await
+}
+
+fn database(folder: &TempDir) -> Database {
+    let path = folder.path().join("shipping.sqlite");
+    Database::open(&path, store::SCHEMA, Switchboard::idle()).expect("opens")
 }
 
 async fn create(server: &TestServer, order_id: &str) -> (u16, Value) {
@@ -90,4 +94,22 @@ async fn bad_commands_name_the_field_and_have_no_effect() {
     }
     assert_eq!(server.get("/api/v1/shipments/o-1").await.0, 404);
     assert_eq!(server.get("/api/v1/audit").await.1["shipments"], json!({}));
+}
+
+#[tokio::test]
+async fn shipments_that_were_let_go_are_counted_on() {
+    let folder = tempfile::tempdir().expect("folder");
+    let server = open(&folder).await;
+    create(&server, "o-1").await;
+    create(&server, "o-2").await;
+    cancel(&server, "o-2").await;
+    let before = server.get("/api/v1/audit").await;
+    let rule = Rule::Ended {
+        kept: 0,
+        let_go: store::let_go,
+    };
+    let gone = database(&folder).write(move |tx| rule.apply(tx)).await;
+    assert_eq!(gone.expect("let go"), 2);
+    assert_eq!(server.get("/api/v1/shipments/o-1").await.0, 404);
+    assert_eq!(server.get("/api/v1/audit").await, before);
 }

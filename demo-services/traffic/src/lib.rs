@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use shop_kit::capabilities::capabilities;
+use shop_kit::capabilities;
 use shop_kit::service::{Readiness, Service};
 use tokio::sync::Semaphore;
 
@@ -30,7 +30,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// # Errors
 /// When the service cannot start: its port is taken.
 pub async fn run() -> anyhow::Result<()> {
-    let service = Service::start("traffic", capabilities(&[]))?;
+    // Nobody asks the shoppers for anything: only a crash means something here.
+    let service = Service::start("traffic", capabilities::process())?;
     let shoppers = tokio::spawn(shop_forever(service.clone()));
     let served = service.serve(axum::Router::new(), Readiness::new()).await;
     shoppers.abort();

@@ -14,17 +14,21 @@ use sagascope_conventions::fault::{
 use sagascope_conventions::{Fault, FaultKind, FaultTarget};
 use tokio::sync::{broadcast, watch};
 
+use super::Switchboard;
 use super::stream::{Station, listen};
-use super::{Switchboard, with_common};
+use crate::capabilities::capabilities;
 use crate::events::StateEvents;
 
 /// Limit of every wait for an outcome.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// What was registered, and under which authorisation.
+type Registered = (FaultRegistration, Option<String>);
+
 #[derive(Clone)]
 struct Collector {
     commands: broadcast::Sender<FaultCommand>,
-    registered: Arc<Mutex<Vec<(FaultRegistration, Option<String>)>>>,
+    registered: Arc<Mutex<Vec<Registered>>>,
     acknowledged: Arc<Mutex<Vec<FaultAcknowledgement>>>,
 }
 
@@ -93,7 +97,7 @@ async fn connected() -> Line {
     tokio::spawn(listen(Station {
         service: "payments",
         instance: "payments-1".to_owned(),
-        capabilities: with_common(Vec::new()),
+        capabilities: capabilities(&[]),
         api,
         token: Some("secret".to_owned()),
         http: reqwest::Client::builder().no_proxy().build().unwrap(),

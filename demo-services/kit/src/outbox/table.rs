@@ -29,6 +29,8 @@ CREATE INDEX IF NOT EXISTS outbox_pending ON outbox (number) WHERE processed = 0
 
 /// Published rows kept to be looked at.
 const KEPT: u64 = 1_000;
+/// Rows set aside for a person stay until so many others came after them.
+const KEPT_ASIDE: u64 = 100_000;
 
 /// Puts a message into the outbox; answers its id. `key` is what it is about: its messages stay in order.
 ///
@@ -100,8 +102,9 @@ pub(super) fn mark_published(tx: &Tx<'_>, last: u64) -> Result<(), DatabaseError
     tx.prepare_cached("UPDATE outbox SET processed = 1 WHERE processed = 0 AND number <= ?")?
         .execute([signed(last)])?;
     let old = signed(last.saturating_sub(KEPT));
-    tx.prepare_cached("DELETE FROM outbox WHERE processed = 1 AND number <= ?")?
-        .execute([old])?;
+    let very_old = signed(last.saturating_sub(KEPT_ASIDE));
+    tx.prepare_cached("DELETE FROM outbox WHERE number <= ?1 AND (processed = 1 OR (processed = 2 AND number <= ?2))")?
+        .execute([old, very_old])?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ pub use machine::{Direction, Instance, Next, Progress, SagaData, Step, StepDefin
 pub use policy::Policy;
 pub use runner::SagaRunner;
 pub(crate) use store::TABLES;
-pub use store::{StartError, counts, find, start};
+pub use store::{StartError, counts, find, let_go, start};
 
 use crate::context::Context;
 use crate::database::Tx;

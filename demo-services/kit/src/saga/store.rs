@@ -1,5 +1,7 @@
 //! Saga instances in the database of their service.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use sagascope_conventions::SagaState;
 use sagascope_instrument::Event;
@@ -11,7 +13,7 @@ use super::machine::Instance;
 use crate::context::Context;
 use crate::database::{DatabaseError, Tx};
 use crate::sql::{Headers, encode, json, signed, unsigned};
-use crate::state_events;
+use crate::{state_events, totals};
 
 pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS sagas (
@@ -26,6 +28,7 @@ CREATE TABLE IF NOT EXISTS sagas (
     started_at INTEGER NOT NULL,
     UNIQUE (name, id)
 ) STRICT;
+CREATE INDEX IF NOT EXISTS sagas_by_state ON sagas (name, state);
 CREATE INDEX IF NOT EXISTS sagas_unfinished ON sagas (name, number) WHERE final = 0;
 ";
 
@@ -140,17 +143,40 @@ fn insert(tx: &Tx<'_>, instance: &Instance, headers: &Headers, now: u64) -> Resu
     Ok(inserted == 1)
 }
 
-/// How many instances of a type stand in each state.
+/// Removes an instance that has ended; [`counts`] goes on counting it. False when it is still under way.
+///
+/// # Errors
+/// When the database fails.
+pub fn let_go(tx: &Tx<'_>, name: &str, id: &str) -> Result<bool, DatabaseError> {
+    let mut query = tx.prepare_cached("SELECT state, final FROM sagas WHERE name = ? AND id = ?")?;
+    let found: Option<(String, bool)> = query
+        .query_row(params![name, id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((state, is_final)) = found else {
+        return Ok(true);
+    };
+    if is_final {
+        tx.prepare_cached("DELETE FROM sagas WHERE name = ? AND id = ?")?
+            .execute(params![name, id])?;
+        totals::carry(tx, &format!("sagas.{name}/{state}"), 1)?;
+    }
+    Ok(is_final)
+}
+
+/// How many instances of a type stand in each state, with those that were let go.
 ///
 /// # Errors
 /// When the database fails.
 pub fn counts(conn: &Connection, name: &str) -> Result<Vec<(SagaState, u32)>, DatabaseError> {
     let mut query = conn.prepare_cached("SELECT state, count(*) FROM sagas WHERE name = ? GROUP BY state")?;
-    let mut rows = query.query([name])?;
-    let mut counts = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (word, count): (String, u32) = (row.get(0)?, row.get(1)?);
-        counts.extend(SagaState::parse(&word).map(|state| (state, count)));
+    let mut counts: BTreeMap<String, u32> = query
+        .query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (state, count) in totals::counts(conn, &format!("sagas.{name}"))? {
+        *counts.entry(state).or_default() += count;
     }
-    Ok(counts)
+    let parsed = counts
+        .into_iter()
+        .filter_map(|(word, count)| SagaState::parse(&word).map(|state| (state, count)));
+    Ok(parsed.collect())
 }

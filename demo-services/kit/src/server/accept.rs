@@ -17,7 +17,7 @@ const CONNECTIONS: usize = 1_024;
 /// A request head must arrive within this.
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
 /// Requests under way may take so long to end when the service stops.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
+const STOP_LIMIT: Duration = Duration::from_secs(1);
 /// Pause after a failed accept (too many open files), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -27,13 +27,16 @@ use crate::faults::{self, Station, Switchboard};
 use crate::logging;
 use crate::profile::Profile;
 use crate::server::{self, Requests};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Losses, Lost, Telemetry};
 use crate::topology::Topology;
 
-/// Longest time to send what is left when stopping.
-const FLUSH: Duration = Duration::from_secs(2);
+/// Longest time to send what is left when stopping, whether or not there is a collector: with the second that requests
+/// under way get, a service ends within two.
+const FLUSH: Duration = Duration::from_millis(700);
 /// How often the state of breakers and bulkheads is recorded.
 const REPORT: Duration = Duration::from_secs(1);
+/// How often lost spans are told, when there are any.
+const TELL_LOSSES: Duration = Duration::from_secs(60);
 
 /// One service in one process; a cheap clone.
 #[derive(Clone, Debug)]
@@ -75,11 +78,13 @@ impl Service {
         let instance = new_instance(name);
         let resource = resource(name, &instance, &settings);
         let telemetry = Telemetry::start(&topology.otlp_grpc(), &resource).context("telemetry cannot start")?;
+        let losses = telemetry.losses().clone();
         let events = StateEvents::start(LogExporter::new(&topology.otlp_http(), resource)?);
         logging::start(events.clone());
         let service = Self::assemble(name, instance, settings, events, Some(telemetry))?;
         tokio::spawn(faults::listen(service.station(capabilities)));
         tokio::spawn(report(service.clone()));
+        tokio::spawn(tell_losses(losses));
         tokio::spawn(stop_on_signal(service.clone()));
         Ok(service)
     }
@@ -240,7 +245,7 @@ impl Service {
         Station {
             service: self.name,
             instance: self.instance.to_string(),
-            capabilities: faults::with_common(capabilities),
+            capabilities,
             api: self.topology.api(),
             token: self.settings.token.clone(),
             http: self.shared.http.clone(),
@@ -252,11 +257,12 @@ impl Service {
     }
 
     async fn flush(&self) {
-        self.events.flush(FLUSH).await;
-        if let Some(telemetry) = self.shared.telemetry.clone() {
-            // A panic in the SDK must not keep the process from ending.
-            let _ = tokio::task::spawn_blocking(move || telemetry.shut_down()).await;
-        }
+        let telemetry = async {
+            if let Some(telemetry) = &self.shared.telemetry {
+                telemetry.shut_down(FLUSH).await;
+            }
+        };
+        tokio::join!(self.events.flush(FLUSH), telemetry);
     }
 }
 
@@ -272,6 +278,20 @@ async fn report(service: Service) {
             caller.breaker().report();
             caller.bulkhead().report();
         }
+    }
+}
+
+/// Says once a minute that spans were lost, if any were.
+async fn tell_losses(losses: Losses) {
+    let mut told = Lost::default();
+    loop {
+        tokio::time::sleep(TELL_LOSSES).await;
+        let lost = losses.lost();
+        if lost != told {
+            let (no_room, not_taken) = (lost.no_room - told.no_room, lost.not_taken - told.not_taken);
+            tracing::warn!(no_room, not_taken, "spans were lost on their way to the collector");
+        }
+        told = lost;
     }
 }
 

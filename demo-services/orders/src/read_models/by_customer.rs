@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS customer_orders (
 CREATE INDEX IF NOT EXISTS customer_orders_newest ON customer_orders (customer_id, position DESC);
 ";
 
+/// Removes an order that ended long ago.
+pub(crate) const LET_GO: &str = "DELETE FROM customer_orders WHERE order_id = ?";
+
 /// A line of the customer's list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct CustomerOrder {

@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS order_statistics (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Removes an order that ended long ago; the statistics go on counting it.
+pub(crate) const LET_GO: &str = "DELETE FROM order_summary WHERE order_id = ?";
+
 /// An order as read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Summary {

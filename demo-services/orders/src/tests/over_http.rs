@@ -5,6 +5,7 @@ use shop_kit::testing::{TestServer, eventually};
 use tempfile::TempDir;
 
 use super::fakes::{Peers, Shop, Trouble, open};
+use crate::retention::ALL_GO;
 
 async fn start(peers: &Peers) -> (Shop, TestServer, TempDir) {
     let folder = tempfile::tempdir().expect("folder");
@@ -169,4 +170,55 @@ async fn a_confirmed_or_unknown_order_cannot_be_cancelled() {
         server.post("/api/v1/orders/nobody/cancel", None, &json!({})).await.0,
         404
     );
+}
+
+#[tokio::test]
+async fn an_accepted_order_that_is_not_created_yet_cannot_be_cancelled_but_is_not_unknown() {
+    let (folder, peers) = (tempfile::tempdir().expect("folder"), Peers::default());
+    let mut shop = open(&folder, &peers);
+    let server = shop.serve(&peers).await;
+    let (_, accepted) = server.post("/api/v1/orders", Some("k-1"), &order()).await;
+    let url = accepted["status_url"].as_str().expect("a link").to_owned();
+    let (status, problem) = server.post(&format!("{url}/cancel"), None, &json!({})).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("not_created_yet")));
+    assert!(
+        problem["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("try again"))
+    );
+    shop.run();
+    shows(&server, &url, "confirmed").await;
+}
+
+#[tokio::test]
+async fn orders_that_were_let_go_are_gone_and_still_counted() {
+    let peers = Peers::default();
+    peers.trouble("charge", Trouble::Refused, 1);
+    let (shop, server, _folder) = start(&peers).await;
+    let mut urls = Vec::new();
+    for (key, end) in [("k-1", "cancelled"), ("k-2", "confirmed")] {
+        let (_, accepted) = server.post("/api/v1/orders", Some(key), &order()).await;
+        let url = accepted["status_url"].as_str().expect("a link").to_owned();
+        shows(&server, &url, end).await;
+        urls.push(url);
+    }
+    let settled = || async {
+        let (_, audit) = server.get("/api/v1/audit").await;
+        (audit["sagas"]["compensated"] == 1 && audit["sagas"]["completed"] == 1).then_some(audit)
+    };
+    let before = eventually("both ends", settled).await;
+    let statistics = server.get("/api/v1/statistics").await;
+    let all_gone = || async {
+        let gone = shop.db.write(|tx| ALL_GO.apply(tx)).await.expect("applied");
+        let mut left = 0;
+        for url in &urls {
+            left += usize::from(server.get(url).await.0 != 404);
+        }
+        (gone == 0 && left == 0).then_some(())
+    };
+    eventually("both gone", all_gone).await;
+    assert_eq!(server.get("/api/v1/audit").await.1, before);
+    assert_eq!(server.get("/api/v1/statistics").await, statistics);
+    let (_, list) = server.get("/api/v1/orders?customer_id=c-1").await;
+    assert_eq!(list["items"], json!([]));
 }

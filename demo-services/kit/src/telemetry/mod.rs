@@ -1,5 +1,7 @@
 //! Spans and metrics of a service, over OTLP/gRPC.
 
+mod losses;
+
 use std::borrow::Cow;
 use std::future::Future;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer
 use sagascope_conventions::attributes;
 
 use crate::context::{self, Context};
+use losses::{Exit, Gate};
+pub(crate) use losses::{Losses, Lost};
 
 const SCOPE: &str = "shop-kit";
 /// A span waits this long for company.
@@ -22,14 +26,17 @@ const SPAN_DELAY: Duration = Duration::from_millis(200);
 const METRIC_INTERVAL: Duration = Duration::from_secs(1);
 /// A collector that does not answer holds one export up for so long.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Spans that may wait; more are dropped by the SDK.
+/// Spans that may wait; more are dropped and counted.
 const SPAN_QUEUE: usize = 8_192;
+/// What the queue of the SDK holds beyond that: it must never be the one that drops.
+const SPARE: usize = 1_024;
 
 /// The providers of this process; flush them before it ends.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     spans: SdkTracerProvider,
     metrics: SdkMeterProvider,
+    losses: Losses,
 }
 
 impl Telemetry {
@@ -46,11 +53,21 @@ impl Telemetry {
             .build()?;
         let config = BatchConfigBuilder::default()
             .with_scheduled_delay(SPAN_DELAY)
-            .with_max_queue_size(SPAN_QUEUE)
+            .with_max_queue_size(SPAN_QUEUE + SPARE)
             .build();
+        let losses = Losses::default();
+        let spans = Exit {
+            inner: spans,
+            losses: losses.clone(),
+        };
+        let spans = Gate {
+            inner: BatchSpanProcessor::builder(spans).with_batch_config(config).build(),
+            room: SPAN_QUEUE as u64,
+            losses: losses.clone(),
+        };
         let spans = SdkTracerProvider::builder()
             .with_resource(resource.clone())
-            .with_span_processor(BatchSpanProcessor::builder(spans).with_batch_config(config).build())
+            .with_span_processor(spans)
             .build();
         let metrics = MetricExporter::builder()
             .with_tonic()
@@ -63,15 +80,35 @@ impl Telemetry {
             .build();
         global::set_tracer_provider(spans.clone());
         global::set_meter_provider(metrics.clone());
-        Ok(Self { spans, metrics })
+        losses.expose();
+        Ok(Self { spans, metrics, losses })
     }
 
-    /// Sends what is left. Blocks; call it from a blocking thread.
-    pub fn shut_down(&self) {
-        // The process ends either way; what a missing collector did not take is lost with it.
-        let _ = self.spans.shutdown_with_timeout(EXPORT_TIMEOUT);
-        let _ = self.metrics.shutdown_with_timeout(EXPORT_TIMEOUT);
+    /// Spans lost so far.
+    pub(crate) fn losses(&self) -> &Losses {
+        &self.losses
     }
+
+    /// Sends what is left, for as long as `limit`. What a missing collector did not take by then is lost.
+    pub async fn shut_down(&self, limit: Duration) {
+        let (spans, metrics) = (self.spans.clone(), self.metrics.clone());
+        let both = futures_util::future::join(
+            in_thread(move || spans.shutdown_with_timeout(limit)),
+            in_thread(move || metrics.shutdown_with_timeout(limit)),
+        );
+        // The SDK does not always keep its limit; the process ends either way.
+        let _ = tokio::time::timeout(limit, both).await;
+    }
+}
+
+/// Blocking work in a thread that the end of the process does not wait for. A panic of it ends the wait like its end.
+async fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) {
+    let (done, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // The one who waits may have given up.
+        let _ = done.send(work());
+    });
+    let _ = ended.await;
 }
 
 fn sdk_resource(resource: &sagascope_instrument::Resource) -> Resource {
