@@ -28,7 +28,7 @@ pub struct Breaker {
     pub next_probe_at: Option<Time>,
     /// Why it is in this state.
     pub reason: Option<String>,
-    /// Failure share told with the last change, 0 to 1.
+    /// Failure share told with the last change, 0 to 1; while not closed, the last that was told since it opened.
     pub failure_rate: Option<f64>,
     /// Calls by outcome over the last minute.
     pub window: BreakerWindow,

@@ -295,6 +295,17 @@ impl Known {
         others.map(|(_, at)| *at).max()
     }
 
+    /// Told with the last change. A probe that failed tells none: what opened the breaker holds until it closes.
+    fn failure_rate(&self, state: BreakerState) -> Option<f64> {
+        let mut changes = self.changes.iter().rev();
+        if state == BreakerState::Closed {
+            return changes.next()?.failure_rate;
+        }
+        changes
+            .take_while(|told| told.state != BreakerState::Closed)
+            .find_map(|told| told.failure_rate)
+    }
+
     fn window(&self, now: Time) -> [u64; OUTCOMES.len()] {
         sum(self.calls.recent(now, WINDOW_SECONDS))
     }
@@ -325,7 +336,7 @@ impl Known {
             since: state.and_then(|(_, since, _)| since),
             next_probe_at: told.and_then(|told| told.next_probe_at),
             reason: told.and_then(|told| told.reason.as_deref()).map(str::to_owned),
-            failure_rate: told.and_then(|told| told.failure_rate),
+            failure_rate: told.and_then(|told| self.failure_rate(told.state)),
             window: window(self.window(now)),
             rejected_per_second: self.rejected_per_second(now),
             waiting_sagas: sagas.waiting_on(caller, name),

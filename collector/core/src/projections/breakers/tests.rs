@@ -92,6 +92,29 @@ fn changes_join_by_number_in_any_order_and_once() {
 }
 
 #[test]
+fn the_rate_that_opened_it_holds_until_it_closes() {
+    let mut picture = Picture::new();
+    let mut rate_after = |sequence: i64, state: &str, rate: Option<f64>| {
+        let mut pairs = vec![
+            ("circuit_breaker.name", text("payments")),
+            ("circuit_breaker.state", text(state)),
+            ("circuit_breaker.sequence", Value::Int(sequence)),
+        ];
+        if let Some(rate) = rate {
+            pairs.push(("circuit_breaker.failure_rate", Value::Double(rate)));
+        }
+        let log = event("orders", sequence as f64, "circuit_breaker.state_changed", &pairs);
+        picture.breakers.apply_log(&log, &mut picture.names);
+        picture.rows(sequence as f64)[0].failure_rate
+    };
+    assert_eq!(rate_after(1, "open", Some(1.0)), Some(1.0));
+    assert_eq!(rate_after(2, "half_open", None), Some(1.0));
+    assert_eq!(rate_after(3, "open", None), Some(1.0));
+    assert_eq!(rate_after(4, "closed", None), None);
+    assert_eq!(rate_after(5, "open", None), None);
+}
+
+#[test]
 fn the_gauge_stands_in_where_events_are_silent_or_lost() {
     let mut picture = Picture::new();
     picture.poll(1.0, "closed");
