@@ -209,7 +209,8 @@ impl LiveMessage {
     }
 }
 
-/// What a client may say on the WebSocket.
+/// What a client may say on the WebSocket. Anything else ends the stream: the close frame has code 1007 (1003 for binary
+/// messages) and says in its reason what is understood.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum LiveRequest {

@@ -62,7 +62,7 @@ pub(crate) const PATHS: &[Row] = &[
     (
         "get",
         "/api/v1/live",
-        "Live stream: server-sent events, or a WebSocket",
+        "Live stream: server-sent events, or a WebSocket that takes subscribe and unsubscribe and closes with 1007 on anything else",
         &["topics", "last_id"],
     ),
     ("get", "/api/v1/fault-catalogue", "What can be injected where, now", &[]),

@@ -1,9 +1,10 @@
 //! The live stream as a WebSocket: the same messages, and topics can be changed.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
 use sagascope_api::live::{LiveRequest, Topic};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -55,50 +56,58 @@ impl Watcher {
         let mut stopping = self.app.stopping.clone();
         let mut heard = Instant::now();
         let mut ping_at = heard + PING;
-        loop {
-            let go_on = tokio::select! {
+        let farewell = loop {
+            let step = tokio::select! {
                 message = self.subscription.messages.recv() => match message {
                     Some(message) => self.send(Message::Text(message.json.clone())).await,
-                    None => false,
+                    None => Break(None),
                 },
                 request = self.socket.recv() => match request {
                     Some(Ok(request)) => {
                         heard = Instant::now();
                         self.hear(request).await
                     }
-                    _ => false,
+                    _ => Break(None),
                 },
                 () = sleep_until(ping_at) => {
                     ping_at = Instant::now() + PING;
-                    heard.elapsed() < SILENCE && self.send(Message::Ping(bytes::Bytes::new())).await
+                    if heard.elapsed() < SILENCE {
+                        self.send(Message::Ping(bytes::Bytes::new())).await
+                    } else {
+                        Break(None)
+                    }
                 }
-                () = stopped(&mut stopping) => false,
+                () = stopped(&mut stopping) => Break(None),
             };
-            if !go_on {
-                break;
+            if let Break(farewell) = step {
+                break farewell;
             }
-        }
+        };
         // The peer may be gone already; there is nobody to tell.
-        let _ = timeout(SEND, self.socket.send(Message::Close(None))).await;
+        let _ = timeout(SEND, self.socket.send(Message::Close(farewell))).await;
     }
 
-    async fn send(&mut self, message: Message) -> bool {
-        matches!(timeout(SEND, self.socket.send(message)).await, Ok(Ok(())))
+    async fn send(&mut self, message: Message) -> Step {
+        match timeout(SEND, self.socket.send(message)).await {
+            Ok(Ok(())) => Continue(()),
+            _ => Break(None),
+        }
     }
 
-    async fn hear(&mut self, message: Message) -> bool {
+    async fn hear(&mut self, message: Message) -> Step {
         let text = match message {
             Message::Text(text) => text,
-            Message::Close(_) | Message::Binary(_) => return false,
-            Message::Ping(_) | Message::Pong(_) => return true,
+            Message::Close(_) => return Break(None),
+            Message::Binary(_) => return Break(reason(close_code::UNSUPPORTED, NOT_TEXT)),
+            Message::Ping(_) | Message::Pong(_) => return Continue(()),
         };
         match serde_json::from_str::<LiveRequest>(&text) {
             Ok(request) => self.change(request).await,
-            Err(_) => self.send(Message::Text(Utf8Bytes::from_static(NOT_UNDERSTOOD))).await,
+            Err(_) => Break(reason(close_code::INVALID, NOT_UNDERSTOOD)),
         }
     }
 
-    async fn change(&mut self, request: LiveRequest) -> bool {
+    async fn change(&mut self, request: LiveRequest) -> Step {
         let change: (Vec<Topic>, fn(Topics, Topic) -> Topics) = match request {
             LiveRequest::Subscribe { topics } => (topics, Topics::with),
             LiveRequest::Unsubscribe { topics } => (topics, Topics::without),
@@ -108,9 +117,24 @@ impl Watcher {
             subscriber: self.subscription.subscriber,
             topics: self.topics,
         };
-        self.app.tell(event).await.is_ok()
+        match self.app.tell(event).await {
+            Ok(()) => Continue(()),
+            Err(_) => Break(None),
+        }
     }
 }
 
-const NOT_UNDERSTOOD: &str =
-    r#"{"type":"error","code":"bad_request","detail":"say {\"type\":\"subscribe\",\"topics\":[…]} or unsubscribe"}"#;
+/// Whether to go on, and if not, what to say at the end.
+type Step = ControlFlow<Option<CloseFrame>>;
+
+const fn reason(code: CloseCode, reason: &'static str) -> Option<CloseFrame> {
+    Some(CloseFrame {
+        code,
+        reason: Utf8Bytes::from_static(reason),
+    })
+}
+
+// At most 123 bytes each: a close frame holds no more.
+const NOT_TEXT: &str = "say it as text";
+
+const NOT_UNDERSTOOD: &str = r#"say {"type":"subscribe","topics":["sagas"]} or the same with "unsubscribe""#;

@@ -104,14 +104,7 @@ async fn unknown_topics_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_says_the_same_and_changes_topics() {
     let rig = Rig::start().await;
-    let address = rig.collector.addresses().api;
-    let mut request = format!("ws://{address}/api/v1/live?topics=faults")
-        .into_client_request()
-        .unwrap();
-    request
-        .headers_mut()
-        .insert("origin", format!("http://{address}").parse().unwrap());
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let mut socket = websocket(&rig, "topics=faults").await;
     assert!(matches!(
         next(&mut socket).await,
         LiveMessage::Snapshot {
@@ -126,6 +119,41 @@ async fn a_websocket_says_the_same_and_changes_topics() {
     while picture.traces.is_empty() {
         picture.apply(next(&mut socket).await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_ends_a_websocket_with_a_reason() {
+    let rig = Rig::start().await;
+    let cases = [
+        (Message::text("hello"), 1007),
+        (Message::text(r#"{"type":"subscribe","topics":["nonsense"]}"#), 1007),
+        (Message::binary(vec![1, 2, 3]), 1003),
+    ];
+    for (said, code) in cases {
+        let mut socket = websocket(&rig, "topics=faults").await;
+        next(&mut socket).await;
+        socket.send(said.clone()).await.unwrap();
+        let closed = loop {
+            match soon("the end", socket.next()).await.unwrap().unwrap() {
+                Message::Close(frame) => break frame.unwrap(),
+                Message::Text(text) => drop(serde_json::from_str::<LiveMessage>(&text).unwrap()),
+                _ => {}
+            }
+        };
+        assert_eq!(u16::from(closed.code), code, "{said:?}");
+        assert!(closed.reason.starts_with("say "), "{}", closed.reason);
+    }
+}
+
+async fn websocket(rig: &Rig, query: &str) -> Socket {
+    let address = rig.collector.addresses().api;
+    let mut request = format!("ws://{address}/api/v1/live?{query}")
+        .into_client_request()
+        .unwrap();
+    request
+        .headers_mut()
+        .insert("origin", format!("http://{address}").parse().unwrap());
+    tokio_tungstenite::connect_async(request).await.unwrap().0
 }
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
