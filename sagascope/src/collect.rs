@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -45,6 +46,7 @@ fn config(options: &CollectorOptions) -> anyhow::Result<Config> {
         durability: durability(options.durability),
         memory_cap_bytes: usize::try_from(options.memory_cap).context("--memory-cap is beyond this machine")?,
         storage_cap_bytes: options.storage_cap,
+        retention: Some(Duration::from_secs(options.retention)),
         demo: demo_beside_us(),
         assets: Arc::new(page),
         ..Config::new(&options.data_dir)

@@ -195,6 +195,7 @@ async fn open_log(config: Config) -> Result<(Wal, Replay), StartError> {
     let options = WalOptions {
         durability: config.durability,
         cap_bytes: config.storage_cap_bytes,
+        retention: config.retention,
         free_floor_bytes: config.free_floor_bytes,
         ..WalOptions::new(config.data_dir.join("wal"))
     };

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sagascope_api::overview::Demo;
 use sagascope_store::Durability;
@@ -51,6 +52,8 @@ pub struct Config {
     pub memory_cap_bytes: usize,
     /// Bytes of log on disk; the oldest go first.
     pub storage_cap_bytes: u64,
+    /// Age at which telemetry is removed from the disk.
+    pub retention: Option<Duration>,
     /// Free disk space below which telemetry is refused, retryably.
     pub free_floor_bytes: u64,
     /// The demo that runs beside this collector.
@@ -72,6 +75,7 @@ impl Config {
             durability: Durability::Fsync,
             memory_cap_bytes: 128 << 20,
             storage_cap_bytes: 1 << 30,
+            retention: Some(Duration::from_secs(7 * 86_400)),
             free_floor_bytes: 256 << 20,
             demo: None,
             assets: Arc::new(NoAssets),

@@ -3,6 +3,9 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use sagascope_api::Time;
 
 use crate::wal::OpenError;
 
@@ -17,6 +20,10 @@ pub(crate) struct Segment {
     pub(crate) number: u64,
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
+    /// Its first record, when it was written by this run.
+    pub(crate) oldest: Option<Time>,
+    /// Its last record; of a file found at start, when it was last written.
+    pub(crate) newest: Time,
 }
 
 /// Makes the folder, readable by its owner alone since telemetry may hold anything.
@@ -59,18 +66,24 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<Segment>, OpenError> {
         let Some(number) = entry.file_name().to_str().and_then(number_of) else {
             continue;
         };
-        let bytes = entry
-            .metadata()
-            .map_err(|error| OpenError::unusable(dir, &error))?
-            .len();
+        let metadata = entry.metadata().map_err(|error| OpenError::unusable(dir, &error))?;
         segments.push(Segment {
             number,
             path: entry.path(),
-            bytes,
+            bytes: metadata.len(),
+            oldest: None,
+            // A file system without times: never too old.
+            newest: metadata.modified().map_or(Time(u64::MAX), time_of),
         });
     }
     segments.sort_by_key(|segment| segment.number);
     Ok(segments)
+}
+
+/// A system time as ours.
+pub(crate) fn time_of(time: SystemTime) -> Time {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Time(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {

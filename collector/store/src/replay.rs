@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -46,6 +47,9 @@ impl Replay {
         let segment = self.segments.pop_front()?;
         match fs::read(&segment.path) {
             Ok(content) => self.current = scan(content, &segment).map(|scan| (segment, scan)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                tracing::debug!(file = %segment.path.display(), "a file of the log was removed for its age meanwhile");
+            }
             Err(error) => {
                 tracing::error!(file = %segment.path.display(), %error, "a file of the log cannot be read; it is left as it is");
                 self.recovered.skipped += 1;

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use sagascope_api::Time;
 
 use crate::files::{self, HeaderCheck};
 use crate::frame::Frame;
 use crate::replay::Replay;
-use crate::writer::{Disk, RealDisk, Writer};
+use crate::writer::{Clock, Disk, RealDisk, Writer};
 
 /// When an append counts as done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +61,9 @@ pub struct WalOptions {
     pub cap_bytes: u64,
     /// Appends are refused, retryably, when the disk has less than this left.
     pub free_floor_bytes: u64,
+    /// Files whose newest record is older than this are removed; `None` keeps all that the cap leaves. A file is closed at
+    /// a quarter of this age, so that a record is gone at latest a quarter after its time.
+    pub retention: Option<Duration>,
     /// Bytes that may wait for the writer; more are refused, retryably.
     pub queue_bytes: usize,
 }
@@ -73,6 +77,7 @@ impl WalOptions {
             durability: Durability::Fsync,
             segment_bytes: 32 << 20,
             cap_bytes: 1 << 30,
+            retention: None,
             free_floor_bytes: 256 << 20,
             queue_bytes: 64 << 20,
         }
@@ -146,7 +151,7 @@ pub struct WalStatus {
     pub commits: u64,
     /// Records appended.
     pub appended: u64,
-    /// Files removed to stay under the cap.
+    /// Files removed for the cap or for their age.
     pub files_removed: u64,
     /// Why it takes nothing more.
     pub failed: Option<String>,
@@ -196,10 +201,10 @@ impl Wal {
     /// # Errors
     /// When the folder is in use, unusable or of another format.
     pub fn open(options: WalOptions) -> Result<(Self, Replay), OpenError> {
-        Self::open_on(options, Box::new(RealDisk))
+        Self::open_on(options, Box::new(RealDisk), Clock::system())
     }
 
-    pub(crate) fn open_on(options: WalOptions, disk: Box<dyn Disk>) -> Result<(Self, Replay), OpenError> {
+    pub(crate) fn open_on(options: WalOptions, disk: Box<dyn Disk>, clock: Clock) -> Result<(Self, Replay), OpenError> {
         files::prepare(&options.dir)?;
         let lock = files::lock(&options.dir)?;
         let segments = files::list(&options.dir)?;
@@ -217,7 +222,12 @@ impl Wal {
         let (queue, appends) = sync_channel(QUEUE_RECORDS);
         let queue_bytes = options.queue_bytes;
         let dir = options.dir.clone();
-        let writer = Writer::new(options, disk, segments.clone(), Arc::clone(&shared));
+        let mut writer = Writer::new(options, disk, clock, segments, Arc::clone(&shared));
+        // Before the replay, which need not read what is too old to keep.
+        writer.remove_expired();
+        // The replay tells exactly what the oldest record is.
+        shared.update(|status| status.oldest = None);
+        let segments = writer.closed();
         let thread = std::thread::Builder::new()
             .name("wal".into())
             .spawn(move || writer.run(&appends))

@@ -169,6 +169,91 @@ fn the_oldest_files_go_above_the_cap() {
     assert_eq!(kept, (first..500).collect::<Vec<_>>(), "a suffix without gaps");
 }
 
+/// A clock that stands until it is set, and a writer that looks at it all the time.
+fn clock(now: &Arc<AtomicU64>) -> Clock {
+    let now = Arc::clone(now);
+    Clock {
+        now: Box::new(move || Time(now.load(Ordering::Relaxed))),
+        age_check: Duration::from_millis(1),
+    }
+}
+
+fn eventually(wal: &Wal, what: &str, is_so: impl Fn(&WalStatus) -> bool) -> WalStatus {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let status = wal.status();
+        if is_so(&status) {
+            return status;
+        }
+        assert!(std::time::Instant::now() < deadline, "{what}: {status:?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn files_go_once_their_newest_record_is_too_old_also_when_nothing_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let short = WalOptions {
+        segment_bytes: 1_000,
+        retention: Some(Duration::from_nanos(100)),
+        ..options(dir.path())
+    };
+    let now = Arc::new(AtomicU64::new(0));
+    let (wal, _) = Wal::open_on(short.clone(), Box::new(RealDisk), clock(&now)).unwrap();
+    for n in 0..100 {
+        append(&wal, n).unwrap();
+    }
+    assert_eq!(wal.status().files_removed, 0, "all of it is young");
+    now.store(150, Ordering::Relaxed);
+    let status = eventually(&wal, "old files to go", |status| status.files_removed > 0);
+    drop(wal);
+    let (wal, replay) = Wal::open_on(short, Box::new(RealDisk), clock(&now)).unwrap();
+    let kept = times(replay);
+    assert_eq!(status.oldest, Some(Time(kept[0])));
+    assert!(
+        kept[0] > 0 && kept[0] <= 50,
+        "a file stays while one record of it is young: {kept:?}"
+    );
+    assert_eq!(kept, (kept[0]..100).collect::<Vec<_>>(), "a suffix without gaps");
+    drop(wal);
+}
+
+#[test]
+fn a_quiet_log_is_emptied_too_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let short = WalOptions {
+        retention: Some(Duration::from_nanos(100)),
+        ..options(dir.path())
+    };
+    let now = Arc::new(AtomicU64::new(0));
+    let (wal, _) = Wal::open_on(short, Box::new(RealDisk), clock(&now)).unwrap();
+    append(&wal, 1).unwrap();
+    now.store(500, Ordering::Relaxed);
+    let status = eventually(&wal, "the only file to go", |status| status.bytes == 0);
+    assert_eq!((status.files_removed, status.oldest), (1, None));
+    append(&wal, 499).unwrap();
+    drop(wal);
+    assert_eq!(times(Wal::open(options(dir.path())).unwrap().1), [499]);
+}
+
+#[test]
+fn what_is_too_old_at_start_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 1..=2 {
+        let (wal, _) = Wal::open(options(dir.path())).unwrap();
+        append(&wal, n).unwrap();
+    }
+    let old = File::options().write(true).open(files::path_of(dir.path(), 1)).unwrap();
+    old.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let hour = WalOptions {
+        retention: Some(Duration::from_secs(3_600)),
+        ..options(dir.path())
+    };
+    let (wal, replay) = Wal::open(hour).unwrap();
+    assert_eq!(times(replay), [2]);
+    assert_eq!(wal.status().files_removed, 1);
+}
+
 #[test]
 fn memory_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -221,7 +306,7 @@ fn on(disk: BadDisk, free_floor_bytes: u64) -> (tempfile::TempDir, Wal) {
         free_floor_bytes,
         ..WalOptions::new(dir.path())
     };
-    let (wal, _) = Wal::open_on(options, Box::new(disk)).unwrap();
+    let (wal, _) = Wal::open_on(options, Box::new(disk), Clock::system()).unwrap();
     (dir, wal)
 }
 

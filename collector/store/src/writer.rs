@@ -6,8 +6,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime};
+
+use sagascope_api::Time;
 
 use crate::files::{self, FILE_HEADER, Segment};
 use crate::wal::{Append, AppendError, Durability, Shared, WalOptions};
@@ -53,6 +55,22 @@ impl LogFile for File {
     }
 }
 
+/// The writer's time, so that tests can let years pass.
+pub(crate) struct Clock {
+    pub(crate) now: Box<dyn Fn() -> Time + Send>,
+    /// Ages are looked at this often, also when nothing is appended.
+    pub(crate) age_check: Duration,
+}
+
+impl Clock {
+    pub(crate) fn system() -> Self {
+        Self {
+            now: Box::new(|| files::time_of(SystemTime::now())),
+            age_check: Duration::from_secs(60),
+        }
+    }
+}
+
 /// Bounds of one group.
 const GROUP_RECORDS: usize = 2_048;
 const GROUP_BYTES: usize = 8 << 20;
@@ -62,6 +80,8 @@ const SPACE_CHECK: Duration = Duration::from_secs(1);
 pub(crate) struct Writer {
     options: WalOptions,
     disk: Box<dyn Disk>,
+    clock: Clock,
+    age_checked: Instant,
     /// Closed files, oldest first.
     closed: VecDeque<Segment>,
     open: Option<Open>,
@@ -79,11 +99,19 @@ struct Open {
 }
 
 impl Writer {
-    pub(crate) fn new(options: WalOptions, disk: Box<dyn Disk>, segments: Vec<Segment>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        options: WalOptions,
+        disk: Box<dyn Disk>,
+        clock: Clock,
+        segments: Vec<Segment>,
+        shared: Arc<Shared>,
+    ) -> Self {
         let next_number = segments.last().map_or(1, |segment| segment.number + 1);
         Self {
             options,
             disk,
+            clock,
+            age_checked: Instant::now(),
             closed: segments.into(),
             open: None,
             next_number,
@@ -97,13 +125,25 @@ impl Writer {
 
     /// Until every handle is gone.
     pub(crate) fn run(mut self, appends: &Receiver<Append>) {
-        while let Ok(first) = appends.recv() {
+        loop {
+            let idle = self.clock.age_check.saturating_sub(self.age_checked.elapsed());
+            let first = match appends.recv_timeout(idle) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.remove_expired();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let group = gather(first, appends);
             let bytes: usize = group.iter().map(|append| append.frame.as_bytes().len()).sum();
             let outcome = self.commit(&group);
             self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             for append in group {
                 (append.done)(outcome.clone());
+            }
+            if self.age_checked.elapsed() >= self.clock.age_check {
+                self.remove_expired();
             }
         }
     }
@@ -125,6 +165,7 @@ impl Writer {
             self.buffer.extend_from_slice(append.frame.as_bytes());
         }
         self.write_group()?;
+        self.date(group);
         self.count(group);
         self.remove_oldest();
         Ok(())
@@ -165,8 +206,9 @@ impl Writer {
             open.segment.bytes > FILE_HEADER as u64
                 && open.segment.bytes + self.buffer.len() as u64 > self.options.segment_bytes
         });
-        if full && let Some(open) = self.open.take() {
-            self.closed.push_back(open.segment);
+        if full {
+            self.close();
+            self.remove_expired();
         }
         if self.open.is_some() {
             return Ok(());
@@ -180,6 +222,8 @@ impl Writer {
                     number,
                     path,
                     bytes: FILE_HEADER as u64,
+                    oldest: None,
+                    newest: Time::default(),
                 };
                 self.open = Some(Open { file, segment });
                 Ok(())
@@ -188,22 +232,75 @@ impl Writer {
         }
     }
 
+    /// The open file takes no more; the next append begins another.
+    fn close(&mut self) {
+        self.closed.extend(self.open.take().map(|open| open.segment));
+    }
+
     fn remove_oldest(&mut self) {
-        let mut total = self.total();
+        let mut surplus = self.total().saturating_sub(self.options.cap_bytes);
+        self.remove_while(|oldest| {
+            let goes = surplus > 0;
+            surplus = surplus.saturating_sub(oldest.bytes);
+            goes
+        });
+    }
+
+    /// Removes the files whose newest record is older than the retention.
+    pub(crate) fn remove_expired(&mut self) {
+        self.age_checked = Instant::now();
+        let Some(retention) = self.options.retention else {
+            return;
+        };
+        let now = (self.clock.now)();
+        let is_older = |time: Time, than: Duration| now.seconds_since(time) > than.as_secs_f64();
+        let first = self.open.as_ref().and_then(|open| open.segment.oldest);
+        if first.is_some_and(|first| is_older(first, retention / 4)) {
+            self.close();
+        }
+        self.remove_while(|oldest| is_older(oldest.newest, retention));
+    }
+
+    /// Removes closed files from the oldest on, so that what stays has no gap.
+    fn remove_while(&mut self, mut goes: impl FnMut(&Segment) -> bool) {
+        let mut last = None;
         let mut removed = 0;
-        while total > self.options.cap_bytes
+        while self.closed.front().is_some_and(&mut goes)
             && let Some(oldest) = self.closed.pop_front()
         {
             if let Err(error) = std::fs::remove_file(&oldest.path) {
                 tracing::warn!(file = %oldest.path.display(), %error, "cannot remove the oldest file of the log");
             }
-            total -= oldest.bytes;
             removed += 1;
+            last = Some(oldest.newest);
         }
+        let bytes = self.total();
+        let rest = self.closed.front().or(self.open.as_ref().map(|open| &open.segment));
+        // Of a file found at start the first record is not known: it came after the last one that went.
+        let oldest = rest.and_then(|rest| rest.oldest.or(last));
         self.shared.update(|status| {
-            status.bytes = total;
+            status.bytes = bytes;
             status.files_removed += removed;
+            if removed > 0 {
+                status.oldest = oldest;
+            }
         });
+    }
+
+    /// Notes the times of what was written.
+    fn date(&mut self, group: &[Append]) {
+        let Some(open) = &mut self.open else { return };
+        for append in group {
+            let at = append.frame.received_at();
+            let segment = &mut open.segment;
+            segment.oldest = Some(segment.oldest.map_or(at, |oldest| oldest.min(at)));
+            segment.newest = segment.newest.max(at);
+        }
+    }
+
+    /// Files that are not written any more, oldest first.
+    pub(crate) fn closed(&self) -> Vec<Segment> {
+        self.closed.iter().cloned().collect()
     }
 
     fn total(&self) -> u64 {

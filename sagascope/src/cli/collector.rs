@@ -63,7 +63,7 @@ pub(crate) struct CollectorOptions {
     /// Disk space for telemetry; the oldest goes first
     #[arg(long, env = "SAGASCOPE_STORAGE_CAP", default_value = "1GiB", value_parser = units::bytes, value_name = "SIZE")]
     pub(crate) storage_cap: u64,
-    /// Age at which telemetry is removed
-    #[arg(long, env = "SAGASCOPE_RETENTION", default_value = "7d", value_parser = units::seconds, value_name = "TIME")]
+    /// Age at which telemetry is removed from the disk
+    #[arg(long, env = "SAGASCOPE_RETENTION", default_value = "7d", value_parser = units::retention, value_name = "TIME")]
     pub(crate) retention: u64,
 }

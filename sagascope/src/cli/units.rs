@@ -31,6 +31,14 @@ pub(crate) fn seconds(text: &str) -> Result<u64, String> {
     scaled(number, factor).ok_or_else(|| format!("`{text}` is no duration; write it like 30s, 5m or 2h"))
 }
 
+/// An age at which telemetry is removed, in seconds: a minute at least.
+pub(crate) fn retention(text: &str) -> Result<u64, String> {
+    match seconds(text)? {
+        0..60 => Err("telemetry is kept for 1m at least".into()),
+        seconds => Ok(seconds),
+    }
+}
+
 /// Orders each second: 0 to 1,000.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -78,6 +86,14 @@ mod tests {
         assert_eq!(seconds("7d"), Ok(604_800));
         for wrong in ["", "s", "5 fortnights", "1.5h", "9999999999999999999d"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_removed_within_a_minute() {
+        assert_eq!(retention("1m"), Ok(60));
+        for wrong in ["0", "59s", "soon"] {
+            assert!(retention(wrong).is_err(), "{wrong}");
         }
     }
 
