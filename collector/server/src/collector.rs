@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, Ports};
 use crate::listen::{self, Protocol};
 use crate::pipeline::{self, Pipeline};
-use crate::security::{Guard, Secret, SecretError, guard_otlp};
+use crate::security::{Guard, Secret, SecretError, guard_grpc, guard_otlp};
 use crate::{receive, router};
 
 /// Where a collector listens.
@@ -91,10 +91,11 @@ impl Collector {
         let app = App::new(config, addresses, guard, run, events, wal, stopping);
         let (ready_now, ready) = watch::channel(false);
         let otlp = receive::http_router(Arc::clone(&app)).layer(from_fn_with_state(Arc::clone(&app), guard_otlp));
+        let grpc_otlp = receive::grpc_router(Arc::clone(&app)).layer(from_fn_with_state(Arc::clone(&app), guard_grpc));
         let serve =
             |listener, router, protocol| tokio::spawn(listen::serve(listener, router, protocol, Arc::clone(&app)));
         let tasks = vec![
-            serve(grpc.0, receive::grpc_router(Arc::clone(&app)), Protocol::Grpc),
+            serve(grpc.0, grpc_otlp, Protocol::Grpc),
             serve(http.0, otlp, Protocol::Http),
             serve(api.0, router::api(&app), Protocol::Http),
             tokio::spawn(replay_then_run(Arc::clone(&app), replay, queue, ready_now)),
@@ -214,15 +215,12 @@ fn guard(config: &Config, addresses: Addresses) -> Result<Guard, StartError> {
         None => Secret::kept(&path)?,
     };
     let session = Secret::kept(&config.data_dir.join("session"))?;
-    let (api, otlp) = (addresses.api.port(), addresses.http.port());
-    Ok(Guard::new(
-        token,
-        session,
-        config.bind,
-        &config.allowed_hosts,
-        api,
-        otlp,
-    ))
+    let ports = Ports {
+        grpc: addresses.grpc.port(),
+        http: addresses.http.port(),
+        api: addresses.api.port(),
+    };
+    Ok(Guard::new(token, session, config.bind, &config.allowed_hosts, ports))
 }
 
 /// A chosen token is kept too: the terminal dashboard looks for it there.

@@ -46,6 +46,8 @@ pub struct Config {
     pub token: Option<String>,
     /// Names beside loopback that a `Host` header may give, with or without a port.
     pub allowed_hosts: Vec<String>,
+    /// Connections that each port serves at a time; further ones wait.
+    pub connections_per_port: usize,
     /// When telemetry is acknowledged.
     pub durability: Durability,
     /// Bytes of rows held in memory for queries.
@@ -72,6 +74,7 @@ impl Config {
             data_dir: data_dir.into(),
             token: None,
             allowed_hosts: Vec::new(),
+            connections_per_port: 1_024,
             durability: Durability::Fsync,
             memory_cap_bytes: 128 << 20,
             storage_cap_bytes: 1 << 30,

@@ -13,14 +13,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::app::{App, count, stopped};
 use first_bytes::FirstBytes;
 
-/// Connections per port; further ones wait in the system's backlog.
-const CONNECTIONS: usize = 1_024;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const HEADER_BYTES: u32 = 16 << 10;
 const HTTP2_STREAMS: u32 = 256;
@@ -47,21 +45,18 @@ pub(crate) async fn bind(address: IpAddr, port: u16) -> io::Result<(TcpListener,
     Ok((listener, address))
 }
 
-/// Serves `router` until told to stop.
+/// Serves `router` until told to stop. Connections above the cap wait in the system's backlog.
 pub(crate) async fn serve(listener: TcpListener, router: Router, protocol: Protocol, app: Arc<App>) {
     let mut stopping = app.stopping.clone();
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(app.config.connections_per_port));
     let mut connections = JoinSet::new();
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            break;
-        };
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &slots) => accepted,
             () = stopped(&mut stopping) => break,
         };
-        match stream {
-            Ok((stream, _)) => {
+        match accepted {
+            Ok((stream, slot)) => {
                 count(&app.counters.connections);
                 let (router, stopping) = (router.clone(), app.stopping.clone());
                 connections.spawn(async move {
@@ -81,6 +76,13 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, protocol: Proto
     if drained.await.is_err() {
         connections.shutdown().await;
     }
+}
+
+/// The next connection, once there is a slot for it.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, slot))
 }
 
 async fn connection(stream: TcpStream, router: Router, protocol: Protocol, mut stopping: watch::Receiver<bool>) {

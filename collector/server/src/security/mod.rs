@@ -17,8 +17,10 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, header};
+use tonic::Status;
 
 use crate::app::{App, count};
+use crate::config::Ports;
 use crate::problem::Refusal;
 pub(crate) use headers::set as set_headers;
 pub(crate) use hosts::Hosts;
@@ -33,19 +35,22 @@ pub(crate) struct Guard {
     pub(crate) cookie: String,
     pub(crate) api_hosts: Hosts,
     pub(crate) otlp_hosts: Hosts,
+    pub(crate) grpc_hosts: Hosts,
     /// Bound to loopback: reading is open.
     pub(crate) open_reading: bool,
     pub(crate) throttle: Throttle,
 }
 
 impl Guard {
-    pub(crate) fn new(token: Secret, session: Secret, bind: IpAddr, allowed: &[String], api: u16, otlp: u16) -> Self {
+    pub(crate) fn new(token: Secret, session: Secret, bind: IpAddr, allowed: &[String], ports: Ports) -> Self {
+        let hosts = |port| Hosts::new(bind, port, allowed);
         Self {
             token,
             session,
-            cookie: format!("sagascope_{api}"),
-            api_hosts: Hosts::new(bind, api, allowed),
-            otlp_hosts: Hosts::new(bind, otlp, allowed),
+            cookie: format!("sagascope_{}", ports.api),
+            api_hosts: hosts(ports.api),
+            otlp_hosts: hosts(ports.http),
+            grpc_hosts: hosts(ports.grpc),
             open_reading: bind.is_loopback(),
             throttle: Throttle::default(),
         }
@@ -97,6 +102,16 @@ pub(crate) async fn guard_otlp(State(app): State<Arc<App>>, request: Request, ne
     };
     set_headers(response.headers_mut());
     response
+}
+
+/// Before every OTLP request over gRPC: the same, refused in gRPC's own way. Its clients name us by `:authority`.
+pub(crate) async fn guard_grpc(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let foreign = app.guard.grpc_hosts.check(request.uri(), request.headers()).is_err();
+    if foreign || origin::is_foreign(request.headers()) {
+        count(&app.counters.forbidden);
+        return Status::permission_denied(FORBIDDEN_HOST).into_http();
+    }
+    next.run(request).await
 }
 
 fn check(app: &App, request: &Request) -> Result<(), Refusal> {
@@ -169,12 +184,15 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
+const FORBIDDEN_HOST: &str =
+    "Ask by localhost or 127.0.0.1 with the port, or start the collector with --allowed-host NAME.";
+
 fn forbidden_host() -> Refusal {
     Refusal::new(
         StatusCode::FORBIDDEN,
         "unknown_host",
         "Not a name of this collector",
-        "Ask by localhost or 127.0.0.1 with the port, or start the collector with --allowed-host NAME.",
+        FORBIDDEN_HOST,
     )
 }
 

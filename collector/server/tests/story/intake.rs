@@ -12,6 +12,7 @@ use tonic::codec::CompressionEncoding;
 use tonic_types::StatusExt;
 
 use crate::rig::{Rig, one, request, span};
+use tonic::transport::Endpoint;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const TOO_LARGE: usize = (64 << 20) + 1;
@@ -233,5 +234,34 @@ async fn a20_the_same_span_by_every_way_shows_the_same() {
     assert_eq!(first["spans"][0]["name"], "POST /orders");
     for trace in 2..=4 {
         assert_eq!(detail(trace).await, first, "way {trace}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e01_grpc_is_taken_by_our_names_only() {
+    let rig = Rig::start().await;
+    let address = rig.collector.addresses().grpc;
+    let api = rig.collector.addresses().api;
+    let named = async |origin: String| {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let channel = endpoint.origin(origin.parse().unwrap()).connect().await.unwrap();
+        TraceServiceClient::new(channel).export(one(1)).await
+    };
+    for ours in [
+        format!("http://{address}"),
+        format!("http://localhost:{}", address.port()),
+    ] {
+        named(ours.clone())
+            .await
+            .unwrap_or_else(|status| panic!("{ours}: {status}"));
+    }
+    for foreign in [
+        "http://evil.example".to_owned(),
+        format!("http://evil.example:{}", address.port()),
+        format!("http://{api}"),
+    ] {
+        let status = named(foreign.clone()).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{foreign}: {status}");
+        assert!(status.message().contains("--allowed-host"), "{status}");
     }
 }

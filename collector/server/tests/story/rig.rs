@@ -32,7 +32,16 @@ impl Rig {
     }
 
     async fn start_in(dir: Arc<TempDir>) -> Self {
-        let config = Config {
+        Self::start_as(dir, |config| config).await
+    }
+
+    /// With another configuration than usual.
+    pub(crate) async fn start_with(change: impl FnOnce(Config) -> Config) -> Self {
+        Self::start_as(Arc::new(TempDir::new().unwrap()), change).await
+    }
+
+    async fn start_as(dir: Arc<TempDir>, change: impl FnOnce(Config) -> Config) -> Self {
+        let config = change(Config {
             ports: Ports {
                 grpc: 0,
                 http: 0,
@@ -46,7 +55,7 @@ impl Rig {
             }),
             assets: Arc::new(page),
             ..Config::new(dir.path())
-        };
+        });
         let collector = Collector::start(config).await.unwrap();
         assert!(collector.ready().await);
         let client = Client::builder()
