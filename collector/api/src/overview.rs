@@ -63,21 +63,31 @@ pub struct SignalCounts {
     pub accepted: u64,
     /// Refused with a reason to the sender.
     pub rejected: u64,
-    /// Let go after acceptance (bounds of the in-memory head and of the projections).
+    /// Accepted, but beyond a bound of the picture: services, operations, breakers and the like over the limit, and sagas
+    /// let go before they ended. That older telemetry makes room for newer is told by [`Storage::searchable_since`].
     pub dropped: u64,
     /// Accepted per second, over the last seconds.
     pub per_second: f64,
 }
 
-/// The write-ahead log's use of the disk.
+/// What is kept: the write-ahead log on disk, and the newest of it in memory for queries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Storage {
     /// Bytes on disk.
     pub bytes: u64,
     /// Oldest data is removed above this.
     pub cap_bytes: u64,
-    /// Oldest record kept.
+    /// Oldest record kept on disk.
     pub oldest: Option<Time>,
+    /// From when on everything received is in memory, where queries look; absent while all of it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searchable_since: Option<Time>,
+    /// Spans in memory.
+    #[serde(default)]
+    pub held_spans: u64,
+    /// Log records in memory.
+    #[serde(default)]
+    pub held_logs: u64,
 }
 
 /// One saga type in numbers, within the live window.

@@ -49,7 +49,7 @@ mod window;
 /// Rates are handed out this often; states at once.
 const RATES_EVERY_SECONDS: f64 = 1.0;
 
-/// Bounds of the picture; what is let go is counted in [`Projections::dropped`].
+/// Bounds of the picture; what they cost is counted in [`Projections::lost`] and [`Projections::aged_out`].
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Saga instances.
@@ -71,6 +71,18 @@ impl Default for Limits {
             entities: 2_000,
         }
     }
+}
+
+/// What the picture lacks because a bound was hit, by the signal that told of it: services, operations, breakers and the
+/// like beyond the limit, dead letters beyond it, and sagas that were let go before they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Told by spans.
+    pub spans: u64,
+    /// Told by log records.
+    pub logs: u64,
+    /// Told by metric points.
+    pub points: u64,
 }
 
 /// Rows of one topic that changed, and keys no longer held.
@@ -97,6 +109,7 @@ pub struct Projections {
     dead_letters: DeadLetters,
     traces: Traces,
     fault_hits: FaultHits,
+    lost: Lost,
     rates_sent_at: Time,
 }
 
@@ -123,6 +136,7 @@ impl Projections {
             dead_letters: DeadLetters::new(limits.entities),
             traces: Traces::new(limits.traces),
             fault_hits: FaultHits::default(),
+            lost: Lost::default(),
             rates_sent_at: Time::default(),
         }
     }
@@ -130,20 +144,26 @@ impl Projections {
     /// Joins the rows of one request.
     pub fn apply(&mut self, batch: &Batch, now: Time) {
         let mut hearing = Hearing::default();
+        let before = self.turned_away();
         for span in &batch.spans {
             let service = hearing.of(&span.resource, batch.received_at, &mut self.services, &mut self.names);
             self.apply_span(span, service, now);
         }
+        let after_spans = self.turned_away();
         for log in &batch.logs {
             hearing.of(&log.resource, batch.received_at, &mut self.services, &mut self.names);
             if log.event_name.is_some() {
                 self.apply_event(log);
             }
         }
+        let after_logs = self.turned_away();
         for point in &batch.points {
             hearing.of(&point.resource, batch.received_at, &mut self.services, &mut self.names);
             self.apply_point(point, now);
         }
+        self.lost.spans += after_spans - before;
+        self.lost.logs += after_logs - after_spans;
+        self.lost.points += self.turned_away() - after_logs;
         self.sagas.settle(now);
         self.breakers.touch(self.sagas.take_waiting_changes());
     }
@@ -201,17 +221,29 @@ impl Projections {
         })
     }
 
-    /// Rows let go for want of room.
+    /// What the picture lacks because a bound was hit.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
+    pub const fn lost(&self) -> Lost {
+        Lost {
+            // Sagas are told by events.
+            logs: self.lost.logs + self.sagas.lost(),
+            ..self.lost
+        }
+    }
+
+    /// Traces and ended sagas that made room for newer ones: the ordinary course of a bounded window.
+    #[must_use]
+    pub const fn aged_out(&self) -> u64 {
+        self.sagas.aged_out() + self.traces.aged_out()
+    }
+
+    const fn turned_away(&self) -> u64 {
         self.services.dropped()
             + self.map.dropped()
-            + self.sagas.dropped()
             + self.breakers.dropped()
             + self.read_models.dropped()
             + self.outboxes.dropped()
             + self.dead_letters.dropped()
-            + self.traces.dropped()
     }
 
     /// Services by name.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use sagascope_store::Signal;
+use sagascope_api::Time;
+use sagascope_core::projections::Lost;
+use sagascope_store::{RowCounts, Signal};
 
-use crate::app::{App, get};
+use crate::app::{App, World, get};
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn healthz() -> &'static str {
@@ -37,15 +39,15 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
 
 fn text(app: &App) -> String {
     let mut out = Text(String::new());
-    let (head_dropped, head_bytes, dropped, lag_ms) = {
-        let world = app.read();
-        (
-            world.head.dropped(),
-            world.head.bytes(),
-            world.projections.dropped(),
-            world.projection_lag_ms,
-        )
-    };
+    let Gathered {
+        held,
+        head_aged_out,
+        head_bytes,
+        searchable_since,
+        lost,
+        aged_out,
+        lag_ms,
+    } = Gathered::of(&app.read());
     let status = app.wal.status();
     let counters = &app.counters;
     out.family(
@@ -54,9 +56,9 @@ fn text(app: &App) -> String {
         "Telemetry records by signal and outcome.",
     );
     for (signal, name, dropped) in [
-        (Signal::Traces, "spans", head_dropped.spans),
-        (Signal::Logs, "logs", head_dropped.logs),
-        (Signal::Metrics, "points", 0),
+        (Signal::Traces, "spans", lost.spans),
+        (Signal::Logs, "logs", lost.logs),
+        (Signal::Metrics, "points", lost.points),
     ] {
         let of = counters.of(signal);
         for (outcome, value) in [
@@ -69,6 +71,24 @@ fn text(app: &App) -> String {
                 value,
             );
         }
+    }
+    for (name, kind, help, rows) in [
+        ("sagascope_head_rows", "gauge", "Rows held in memory for queries.", held),
+        (
+            "sagascope_head_aged_out_total",
+            "counter",
+            "Rows in memory that made room for newer ones.",
+            head_aged_out,
+        ),
+    ] {
+        out.family(name, kind, help);
+        out.line(&format!("{name}{{signal=\"spans\"}}"), rows.spans);
+        out.line(&format!("{name}{{signal=\"logs\"}}"), rows.logs);
+    }
+    if let Some(since) = searchable_since {
+        let name = "sagascope_searchable_since_timestamp_seconds";
+        out.family(name, "gauge", "From when on everything received is in memory.");
+        out.line(name, since.0 / 1_000_000_000);
     }
     out.family(
         "sagascope_requests_refused_total",
@@ -95,15 +115,15 @@ fn text(app: &App) -> String {
             get(&counters.connections),
         ),
         (
-            "sagascope_projections_dropped_total",
+            "sagascope_projections_aged_out_total",
             "counter",
-            "Rows the projections let go.",
-            dropped,
+            "Traces and ended sagas that made room for newer ones.",
+            aged_out,
         ),
         (
             "sagascope_head_bytes",
             "gauge",
-            "Rows held in memory for queries.",
+            "Bytes of the rows held in memory.",
             head_bytes as u64,
         ),
         (
@@ -133,7 +153,7 @@ fn text(app: &App) -> String {
         (
             "sagascope_log_files_removed_total",
             "counter",
-            "Files removed to stay under the cap.",
+            "Files removed for the cap or for their age.",
             status.files_removed,
         ),
         (
@@ -180,6 +200,31 @@ fn text(app: &App) -> String {
     out.family("sagascope_uptime_seconds", "gauge", "Since the start.");
     out.line("sagascope_uptime_seconds", app.started.elapsed().as_secs_f64());
     out.0
+}
+
+/// What one hold of the lock tells.
+struct Gathered {
+    held: RowCounts,
+    head_aged_out: RowCounts,
+    head_bytes: usize,
+    searchable_since: Option<Time>,
+    lost: Lost,
+    aged_out: u64,
+    lag_ms: f64,
+}
+
+impl Gathered {
+    fn of(world: &World) -> Self {
+        Self {
+            held: world.head.held(),
+            head_aged_out: world.head.aged_out(),
+            head_bytes: world.head.bytes(),
+            searchable_since: world.head.searchable_since(),
+            lost: world.projections.lost(),
+            aged_out: world.projections.aged_out(),
+            lag_ms: world.projection_lag_ms,
+        }
+    }
 }
 
 struct Text(String);

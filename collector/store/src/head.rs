@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
 
+use sagascope_api::Time;
 use sagascope_conventions::attributes::{CONVERSATION_ID, CORRELATION_ID};
 use sagascope_core::rows::{Attributes, Batch, LogRow, SpanRow, TraceId, Value};
 
-/// Rows let go for want of room.
+/// A number of each kind of row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
+pub struct RowCounts {
     /// Spans.
     pub spans: u64,
     /// Log records.
@@ -35,7 +36,7 @@ pub struct Head {
     logs_by_trace: HashMap<TraceId, VecDeque<Arc<LogRow>>>,
     spans_by_correlation: HashMap<Box<str>, VecDeque<Arc<SpanRow>>>,
     logs_by_correlation: HashMap<Box<str>, VecDeque<Arc<LogRow>>>,
-    dropped: Dropped,
+    aged_out: RowCounts,
 }
 
 impl Head {
@@ -51,10 +52,10 @@ impl Head {
     /// Takes the rows of one request; the oldest rows make room.
     pub fn push(&mut self, batch: &Batch) {
         for span in &batch.spans {
-            self.push_span(span);
+            self.push_span(span, batch.received_at);
         }
         for log in &batch.logs {
-            self.push_log(log);
+            self.push_log(log, batch.received_at);
         }
         self.evict();
     }
@@ -91,18 +92,35 @@ impl Head {
 
     /// Spans, newest arrival first.
     pub fn recent_spans(&self) -> impl Iterator<Item = &Arc<SpanRow>> {
-        self.spans.rows.iter().rev().map(|(row, _)| row)
+        self.spans.rows.iter().rev().map(|held| &held.row)
     }
 
     /// Log records, newest arrival first.
     pub fn recent_logs(&self) -> impl Iterator<Item = &Arc<LogRow>> {
-        self.logs.rows.iter().rev().map(|(row, _)| row)
+        self.logs.rows.iter().rev().map(|held| &held.row)
     }
 
-    /// Rows let go for want of room.
+    /// Rows held.
     #[must_use]
-    pub const fn dropped(&self) -> Dropped {
-        self.dropped
+    pub fn held(&self) -> RowCounts {
+        RowCounts {
+            spans: self.spans.rows.len() as u64,
+            logs: self.logs.rows.len() as u64,
+        }
+    }
+
+    /// Rows that made room for newer ones.
+    #[must_use]
+    pub const fn aged_out(&self) -> RowCounts {
+        self.aged_out
+    }
+
+    /// From when on everything received is here; `None` while nothing has made room yet.
+    #[must_use]
+    pub fn searchable_since(&self) -> Option<Time> {
+        let spans = self.spans.oldest().filter(|_| self.aged_out.spans > 0);
+        let logs = self.logs.oldest().filter(|_| self.aged_out.logs > 0);
+        spans.max(logs)
     }
 
     /// Bytes held, roughly.
@@ -111,7 +129,7 @@ impl Head {
         self.spans.bytes + self.logs.bytes
     }
 
-    fn push_span(&mut self, span: &Arc<SpanRow>) {
+    fn push_span(&mut self, span: &Arc<SpanRow>, received_at: Time) {
         self.spans_by_trace
             .entry(span.trace_id)
             .or_default()
@@ -119,17 +137,17 @@ impl Head {
         if let Some(id) = correlation_of(&span.attributes) {
             index(&mut self.spans_by_correlation, id, span);
         }
-        self.spans.push(Arc::clone(span), span_bytes(span));
+        self.spans.push(Arc::clone(span), span_bytes(span), received_at);
     }
 
-    fn push_log(&mut self, log: &Arc<LogRow>) {
+    fn push_log(&mut self, log: &Arc<LogRow>, received_at: Time) {
         if let Some(trace) = log.trace_id {
             self.logs_by_trace.entry(trace).or_default().push_back(Arc::clone(log));
         }
         if let Some(id) = correlation_of(&log.attributes) {
             index(&mut self.logs_by_correlation, id, log);
         }
-        self.logs.push(Arc::clone(log), log_bytes(log));
+        self.logs.push(Arc::clone(log), log_bytes(log), received_at);
     }
 
     /// Rows leave in the order they came, and each index holds its rows in that order: the front of each is the one.
@@ -141,7 +159,7 @@ impl Head {
             if let Some(id) = correlation_of(&span.attributes) {
                 pop_front(&mut self.spans_by_correlation, id);
             }
-            self.dropped.spans += 1;
+            self.aged_out.spans += 1;
         }
         while self.logs.bytes > self.cap_bytes / 2
             && let Some(log) = self.logs.pop()
@@ -152,16 +170,23 @@ impl Head {
             if let Some(id) = correlation_of(&log.attributes) {
                 pop_front(&mut self.logs_by_correlation, id);
             }
-            self.dropped.logs += 1;
+            self.aged_out.logs += 1;
         }
     }
 }
 
-/// Rows in order of arrival with their sizes.
+/// Rows in order of arrival.
 #[derive(Debug)]
 struct Ring<T> {
-    rows: VecDeque<(Arc<T>, usize)>,
+    rows: VecDeque<Held<T>>,
     bytes: usize,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    row: Arc<T>,
+    bytes: usize,
+    received_at: Time,
 }
 
 impl<T> Default for Ring<T> {
@@ -174,13 +199,21 @@ impl<T> Default for Ring<T> {
 }
 
 impl<T> Ring<T> {
-    fn push(&mut self, row: Arc<T>, bytes: usize) {
-        self.rows.push_back((row, bytes));
+    fn push(&mut self, row: Arc<T>, bytes: usize, received_at: Time) {
+        self.rows.push_back(Held {
+            row,
+            bytes,
+            received_at,
+        });
         self.bytes += bytes;
     }
 
+    fn oldest(&self) -> Option<Time> {
+        self.rows.front().map(|held| held.received_at)
+    }
+
     fn pop(&mut self) -> Option<Arc<T>> {
-        let (row, bytes) = self.rows.pop_front()?;
+        let Held { row, bytes, .. } = self.rows.pop_front()?;
         self.bytes -= bytes;
         Some(row)
     }

@@ -87,10 +87,17 @@ fn the_oldest_make_room_and_are_counted() {
     assert!(head.bytes() <= 16 << 10);
     let (spans, logs) = (head.recent_spans().count(), head.recent_logs().count());
     assert_eq!(
-        head.dropped(),
-        Dropped {
+        head.aged_out(),
+        RowCounts {
             spans: 200 - spans as u64,
             logs: 200 - logs as u64
+        }
+    );
+    assert_eq!(
+        head.held(),
+        RowCounts {
+            spans: spans as u64,
+            logs: logs as u64
         }
     );
     assert!(head.trace(TraceId([1; 16])).is_empty(), "the oldest is gone");
@@ -103,6 +110,23 @@ fn the_oldest_make_room_and_are_counted() {
         SpanId([200; 8]),
         "newest first"
     );
+}
+
+#[test]
+fn the_window_is_told_once_it_has_moved() {
+    let mut head = Head::new(16 << 10);
+    let push = |head: &mut Head, n: u8| {
+        head.push(&Batch {
+            received_at: Time(u64::from(n)),
+            ..batch(vec![span(n, n, "c")], vec![])
+        });
+    };
+    push(&mut head, 1);
+    assert_eq!(head.searchable_since(), None, "all of it is here");
+    for n in 2..=200 {
+        push(&mut head, n);
+    }
+    assert_eq!(head.searchable_since(), Some(Time(201 - head.held().spans)));
 }
 
 #[test]

@@ -11,6 +11,6 @@ mod wal;
 mod writer;
 
 pub use frame::{Frame, Record, Signal};
-pub use head::{Carried, Dropped, Head};
+pub use head::{Carried, Head, RowCounts};
 pub use replay::{Recovered, Replay};
 pub use wal::{AppendError, Durability, OpenError, Wal, WalOptions, WalStatus};

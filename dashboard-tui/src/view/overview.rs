@@ -361,6 +361,10 @@ fn intake_line<'a>(canvas: &Canvas<'a>, overview: &'a Overview) -> Vec<Span<'a>>
             text::bytes(storage.cap_bytes)
         )),
     ];
+    if let Some(since) = storage.searchable_since {
+        let ago = text::ago(canvas.clock.seconds_since(since));
+        line.push(canvas.dim(format!("   searchable since {ago}")));
+    }
     if let Some(demo) = &overview.demo {
         line.push(canvas.dim(format!("   {}", demo.summary)));
     }

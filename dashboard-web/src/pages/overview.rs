@@ -269,6 +269,11 @@ fn intake() -> AnyView {
                 </table></div>
                 <div class="body facts soft">
                     <span>"log " <b>{text::bytes(storage.bytes)}</b> " of " {text::bytes(storage.cap_bytes)}</span>
+                    {storage.searchable_since.map(|since| view! {
+                        <span title=format!("{} spans and {} log records in memory", text::count(storage.held_spans), text::count(storage.held_logs))>
+                            "searchable since " <b>{text::ago(overview.now.seconds_since(since))}</b>
+                        </span>
+                    })}
                     <span>"durability " <b>{clean(&overview.durability)}</b></span>
                     <span>"up " <b>{text::age(overview.uptime_seconds)}</b></span>
                     <span>"watchers " <b>{overview.watchers}</b></span>

@@ -60,7 +60,8 @@ pub(super) struct Sagas {
     removed: Vec<String>,
     /// Breakers whose waiting sagas changed since last asked.
     waiting_changed: BTreeSet<BreakerName>,
-    dropped: u64,
+    lost: u64,
+    aged_out: u64,
 }
 
 /// One instance with what was drawn of it.
@@ -94,7 +95,8 @@ impl Sagas {
             changed: Vec::new(),
             removed: Vec::new(),
             waiting_changed: BTreeSet::new(),
-            dropped: 0,
+            lost: 0,
+            aged_out: 0,
         }
     }
 
@@ -225,8 +227,14 @@ impl Sagas {
         std::mem::take(&mut self.waiting_changed)
     }
 
-    pub(super) const fn dropped(&self) -> u64 {
-        self.dropped
+    /// Let go before they ended.
+    pub(super) const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Let go after they ended.
+    pub(super) const fn aged_out(&self) -> u64 {
+        self.aged_out
     }
 
     fn tell(&mut self, addressed: Addressed<'_>, names: &mut Names) {
@@ -415,6 +423,11 @@ impl Sagas {
         for trace in &held.instance.traces {
             forget_place(&mut self.by_trace, trace, place);
         }
+        if held.row.as_ref().is_some_and(|row| row.state.is_final()) {
+            self.aged_out += 1;
+        } else {
+            self.lost += 1;
+        }
         if let Some(row) = held.row {
             self.by_start.remove(&(row.started_at, place));
             self.open.remove(&(row.started_at, place));
@@ -422,7 +435,6 @@ impl Sagas {
             self.removed.push(row.key());
         }
         self.free.push(place);
-        self.dropped += 1;
     }
 
     fn row(&self, place: Place) -> Option<&Saga> {

@@ -182,7 +182,28 @@ fn of_too_many_traces_the_first_heard_goes() {
     }
     let ids: Vec<_> = projections.traces(10).into_iter().map(|trace| trace.trace_id).collect();
     assert_eq!(ids, [trace_id(3).to_string(), trace_id(2).to_string()]);
-    assert_eq!(projections.dropped(), 1);
+    assert_eq!((projections.aged_out(), projections.lost()), (1, Lost::default()));
+}
+
+#[test]
+fn what_a_bound_keeps_out_is_counted_by_the_signal_that_told_it() {
+    let mut projections = Projections::new(Limits {
+        services: 1,
+        ..Limits::default()
+    });
+    let spans = [
+        span("a", 1, 0, SpanKind::Server, 1.0, 0.1),
+        span("b", 2, 0, SpanKind::Server, 1.0, 0.1),
+    ];
+    projections.apply(&batch_of(&spans, &[], &[], 5.0), at(5.0));
+    assert_eq!(
+        projections.lost(),
+        Lost {
+            spans: 1,
+            ..Lost::default()
+        }
+    );
+    assert_eq!(projections.services(at(5.0)).len(), 1);
 }
 
 #[test]

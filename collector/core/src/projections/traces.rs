@@ -27,7 +27,7 @@ pub(super) struct Traces {
     /// In the order of their first span's arrival.
     arrival: VecDeque<TraceId>,
     changed: Vec<TraceId>,
-    dropped: u64,
+    aged_out: u64,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Traces {
             by_id: HashMap::new(),
             arrival: VecDeque::new(),
             changed: Vec::new(),
-            dropped: 0,
+            aged_out: 0,
         }
     }
 
@@ -107,15 +107,15 @@ impl Traces {
         rows
     }
 
-    pub(super) const fn dropped(&self) -> u64 {
-        self.dropped
+    pub(super) const fn aged_out(&self) -> u64 {
+        self.aged_out
     }
 
     fn make_room(&mut self) {
         while self.by_id.len() >= self.limit {
             let Some(oldest) = self.arrival.pop_front() else { return };
             self.by_id.remove(&oldest);
-            self.dropped += 1;
+            self.aged_out += 1;
         }
     }
 }

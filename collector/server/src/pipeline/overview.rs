@@ -23,7 +23,7 @@ pub(crate) fn overview(app: &App, world: &World) -> Overview {
     Overview {
         now,
         ingest: ingest(app, world),
-        storage: storage(app),
+        storage: storage(app, world),
         sagas,
         stuck: saga_types.iter().map(|summary| summary.stuck).sum(),
         saga_types,
@@ -50,7 +50,7 @@ pub(crate) fn overview(app: &App, world: &World) -> Overview {
 }
 
 fn ingest(app: &App, world: &World) -> Ingest {
-    let dropped = world.head.dropped();
+    let lost = world.projections.lost();
     let counts = |signal, dropped| SignalCounts {
         accepted: get(&app.counters.of(signal).accepted),
         rejected: get(&app.counters.of(signal).rejected),
@@ -58,17 +58,21 @@ fn ingest(app: &App, world: &World) -> Ingest {
         per_second: world.rates.per_second(signal),
     };
     Ingest {
-        spans: counts(Signal::Traces, dropped.spans),
-        logs: counts(Signal::Logs, dropped.logs),
-        points: counts(Signal::Metrics, 0),
+        spans: counts(Signal::Traces, lost.spans),
+        logs: counts(Signal::Logs, lost.logs),
+        points: counts(Signal::Metrics, lost.points),
     }
 }
 
-fn storage(app: &App) -> Storage {
+fn storage(app: &App, world: &World) -> Storage {
     let status = app.wal.status();
+    let held = world.head.held();
     Storage {
         bytes: status.bytes,
         cap_bytes: app.config.storage_cap_bytes,
         oldest: status.oldest,
+        searchable_since: world.head.searchable_since(),
+        held_spans: held.spans,
+        held_logs: held.logs,
     }
 }

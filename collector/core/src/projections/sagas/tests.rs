@@ -346,7 +346,10 @@ fn ended_sagas_make_room_first() {
     assert!(picture.sagas.rows().count() <= 8);
     assert!(picture.sagas.detail("o-0", None).is_some(), "the open one stays");
     let (_, removed) = picture.sagas.take_changes().unwrap();
-    assert_eq!(removed.len() as u64, picture.sagas.dropped());
+    assert_eq!(
+        (removed.len() as u64, picture.sagas.lost()),
+        (picture.sagas.aged_out(), 0)
+    );
     assert!(removed.contains(&"order/o-1".to_owned()));
 }
 
