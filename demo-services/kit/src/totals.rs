@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::database::{DatabaseError, Tx};
 
 pub(crate) const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS totals (
+CREATE TABLE IF NOT EXISTS carried_totals (
     name TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS totals (
 /// When the database fails.
 pub fn carry(tx: &Tx<'_>, name: &str, by: i64) -> Result<(), DatabaseError> {
     let mut upsert = tx.prepare_cached(
-        "INSERT INTO totals VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        "INSERT INTO carried_totals VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
     )?;
     upsert.execute(params![name, by])?;
     Ok(())
@@ -28,7 +28,7 @@ pub fn carry(tx: &Tx<'_>, name: &str, by: i64) -> Result<(), DatabaseError> {
 /// # Errors
 /// When the database fails.
 pub fn carried(conn: &Connection, name: &str) -> Result<i64, DatabaseError> {
-    let mut query = conn.prepare_cached("SELECT value FROM totals WHERE name = ?")?;
+    let mut query = conn.prepare_cached("SELECT value FROM carried_totals WHERE name = ?")?;
     Ok(query.query_row([name], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
@@ -38,7 +38,7 @@ pub fn carried(conn: &Connection, name: &str) -> Result<i64, DatabaseError> {
 /// When the database fails.
 pub fn counts(conn: &Connection, prefix: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
     let mut query =
-        conn.prepare_cached("SELECT name, value FROM totals WHERE name >= ?1 || '/' AND name < ?1 || '0'")?;
+        conn.prepare_cached("SELECT name, value FROM carried_totals WHERE name >= ?1 || '/' AND name < ?1 || '0'")?;
     let mut rows = query.query([prefix])?;
     let mut counts = Vec::new();
     while let Some(row) = rows.next()? {
