@@ -235,6 +235,61 @@ fn g01_killed_again_and_again_every_saga_ends_and_effects_agree() {
     runtime.block_on(check(folder.path()));
 }
 
+/// As when the last write of a killed orchestrator comes in while its successor is at work already.
+#[tokio::test]
+async fn a_saga_that_somebody_else_changed_is_taken_up_again() {
+    #[derive(Default)]
+    struct Waits {
+        entered: Notify,
+        go_on: Notify,
+    }
+    impl SagaDefinition for Waits {
+        const NAME: &'static str = "waits";
+        fn steps(&self) -> &[StepDefinition] {
+            &STEPS[..1]
+        }
+        async fn execute(&self, _: &str, _: &SagaData, _: StepContext) -> StepResult {
+            self.entered.notify_one();
+            self.go_on.notified().await;
+            Ok(Value::Null)
+        }
+        async fn compensate(&self, _: &str, _: &SagaData, _: StepContext) -> StepResult {
+            Ok(Value::Null)
+        }
+        fn finished(&self, tx: &Tx<'_>, instance: &Instance, _: &Context) -> anyhow::Result<()> {
+            tx.execute(
+                "INSERT INTO finished VALUES (?, ?)",
+                (&instance.id, instance.state.as_str()),
+            )?;
+            Ok(())
+        }
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let (db, definition) = (open(folder.path(), "orders", FINISHED), Arc::new(Waits::default()));
+    let mut ended = db.inserts("finished");
+    let policy = Policy {
+        forward: RETRY,
+        back: RETRY,
+    };
+    let _runner = SagaRunner::start(db.clone(), definition.clone(), policy);
+    let start = {
+        let definition = definition.clone();
+        db.write(move |tx| saga::start(tx, &*definition, "o-1", &json!(1), &Context::fresh()))
+    };
+    start.await.expect("started");
+    definition.entered.notified().await;
+    let change = "UPDATE sagas SET sequence = sequence + 1,
+                  instance = json_set(instance, '$.sequence', json_extract(instance, '$.sequence') + 1)";
+    let changed: Result<usize, DatabaseError> = db.write(move |tx| Ok(tx.execute(change, [])?)).await;
+    assert_eq!(changed.expect("changed"), 1);
+    definition.go_on.notify_one();
+    definition.entered.notified().await;
+    definition.go_on.notify_one();
+    let waited = tokio::time::timeout(Duration::from_secs(20), ended.changed()).await;
+    waited.expect("ends").expect("open");
+    assert_eq!(finished(&db).await["o-1"], "completed");
+}
+
 #[tokio::test]
 async fn a_saga_is_started_once_and_in_its_transaction_only() {
     let folder = tempfile::tempdir().expect("folder");

@@ -28,6 +28,8 @@ const IN_MEMORY: usize = 2_000;
 const LOADED: usize = 64;
 /// Attempts under way at once. One that waits for its retry does not count.
 const ATTEMPTS: usize = 32;
+/// An instance that somebody else changed is read again after this.
+const TAKE_UP_AGAIN: Duration = Duration::from_millis(250);
 /// Looks again after this time even if nothing told of a new instance.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// First and longest wait after the database failed.
@@ -114,7 +116,7 @@ struct Life<D> {
     forward: HashMap<usize, SpanContext>,
 }
 
-/// Another runner has taken the instance over.
+/// The instance was changed by somebody else since it was read.
 struct TakenOver;
 
 impl<D: SagaDefinition> Life<D> {
@@ -137,19 +139,40 @@ impl<D: SagaDefinition> Life<D> {
     }
 
     async fn live(mut self) {
-        let ended = self.go_on().await;
-        if ended.is_ok() && self.instance.state.is_final() {
-            // Set here and nowhere else: a span that is cut off by a stop must not claim an end.
-            self.span
-                .set(KeyValue::new(attributes::SAGA_STATE, self.instance.state.as_str()));
-        }
-        match ended {
-            Ok(()) if self.instance.state != SagaState::Completed => {
-                let reason = self.instance.reason.clone().unwrap_or_default();
-                self.span.fail(self.instance.state.as_str(), reason);
+        while let Err(TakenOver) = self.go_on().await {
+            tracing::warn!(
+                saga = D::NAME,
+                id = self.instance.id,
+                "changed by another runner; taken up again"
+            );
+            if !self.take_up_again().await {
+                return;
             }
-            Ok(()) => {}
-            Err(TakenOver) => tracing::warn!(saga = D::NAME, id = self.instance.id, "taken over by another runner"),
+        }
+        // Set here and nowhere else: a span that is cut off by a stop must not claim an end.
+        self.span
+            .set(KeyValue::new(attributes::SAGA_STATE, self.instance.state.as_str()));
+        if self.instance.state != SagaState::Completed {
+            let reason = self.instance.reason.clone().unwrap_or_default();
+            self.span.fail(self.instance.state.as_str(), reason);
+        }
+    }
+
+    /// Reads the instance as it stands now; false when another runner has ended it. That one may be the remains of a
+    /// runner before this, whose last write came late: then nobody else goes on with the instance.
+    async fn take_up_again(&mut self) -> bool {
+        loop {
+            tokio::time::sleep(TAKE_UP_AGAIN).await;
+            let id = self.instance.id.clone();
+            match self.shared.db.read(move |conn| store::find(conn, D::NAME, &id)).await {
+                Ok(Some(instance)) => {
+                    self.saved = instance.sequence;
+                    self.instance = instance;
+                    return !self.instance.state.is_final();
+                }
+                Ok(None) => return false,
+                Err(error) => tracing::error!(saga = D::NAME, %error, "cannot be read again"),
+            }
         }
     }
 
