@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use sagascope_api::Time;
 use sagascope_core::projections::Projections;
-use sagascope_core::rows::{Attributes, Batch, Resource, SpanId, SpanKind, SpanRow, SpanStatus, TraceId, Value};
+use sagascope_core::rows::{
+    Attributes, Batch, Dropped, Resource, SpanId, SpanKind, SpanRow, SpanStatus, TraceId, Value,
+};
 
 const BATCHES: u64 = 1_000;
 const SPANS_A_BATCH: u64 = 512;
@@ -52,7 +54,7 @@ fn span(number: u64, now: Time, resources: &[Arc<Resource>]) -> SpanRow {
     attributes.push(("correlation.id".into(), Value::Text(format!("c-{trace}").into())));
     SpanRow {
         resource: Arc::clone(&resources[place as usize]),
-        scope: "bench".into(),
+        scope: Arc::default(),
         trace_id: TraceId(trace_id),
         span_id: id(place),
         parent_span_id: (place > 0).then(|| id(place - 1)),
@@ -69,6 +71,9 @@ fn span(number: u64, now: Time, resources: &[Arc<Resource>]) -> SpanRow {
         attributes: Attributes(attributes),
         events: Vec::new(),
         links: Vec::new(),
+        trace_state: "".into(),
+        flags: 0,
+        dropped: Dropped::default(),
     }
 }
 
@@ -78,5 +83,6 @@ fn resource(n: u64) -> Arc<Resource> {
         attributes: Attributes(vec![("service.name".into(), Value::Text((&*service).into()))]),
         instance: "1".into(),
         service,
+        ..Resource::default()
     })
 }

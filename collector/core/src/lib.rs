@@ -4,6 +4,7 @@
 //! query language; [`trace`] lays a trace out; [`explain`] tells what happened to one operation. Time comes in as an
 //! argument: nothing here opens a socket, a file or a clock.
 
+pub mod buckets;
 pub mod explain;
 pub mod normalise;
 pub mod projections;

@@ -54,9 +54,10 @@ hex_id!(TraceId, 16);
 hex_id!(SpanId, 8);
 
 /// An attribute's value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// Nothing was sent.
+    #[default]
     Empty,
     /// Text.
     Text(Box<str>),
@@ -135,6 +136,25 @@ pub struct Resource {
     pub instance: Arc<str>,
     /// All of its attributes.
     pub attributes: Attributes,
+    /// Attributes left out, by the sender or by our bounds.
+    pub dropped_attributes: u32,
+    /// Schema of the resource.
+    pub schema_url: Arc<str>,
+}
+
+/// What part of the sender's program made it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scope {
+    /// Name, of a library mostly.
+    pub name: Arc<str>,
+    /// Its version.
+    pub version: Arc<str>,
+    /// Attributes.
+    pub attributes: Attributes,
+    /// Attributes left out, by the sender or by our bounds.
+    pub dropped_attributes: u32,
+    /// Schema of what it makes.
+    pub schema_url: Arc<str>,
 }
 
 /// Kind of a span.
@@ -206,7 +226,7 @@ pub struct SpanRow {
     /// Who sent it.
     pub resource: Arc<Resource>,
     /// Instrumentation scope.
-    pub scope: Arc<str>,
+    pub scope: Arc<Scope>,
     /// Trace.
     pub trace_id: TraceId,
     /// Span.
@@ -230,7 +250,24 @@ pub struct SpanRow {
     /// Events on it.
     pub events: Vec<SpanEventRow>,
     /// Links from it.
-    pub links: Vec<(TraceId, SpanId)>,
+    pub links: Vec<LinkRow>,
+    /// W3C trace state.
+    pub trace_state: Box<str>,
+    /// W3C trace flags and OTLP's own.
+    pub flags: u32,
+    /// What was left out, by the sender or by our bounds.
+    pub dropped: Dropped,
+}
+
+/// How much of a span was left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Attributes.
+    pub attributes: u32,
+    /// Events.
+    pub events: u32,
+    /// Links.
+    pub links: u32,
 }
 
 impl SpanRow {
@@ -250,6 +287,25 @@ pub struct SpanEventRow {
     pub name: Arc<str>,
     /// Attributes.
     pub attributes: Attributes,
+    /// Attributes left out, by the sender or by our bounds.
+    pub dropped_attributes: u32,
+}
+
+/// A link from a span to another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkRow {
+    /// Trace of the other span.
+    pub trace_id: TraceId,
+    /// The other span.
+    pub span_id: SpanId,
+    /// W3C trace state.
+    pub trace_state: Box<str>,
+    /// W3C trace flags and OTLP's own.
+    pub flags: u32,
+    /// Attributes.
+    pub attributes: Attributes,
+    /// Attributes left out, by the sender or by our bounds.
+    pub dropped_attributes: u32,
 }
 
 /// One log record.
@@ -258,7 +314,7 @@ pub struct LogRow {
     /// Who sent it.
     pub resource: Arc<Resource>,
     /// Instrumentation scope.
-    pub scope: Arc<str>,
+    pub scope: Arc<Scope>,
     /// When it happened; observed time when that was not said; arrival when neither was.
     pub at: Time,
     /// OTLP severity number, 0 to 24.
@@ -275,35 +331,181 @@ pub struct LogRow {
     pub trace_id: Option<TraceId>,
     /// Span.
     pub span_id: Option<SpanId>,
+    /// When it was collected; 0 when that was not said.
+    pub observed: Time,
+    /// W3C trace flags.
+    pub flags: u32,
+    /// Attributes left out, by the sender or by our bounds.
+    pub dropped_attributes: u32,
 }
 
-/// What a metric point says.
+/// What the numbers of a sum or histogram count from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Temporality {
+    /// Not said, or a number we do not know.
+    #[default]
+    Unspecified,
+    /// From the last report.
+    Delta,
+    /// From the `start` of the point.
+    Cumulative,
+}
+
+/// Which kind of metric.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MetricKind {
+    /// A reading.
+    #[default]
+    Gauge,
+    /// A sum.
+    Sum {
+        /// It never falls but at a restart.
+        monotonic: bool,
+        /// What it counts from.
+        temporality: Temporality,
+    },
+    /// A histogram with stated bounds.
+    Histogram(Temporality),
+    /// A histogram whose bounds are powers.
+    ExponentialHistogram(Temporality),
+    /// Quantiles computed by the sender.
+    Summary,
+}
+
+/// What the points of one metric share.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metric {
+    /// Name.
+    pub name: Arc<str>,
+    /// What it measures, in words.
+    pub description: Arc<str>,
+    /// Unit.
+    pub unit: Arc<str>,
+    /// Kind.
+    pub kind: MetricKind,
+    /// Metadata of the whole metric.
+    pub metadata: Attributes,
+}
+
+/// What a metric point says, just as it came.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PointValue {
-    /// A gauge's reading.
-    Gauge(f64),
-    /// A sum since `start`.
-    Sum {
-        /// The sum.
-        value: f64,
-        /// Never falls but at a restart.
-        monotonic: bool,
-        /// True when it counts from `start` of the point, false when from the last report.
-        cumulative: bool,
-    },
-    /// A histogram.
-    Histogram {
-        /// Measurements.
-        count: u64,
-        /// Their sum.
-        sum: f64,
-        /// Upper bounds, ascending.
-        bounds: Vec<f64>,
-        /// Measurements per bucket, one more than bounds.
-        counts: Vec<u64>,
-        /// As for sums.
-        cumulative: bool,
-    },
+    /// Flagged as having no value now.
+    Missing,
+    /// Reading of a gauge or sum.
+    Int(i64),
+    /// Reading of a gauge or sum.
+    Double(f64),
+    /// A histogram with stated bounds.
+    Histogram(HistogramValue),
+    /// A histogram whose bounds are powers.
+    ExponentialHistogram(ExponentialValue),
+    /// Quantiles.
+    Summary(SummaryValue),
+}
+
+/// A histogram with stated bounds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HistogramValue {
+    /// Measurements.
+    pub count: u64,
+    /// Their sum.
+    pub sum: Option<f64>,
+    /// The least of them.
+    pub min: Option<f64>,
+    /// The greatest of them.
+    pub max: Option<f64>,
+    /// Upper bounds, ascending.
+    pub bounds: Vec<f64>,
+    /// Measurements per bucket: one more than bounds, or none at all.
+    pub counts: Vec<u64>,
+}
+
+/// A histogram whose bounds are powers of `2^(2^-scale)`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExponentialValue {
+    /// Measurements.
+    pub count: u64,
+    /// Their sum.
+    pub sum: Option<f64>,
+    /// The least of them.
+    pub min: Option<f64>,
+    /// The greatest of them.
+    pub max: Option<f64>,
+    /// Resolution.
+    pub scale: i32,
+    /// Measurements around zero.
+    pub zero_count: u64,
+    /// How far around zero.
+    pub zero_threshold: f64,
+    /// Index of the first positive bucket.
+    pub positive_offset: i32,
+    /// Positive buckets.
+    pub positive: Vec<u64>,
+    /// Index of the first negative bucket.
+    pub negative_offset: i32,
+    /// Negative buckets.
+    pub negative: Vec<u64>,
+}
+
+/// Quantiles computed by the sender.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SummaryValue {
+    /// Measurements.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// `(quantile, value)`.
+    pub quantiles: Vec<(f64, f64)>,
+}
+
+/// A measurement that stands for others of its point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// When.
+    pub at: Time,
+    /// The measurement.
+    pub value: Number,
+    /// Trace in which it was made.
+    pub trace_id: Option<TraceId>,
+    /// Span in which it was made.
+    pub span_id: Option<SpanId>,
+    /// Attributes that the point itself lacks.
+    pub attributes: Attributes,
+}
+
+/// A number as it came.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// Whole.
+    Int(i64),
+    /// Fraction.
+    Double(f64),
+}
+
+impl PointValue {
+    /// A reading as a fraction; `None` of histograms and summaries.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        match *self {
+            Self::Int(number) => Some(number as f64),
+            Self::Double(number) => Some(number),
+            Self::Missing | Self::Histogram(_) | Self::ExponentialHistogram(_) | Self::Summary(_) => None,
+        }
+    }
+}
+
+impl MetricKind {
+    /// What the points count from; of gauges and summaries nothing is said.
+    #[must_use]
+    pub const fn temporality(self) -> Temporality {
+        match self {
+            Self::Sum { temporality, .. } | Self::Histogram(temporality) | Self::ExponentialHistogram(temporality) => {
+                temporality
+            }
+            Self::Gauge | Self::Summary => Temporality::Unspecified,
+        }
+    }
 }
 
 /// One metric point.
@@ -311,18 +513,22 @@ pub enum PointValue {
 pub struct PointRow {
     /// Who sent it.
     pub resource: Arc<Resource>,
-    /// Metric name.
-    pub metric: Arc<str>,
-    /// Unit.
-    pub unit: Arc<str>,
+    /// Instrumentation scope.
+    pub scope: Arc<Scope>,
+    /// Its metric.
+    pub metric: Arc<Metric>,
     /// Start of the counting, for sums and histograms.
     pub start: Time,
     /// When it was read.
     pub at: Time,
+    /// OTLP's flags.
+    pub flags: u32,
     /// Attributes.
     pub attributes: Attributes,
     /// What it says.
     pub value: PointValue,
+    /// Examples.
+    pub exemplars: Vec<Exemplar>,
 }
 
 /// The rows of one request.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sagascope_api::Time;
 
 use crate::rows::{
-    Attributes, Batch, LogRow, PointRow, PointValue, Resource, SpanId, SpanKind, SpanRow, SpanStatus, TraceId, Value,
+    Attributes, Batch, Dropped, LinkRow, LogRow, Metric, MetricKind, PointRow, PointValue, Resource, Scope, SpanId,
+    SpanKind, SpanRow, SpanStatus, Temporality, TraceId, Value,
 };
 
 /// The moment that test times count from.
@@ -36,7 +37,26 @@ pub(crate) fn resource(process: &str) -> Arc<Resource> {
         service: service.into(),
         instance: instance.into(),
         attributes: attributes(&[("service.name", text(service)), ("service.instance.id", text(instance))]),
+        ..Resource::default()
     })
+}
+
+fn scope() -> Arc<Scope> {
+    Arc::new(Scope {
+        name: "test".into(),
+        ..Scope::default()
+    })
+}
+
+pub(crate) fn link(trace_id: TraceId, span_id: SpanId) -> LinkRow {
+    LinkRow {
+        trace_id,
+        span_id,
+        trace_state: "".into(),
+        flags: 0,
+        attributes: Attributes::default(),
+        dropped_attributes: 0,
+    }
 }
 
 pub(crate) fn trace_id(n: u8) -> TraceId {
@@ -50,7 +70,7 @@ pub(crate) fn span_id(n: u8) -> SpanId {
 pub(crate) fn event(process: &str, seconds: f64, name: &str, pairs: &[(&str, Value)]) -> LogRow {
     LogRow {
         resource: resource(process),
-        scope: "test".into(),
+        scope: scope(),
         at: at(seconds),
         severity: 9,
         severity_text: "INFO".into(),
@@ -59,6 +79,9 @@ pub(crate) fn event(process: &str, seconds: f64, name: &str, pairs: &[(&str, Val
         attributes: attributes(pairs),
         trace_id: None,
         span_id: None,
+        observed: Time(0),
+        flags: 0,
+        dropped_attributes: 0,
     }
 }
 
@@ -66,7 +89,7 @@ pub(crate) fn event(process: &str, seconds: f64, name: &str, pairs: &[(&str, Val
 pub(crate) fn span(process: &str, id: u8, parent: u8, kind: SpanKind, start: f64, seconds: f64) -> SpanRow {
     SpanRow {
         resource: resource(process),
-        scope: "test".into(),
+        scope: scope(),
         trace_id: trace_id(1),
         span_id: span_id(id),
         parent_span_id: (parent > 0).then(|| span_id(parent)),
@@ -79,32 +102,50 @@ pub(crate) fn span(process: &str, id: u8, parent: u8, kind: SpanKind, start: f64
         attributes: Attributes::default(),
         events: Vec::new(),
         links: Vec::new(),
+        trace_state: "".into(),
+        flags: 0,
+        dropped: Dropped::default(),
     }
 }
 
-pub(crate) fn point(process: &str, seconds: f64, metric: &str, value: PointValue, pairs: &[(&str, Value)]) -> PointRow {
+type Pairs<'a> = &'a [(&'a str, Value)];
+
+fn point(process: &str, seconds: f64, metric: &str, kind: MetricKind, value: f64, pairs: Pairs<'_>) -> PointRow {
     PointRow {
         resource: resource(process),
-        metric: metric.into(),
-        unit: "".into(),
+        scope: scope(),
+        metric: Arc::new(Metric {
+            name: metric.into(),
+            kind,
+            ..Metric::default()
+        }),
         start: at(0.0),
         at: at(seconds),
+        flags: 0,
         attributes: attributes(pairs),
-        value,
+        value: PointValue::Double(value),
+        exemplars: Vec::new(),
     }
 }
 
-pub(crate) fn gauge(process: &str, seconds: f64, metric: &str, value: f64, pairs: &[(&str, Value)]) -> PointRow {
-    point(process, seconds, metric, PointValue::Gauge(value), pairs)
+pub(crate) fn gauge(process: &str, seconds: f64, metric: &str, value: f64, pairs: Pairs<'_>) -> PointRow {
+    point(process, seconds, metric, MetricKind::Gauge, value, pairs)
 }
 
-pub(crate) fn counter(process: &str, seconds: f64, metric: &str, value: f64, pairs: &[(&str, Value)]) -> PointRow {
-    let value = PointValue::Sum {
-        value,
+pub(crate) fn counter(process: &str, seconds: f64, metric: &str, value: f64, pairs: Pairs<'_>) -> PointRow {
+    let kind = MetricKind::Sum {
         monotonic: true,
-        cumulative: true,
+        temporality: Temporality::Cumulative,
     };
-    point(process, seconds, metric, value, pairs)
+    point(process, seconds, metric, kind, value, pairs)
+}
+
+pub(crate) fn delta(process: &str, seconds: f64, metric: &str, value: f64, pairs: Pairs<'_>) -> PointRow {
+    let kind = MetricKind::Sum {
+        monotonic: true,
+        temporality: Temporality::Delta,
+    };
+    point(process, seconds, metric, kind, value, pairs)
 }
 
 pub(crate) fn batch_of(spans: &[SpanRow], logs: &[LogRow], points: &[PointRow], seconds: f64) -> Batch {

@@ -137,9 +137,9 @@ fn span(tree: &Tree<'_>, place: usize, depth: u32) -> Span {
         links: row
             .links
             .iter()
-            .map(|(trace, span)| SpanLink {
-                trace_id: trace.to_string(),
-                span_id: span.to_string(),
+            .map(|link| SpanLink {
+                trace_id: link.trace_id.to_string(),
+                span_id: link.span_id.to_string(),
             })
             .collect(),
     }
@@ -162,7 +162,7 @@ fn linked(tree: &Tree<'_>) -> Vec<String> {
     let ids: BTreeSet<String> = tree
         .spans
         .iter()
-        .flat_map(|span| span.links.iter().map(move |(trace, _)| (span.trace_id, *trace)))
+        .flat_map(|span| span.links.iter().map(move |link| (span.trace_id, link.trace_id)))
         .filter(|(own, other)| own != other)
         .map(|(_, other)| other.to_string())
         .collect();

@@ -2,7 +2,7 @@
 
 use super::*;
 use sagascope_api::Time;
-use sagascope_core::rows::{Resource, SpanId, SpanKind, SpanStatus};
+use sagascope_core::rows::{Dropped, Resource, SpanId, SpanKind, SpanStatus};
 
 fn text(key: &str, value: &str) -> (Arc<str>, Value) {
     (key.into(), Value::Text(value.into()))
@@ -11,7 +11,7 @@ fn text(key: &str, value: &str) -> (Arc<str>, Value) {
 fn span(trace: u8, id: u8, correlation: &str) -> Arc<SpanRow> {
     Arc::new(SpanRow {
         resource: Arc::new(Resource::default()),
-        scope: "".into(),
+        scope: Arc::default(),
         trace_id: TraceId([trace; 16]),
         span_id: SpanId([id; 8]),
         parent_span_id: None,
@@ -24,13 +24,16 @@ fn span(trace: u8, id: u8, correlation: &str) -> Arc<SpanRow> {
         attributes: Attributes(vec![text(CORRELATION_ID, correlation)]),
         events: vec![],
         links: vec![],
+        trace_state: "".into(),
+        flags: 0,
+        dropped: Dropped::default(),
     })
 }
 
 fn log(trace: u8, key: &str, correlation: &str) -> Arc<LogRow> {
     Arc::new(LogRow {
         resource: Arc::new(Resource::default()),
-        scope: "".into(),
+        scope: Arc::default(),
         at: Time(1),
         severity: 9,
         severity_text: "".into(),
@@ -39,6 +42,9 @@ fn log(trace: u8, key: &str, correlation: &str) -> Arc<LogRow> {
         attributes: Attributes(vec![text(key, correlation)]),
         trace_id: Some(TraceId([trace; 16])),
         span_id: None,
+        observed: Time(0),
+        flags: 0,
+        dropped_attributes: 0,
     })
 }
 

@@ -8,7 +8,7 @@ use sagascope_api::Time;
 
 use super::interner::Interner;
 use super::{Normalised, time_or, values};
-use crate::rows::{Attributes, LogRow, Resource, SpanId, TraceId};
+use crate::rows::{Attributes, LogRow, Resource, Scope, SpanId, TraceId};
 
 /// Where senders put the event's name before OTLP had a field for it.
 const EVENT_NAME: &str = "event.name";
@@ -17,9 +17,9 @@ pub(super) fn normalise(request: ExportLogsServiceRequest, received_at: Time) ->
     let mut out = Normalised::new(received_at);
     let mut names = Interner::default();
     for group in request.resource_logs {
-        let resource = values::resource(group.resource, &mut names);
+        let resource = values::resource(group.resource, &group.schema_url, &mut names);
         for scoped in group.scope_logs {
-            let scope = values::scope(scoped.scope.as_ref(), &mut names);
+            let scope = values::scope(scoped.scope, &scoped.schema_url, &mut names);
             out.batch.logs.extend(
                 scoped
                     .log_records
@@ -35,11 +35,11 @@ pub(super) fn normalise(request: ExportLogsServiceRequest, received_at: Time) ->
 fn row(
     record: LogRecord,
     resource: &Arc<Resource>,
-    scope: &Arc<str>,
+    scope: &Arc<Scope>,
     received_at: Time,
     names: &mut Interner,
 ) -> LogRow {
-    let attributes = values::attributes(record.attributes, names);
+    let (attributes, dropped_attributes) = values::counted(record.attributes, record.dropped_attributes_count, names);
     LogRow {
         resource: Arc::clone(resource),
         scope: Arc::clone(scope),
@@ -54,6 +54,9 @@ fn row(
         attributes,
         trace_id: TraceId::from_slice(&record.trace_id),
         span_id: SpanId::from_slice(&record.span_id),
+        observed: Time(record.observed_time_unix_nano),
+        flags: record.flags,
+        dropped_attributes,
     }
 }
 

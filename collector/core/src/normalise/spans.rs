@@ -8,7 +8,7 @@ use sagascope_api::Time;
 
 use super::interner::Interner;
 use super::{Normalised, time_or, values};
-use crate::rows::{Resource, SpanEventRow, SpanId, SpanKind, SpanRow, SpanStatus, TraceId};
+use crate::rows::{Dropped, LinkRow, Resource, Scope, SpanEventRow, SpanId, SpanKind, SpanRow, SpanStatus, TraceId};
 
 /// Events kept of one span.
 const EVENTS_MAX: usize = 128;
@@ -19,9 +19,9 @@ pub(super) fn normalise(request: ExportTraceServiceRequest, received_at: Time) -
     let mut out = Normalised::new(received_at);
     let mut names = Interner::default();
     for group in request.resource_spans {
-        let resource = values::resource(group.resource, &mut names);
+        let resource = values::resource(group.resource, &group.schema_url, &mut names);
         for scoped in group.scope_spans {
-            let scope = values::scope(scoped.scope.as_ref(), &mut names);
+            let scope = values::scope(scoped.scope, &scoped.schema_url, &mut names);
             for span in scoped.spans {
                 match row(span, &resource, &scope, received_at, &mut names) {
                     Ok(row) => out.batch.spans.push(Arc::new(row)),
@@ -36,7 +36,7 @@ pub(super) fn normalise(request: ExportTraceServiceRequest, received_at: Time) -
 fn row(
     span: Span,
     resource: &Arc<Resource>,
-    scope: &Arc<str>,
+    scope: &Arc<Scope>,
     received_at: Time,
     names: &mut Interner,
 ) -> Result<SpanRow, &'static str> {
@@ -44,6 +44,21 @@ fn row(
     let span_id = SpanId::from_slice(&span.span_id).ok_or("span_id must be 8 bytes, not all zero")?;
     let start = time_or(span.start_time_unix_nano, time_or(span.end_time_unix_nano, received_at));
     let status = span.status.unwrap_or_default();
+    let (attributes, dropped_attributes) = values::counted(span.attributes, span.dropped_attributes_count, names);
+    let (sent_events, sent_links) = (span.events.len(), span.links.len());
+    let events: Vec<_> = span
+        .events
+        .into_iter()
+        .take(EVENTS_MAX)
+        .map(|event| event_row(event, start, names))
+        .collect();
+    let links: Vec<_> = span
+        .links
+        .into_iter()
+        .take(LINKS_MAX)
+        .filter_map(|link| link_row(link, names))
+        .collect();
+    let more = |dropped: u32, sent: usize, kept: usize| dropped.saturating_add((sent - kept) as u32);
     Ok(SpanRow {
         resource: Arc::clone(resource),
         scope: Arc::clone(scope),
@@ -60,14 +75,16 @@ fn row(
             _ => SpanStatus::Unset,
         },
         status_message: values::text(status.message),
-        attributes: values::attributes(span.attributes, names),
-        events: span
-            .events
-            .into_iter()
-            .take(EVENTS_MAX)
-            .map(|event| event_row(event, start, names))
-            .collect(),
-        links: span.links.iter().take(LINKS_MAX).filter_map(link).collect(),
+        attributes,
+        dropped: Dropped {
+            attributes: dropped_attributes,
+            events: more(span.dropped_events_count, sent_events, events.len()),
+            links: more(span.dropped_links_count, sent_links, links.len()),
+        },
+        events,
+        links,
+        trace_state: values::text(span.trace_state),
+        flags: span.flags,
     })
 }
 
@@ -92,14 +109,25 @@ const fn kind(number: i32) -> SpanKind {
 }
 
 fn event_row(event: span::Event, start: Time, names: &mut Interner) -> SpanEventRow {
+    let (attributes, dropped_attributes) = values::counted(event.attributes, event.dropped_attributes_count, names);
     SpanEventRow {
         at: time_or(event.time_unix_nano, start),
         name: names.name(&event.name),
-        attributes: values::attributes(event.attributes, names),
+        attributes,
+        dropped_attributes,
     }
 }
 
 /// A link to nowhere is left out; the span itself is good.
-fn link(link: &span::Link) -> Option<(TraceId, SpanId)> {
-    Some((TraceId::from_slice(&link.trace_id)?, SpanId::from_slice(&link.span_id)?))
+fn link_row(link: span::Link, names: &mut Interner) -> Option<LinkRow> {
+    let (trace_id, span_id) = (TraceId::from_slice(&link.trace_id)?, SpanId::from_slice(&link.span_id)?);
+    let (attributes, dropped_attributes) = values::counted(link.attributes, link.dropped_attributes_count, names);
+    Some(LinkRow {
+        trace_id,
+        span_id,
+        trace_state: values::text(link.trace_state),
+        flags: link.flags,
+        attributes,
+        dropped_attributes,
+    })
 }

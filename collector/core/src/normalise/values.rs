@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
 use sagascope_conventions::attributes as key;
 
 use super::interner::{Interner, cut};
-use crate::rows::{Attributes, Resource, Value};
+use crate::rows::{Attributes, Resource, Scope, Value};
 
 /// Attributes kept of one record.
 pub(super) const ATTRIBUTES_MAX: usize = 128;
@@ -23,6 +23,14 @@ pub(super) fn attributes(pairs: Vec<KeyValue>, names: &mut Interner) -> Attribut
     Attributes(map(pairs, names, ATTRIBUTES_MAX, DEPTH_MAX))
 }
 
+/// Attributes, and how many were left out by the sender and here.
+pub(super) fn counted(pairs: Vec<KeyValue>, dropped: u32, names: &mut Interner) -> (Attributes, u32) {
+    let sent = pairs.len();
+    let attributes = attributes(pairs, names);
+    let cut = u32::try_from(sent - attributes.0.len()).unwrap_or(u32::MAX);
+    (attributes, dropped.saturating_add(cut))
+}
+
 pub(super) fn value(value: Option<AnyValue>, names: &mut Interner) -> Value {
     any(value, names, DEPTH_MAX)
 }
@@ -35,18 +43,29 @@ pub(super) fn text(text: String) -> Box<str> {
     }
 }
 
-pub(super) fn resource(resource: Option<OtlpResource>, names: &mut Interner) -> Arc<Resource> {
-    let attributes = attributes(resource.unwrap_or_default().attributes, names);
+pub(super) fn resource(resource: Option<OtlpResource>, schema_url: &str, names: &mut Interner) -> Arc<Resource> {
+    let resource = resource.unwrap_or_default();
+    let (attributes, dropped_attributes) = counted(resource.attributes, resource.dropped_attributes_count, names);
     let named = |key: &str| attributes.text(key).filter(|text| !text.is_empty());
     Arc::new(Resource {
         service: names.name(named(key::SERVICE_NAME).unwrap_or("unknown_service")),
         instance: names.name(named(key::SERVICE_INSTANCE_ID).unwrap_or_default()),
         attributes,
+        dropped_attributes,
+        schema_url: names.name(schema_url),
     })
 }
 
-pub(super) fn scope(scope: Option<&InstrumentationScope>, names: &mut Interner) -> Arc<str> {
-    names.name(scope.map_or("", |scope| scope.name.as_str()))
+pub(super) fn scope(scope: Option<InstrumentationScope>, schema_url: &str, names: &mut Interner) -> Arc<Scope> {
+    let scope = scope.unwrap_or_default();
+    let (attributes, dropped_attributes) = counted(scope.attributes, scope.dropped_attributes_count, names);
+    Arc::new(Scope {
+        name: names.name(&scope.name),
+        version: names.name(&scope.version),
+        attributes,
+        dropped_attributes,
+        schema_url: names.name(schema_url),
+    })
 }
 
 fn any(value: Option<AnyValue>, names: &mut Interner, depth: usize) -> Value {

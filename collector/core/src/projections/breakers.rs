@@ -111,7 +111,7 @@ impl Breakers {
     /// Joins a metric point when it is of a breaker.
     pub(super) fn apply_point(&mut self, point: &PointRow, now: Time, names: &mut Names) {
         let attributes = &point.attributes;
-        match &*point.metric {
+        match &*point.metric.name {
             metrics::CIRCUIT_BREAKER_STATE => {
                 let state = attributes
                     .text(key::CIRCUIT_BREAKER_STATE)

@@ -2,18 +2,14 @@
 
 use sagascope_api::Time;
 
-use crate::rows::{PointRow, PointValue};
+use crate::rows::{MetricKind, PointRow, Temporality};
 
 /// A counter first heard of is trusted from its start only when that is not longer ago than this, seconds.
 const YOUNG_SECONDS: f64 = 60.0;
 
 /// The number of a gauge or sum, when it is one.
 pub(super) fn reading(point: &PointRow) -> Option<f64> {
-    let value = match point.value {
-        PointValue::Gauge(value) | PointValue::Sum { value, .. } => value,
-        PointValue::Histogram { .. } => return None,
-    };
-    value.is_finite().then_some(value)
+    point.value.number().filter(|value| value.is_finite())
 }
 
 /// A reading that counts something: never below zero.
@@ -31,10 +27,11 @@ impl Counter {
     /// How much it rose since the last reading. A repeated or older reading adds nothing; a counter that was reset
     /// (it fell, or says that it started anew) starts from zero.
     pub(super) fn rise(&mut self, point: &PointRow) -> u64 {
-        let PointValue::Sum { value, cumulative, .. } = point.value else {
+        let (MetricKind::Sum { temporality, .. }, Some(value)) = (point.metric.kind, reading(point)) else {
             return 0;
         };
-        if !value.is_finite() || self.last.is_some_and(|(_, at, _)| point.at <= at) {
+        let cumulative = temporality == Temporality::Cumulative;
+        if self.last.is_some_and(|(_, at, _)| point.at <= at) {
             return 0;
         }
         let last = self.last.replace((point.start, point.at, value));
@@ -52,7 +49,7 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, counter, gauge};
+    use crate::testing::{at, counter, delta, gauge};
 
     fn rises(points: &[PointRow]) -> Vec<u64> {
         let mut counter = Counter::default();
@@ -85,12 +82,7 @@ mod tests {
 
     #[test]
     fn a_delta_is_its_own_rise_and_a_gauge_none() {
-        let mut delta = counter("orders", 500.0, "m", 3.0, &[]);
-        delta.value = PointValue::Sum {
-            value: 3.0,
-            monotonic: true,
-            cumulative: false,
-        };
+        let delta = delta("orders", 500.0, "m", 3.0, &[]);
         assert_eq!(rises(&[delta]), [3]);
         assert_eq!(rises(&[gauge("orders", 1.0, "m", 3.0, &[])]), [0]);
         assert_eq!(rises(&[counter("orders", 1.0, "m", f64::NAN, &[])]), [0]);

@@ -71,7 +71,7 @@ impl DeadLetters {
 
     /// Joins a metric point when it counts dead letters: none left means they were replayed or purged.
     pub(super) fn apply_point(&mut self, point: &PointRow) {
-        if &*point.metric != metrics::DEAD_LETTER_COUNT || counter::count(point) != Some(0) {
+        if &*point.metric.name != metrics::DEAD_LETTER_COUNT || counter::count(point) != Some(0) {
             return;
         }
         let Some(destination) = point.attributes.text(key::MESSAGING_DESTINATION_NAME).map(cut) else {

@@ -11,7 +11,7 @@ use sagascope_conventions::events::metrics;
 use super::counter::{self, Counter};
 use super::names::Names;
 use super::window::Slices;
-use crate::rows::{PointRow, PointValue};
+use crate::rows::{MetricKind, PointRow, Temporality};
 
 /// Seconds over which the rate of publishing is taken.
 const RATE_SECONDS: u64 = 10;
@@ -52,7 +52,7 @@ impl Outboxes {
 
     /// Joins a metric point when it is of an outbox.
     pub(super) fn apply_point(&mut self, point: &PointRow, now: Time, names: &mut Names) {
-        if !point.metric.starts_with("outbox.") {
+        if !point.metric.name.starts_with("outbox.") {
             return;
         }
         let (Some(name), Some(value)) = (point.attributes.text(key::OUTBOX_NAME), counter::reading(point)) else {
@@ -108,11 +108,11 @@ impl Outboxes {
 impl Known {
     fn read(&mut self, point: &PointRow, value: f64, now: Time) {
         let count = value.max(0.0) as u64;
-        match &*point.metric {
+        match &*point.metric.name {
             metrics::OUTBOX_PENDING => newer(&mut self.pending, point.at, count),
             metrics::OUTBOX_OLDEST_AGE => newer(&mut self.oldest_age, point.at, value.max(0.0)),
-            metrics::OUTBOX_FAILED => match point.value {
-                PointValue::Sum { cumulative: false, .. } => {
+            metrics::OUTBOX_FAILED => match point.metric.kind {
+                MetricKind::Sum { temporality, .. } if temporality != Temporality::Cumulative => {
                     // Each report brings only what is new since the last.
                     let known = self.failed.map_or(0, |(_, failed)| failed);
                     newer(&mut self.failed, point.at, known.saturating_add(count));

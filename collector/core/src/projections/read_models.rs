@@ -79,7 +79,7 @@ impl ReadModels {
 
     /// Joins a metric point when it is of a read model.
     pub(super) fn apply_point(&mut self, point: &PointRow, now: Time, names: &mut Names) {
-        let metric = &*point.metric;
+        let metric = &*point.metric.name;
         if !metric.starts_with("projection.") {
             return;
         }

@@ -24,7 +24,7 @@ impl Subject for SpanRow {
             "kind" => accepts(Field::Text(self.kind.as_str())),
             "status" => accepts(Field::Text(self.status.as_str())),
             "status_message" => accepts(Field::Text(&self.status_message)),
-            "scope" => accepts(Field::Text(&self.scope)),
+            "scope" => accepts(Field::Text(&self.scope.name)),
             "duration" => accepts(Field::Nanos(self.duration_nanos)),
             "trace" | "trace_id" => accepts(Field::Text(&self.trace_id.to_string())),
             "span" | "span_id" => accepts(Field::Text(&self.span_id.to_string())),
@@ -54,7 +54,7 @@ impl Subject for LogRow {
         match name {
             "service" => accepts(Field::Text(&self.resource.service)),
             "instance" => accepts(Field::Text(&self.resource.instance)),
-            "scope" => accepts(Field::Text(&self.scope)),
+            "scope" => accepts(Field::Text(&self.scope.name)),
             "severity" | "level" => {
                 accepts(Field::Number(f64::from(self.severity)))
                     || accepts(Field::Text(severity_word(self.severity)))

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::rows::{SpanKind, Value};
-use crate::testing::{at, event, span, span_id, text, trace_id};
+use crate::testing::{at, event, link, span, span_id, text, trace_id};
 
 /// Spans of one service as `(id, parent, start, seconds)`.
 fn rows(spans: &[(u8, u8, f64, f64)]) -> Vec<Arc<SpanRow>> {
@@ -122,7 +122,7 @@ fn a_trace_names_its_sagas_links_and_resource() {
         ("fault.id".into(), text("f-1")),
         ("n".into(), Value::Int(3)),
     ];
-    row.links = vec![(trace_id(7), span_id(1)), (trace_id(1), span_id(2))];
+    row.links = vec![link(trace_id(7), span_id(1)), link(trace_id(1), span_id(2))];
     let trace = assemble(&[Arc::new(row.clone())], 10).unwrap();
     assert_eq!(
         (trace.sagas, trace.linked_traces),
