@@ -4,6 +4,7 @@
 //! query language; [`trace`] lays a trace out; [`explain`] tells what happened to one operation. Time comes in as an
 //! argument: nothing here opens a socket, a file or a clock.
 
+pub mod block;
 pub mod buckets;
 pub mod explain;
 pub mod normalise;
@@ -11,6 +12,7 @@ pub mod projections;
 pub mod rows;
 pub mod search;
 pub mod trace;
+pub mod wire;
 
 #[cfg(test)]
 mod testing;

@@ -10,12 +10,16 @@ use sagascope_api::Time;
 
 use crate::rows::Batch;
 
+mod any;
 mod histograms;
 mod interner;
 mod logs;
 mod metrics;
 mod spans;
 mod values;
+
+pub(crate) use any::any_of;
+pub(crate) use values::value_of;
 
 /// Rows and what could not become one.
 #[derive(Clone, Debug, Default, PartialEq)]

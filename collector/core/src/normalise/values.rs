@@ -68,6 +68,11 @@ pub(super) fn scope(scope: Option<InstrumentationScope>, schema_url: &str, names
     })
 }
 
+/// A message as a value, within the bounds of every value.
+pub(crate) fn value_of(message: AnyValue) -> Value {
+    any(Some(message), &mut Interner::default(), DEPTH_MAX)
+}
+
 fn any(value: Option<AnyValue>, names: &mut Interner, depth: usize) -> Value {
     let Some(value) = value.and_then(|value| value.value) else {
         return Value::Empty;
