@@ -12,8 +12,10 @@ use crate::rows::{LogRow, SpanId, TraceId};
 pub struct LogBlock {
     /// What the rows share.
     pub tables: Tables,
-    /// Sequence of the first row; the others follow.
-    pub first_sequence: u64,
+    /// Ordinal of the row among all of its signal ever taken.
+    pub sequence: Vec<u64>,
+    /// Ordinal that the next row pushed will have.
+    pub next_sequence: u64,
     /// When the collector received the row's request.
     pub received_at: Vec<Time>,
     /// Place of the sender.
@@ -90,6 +92,8 @@ impl LogBlock {
 
     /// Adds a record.
     pub fn push(&mut self, log: LogCells, received_at: Time) {
+        self.sequence.push(self.next_sequence);
+        self.next_sequence += 1;
         self.received_at.push(received_at);
         self.resource.push(log.resource);
         self.scope.push(log.scope);
@@ -146,7 +150,7 @@ impl LogBlock {
     /// Memory held, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.tables.bytes() + self.at.capacity() * 113
+        self.tables.bytes() + self.at.capacity() * 121
     }
 }
 
@@ -172,8 +176,8 @@ impl<'a> LogRef<'a> {
 
     /// Its ordinal among all records ever taken.
     #[must_use]
-    pub const fn sequence(self) -> u64 {
-        self.block.first_sequence + self.row as u64
+    pub fn sequence(self) -> u64 {
+        self.block.sequence[self.row]
     }
 
     /// When the collector received it.

@@ -21,8 +21,10 @@ use crate::rows::{
 pub struct PointBlock {
     /// What the rows share.
     pub tables: Tables,
-    /// Sequence of the first row; the others follow.
-    pub first_sequence: u64,
+    /// Ordinal of the row among all of its signal ever taken.
+    pub sequence: Vec<u64>,
+    /// Ordinal that the next row pushed will have.
+    pub next_sequence: u64,
     /// Metrics; a row refers to one by its place.
     pub metrics: Vec<MetricEntry>,
     metric_places: HashMap<MetricEntry, u32, RandomState>,
@@ -223,6 +225,8 @@ impl PointBlock {
 
     /// Adds a point with the exemplars pushed since the last.
     pub fn push(&mut self, point: PointCells, received_at: Time) {
+        self.sequence.push(self.next_sequence);
+        self.next_sequence += 1;
         self.received_at.push(received_at);
         self.resource.push(point.resource);
         self.scope.push(point.scope);
@@ -338,7 +342,7 @@ impl PointBlock {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.tables.bytes()
-            + self.at.capacity() * 72
+            + self.at.capacity() * 80
             + self.exemplars.capacity() * 72
             + self.histograms.capacity() * 72
             + self.exponentials.capacity() * 112
@@ -380,8 +384,8 @@ impl<'a> PointRef<'a> {
 
     /// Its ordinal among all points ever taken.
     #[must_use]
-    pub const fn sequence(self) -> u64 {
-        self.block.first_sequence + self.row as u64
+    pub fn sequence(self) -> u64 {
+        self.block.sequence[self.row]
     }
 
     /// When the collector received it.

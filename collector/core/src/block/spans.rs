@@ -12,8 +12,10 @@ use crate::rows::{Dropped, LinkRow, SpanEventRow, SpanId, SpanKind, SpanRow, Spa
 pub struct SpanBlock {
     /// What the rows share.
     pub tables: Tables,
-    /// Sequence of the first row; the others follow.
-    pub first_sequence: u64,
+    /// Ordinal of the row among all of its signal ever taken.
+    pub sequence: Vec<u64>,
+    /// Ordinal that the next row pushed will have.
+    pub next_sequence: u64,
     /// When the collector received the row's request.
     pub received_at: Vec<Time>,
     /// Place of the sender.
@@ -154,6 +156,8 @@ impl SpanBlock {
 
     /// Adds a span with the events and links pushed since the last.
     pub fn push(&mut self, span: SpanCells, received_at: Time) {
+        self.sequence.push(self.next_sequence);
+        self.next_sequence += 1;
         self.received_at.push(received_at);
         self.resource.push(span.resource);
         self.scope.push(span.scope);
@@ -234,7 +238,7 @@ impl SpanBlock {
     /// Memory held, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.tables.bytes() + self.span_id.capacity() * 144 + self.events.capacity() * 24 + self.links.capacity() * 48
+        self.tables.bytes() + self.span_id.capacity() * 152 + self.events.capacity() * 24 + self.links.capacity() * 48
     }
 }
 
@@ -260,8 +264,8 @@ impl<'a> SpanRef<'a> {
 
     /// Its ordinal among all spans ever taken.
     #[must_use]
-    pub const fn sequence(self) -> u64 {
-        self.block.first_sequence + self.row as u64
+    pub fn sequence(self) -> u64 {
+        self.block.sequence[self.row]
     }
 
     /// When the collector received it.
