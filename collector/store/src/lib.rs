@@ -3,9 +3,11 @@
 //! [`Wal`] keeps raw OTLP requests: an append is answered once its group is on disk, and a restart replays them.
 //! [`Head`] holds the newest rows in memory for queries. Both are bounded, and what they let go is counted.
 
+mod blocks;
 mod files;
 mod frame;
 mod head;
+pub mod memory;
 mod replay;
 mod wal;
 mod writer;
