@@ -36,10 +36,7 @@ macro_rules! block {
             }
 
             fn begin_at(sequence: u64) -> Self {
-                Self {
-                    next_sequence: sequence,
-                    ..Self::default()
-                }
+                Self::begin_at(sequence)
             }
         }
     };

@@ -124,6 +124,15 @@ pub struct LinkCells {
 }
 
 impl SpanBlock {
+    /// Empty; the first row will have this sequence.
+    #[must_use]
+    pub fn begin_at(sequence: u64) -> Self {
+        Self {
+            next_sequence: sequence,
+            ..Self::default()
+        }
+    }
+
     /// Rows.
     #[must_use]
     pub const fn len(&self) -> usize {
