@@ -13,7 +13,7 @@ fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
     let of = |names: &[&'static str]| Some(names.iter().copied().collect());
     match name {
         "sagascope-conventions" | "xtask" => of(&[]),
-        "sagascope-api" | "sagascope-instrument" => of(&["sagascope-conventions"]),
+        "sagascope-api" | "sagascope-instrument" | "sagascope-load" => of(&["sagascope-conventions"]),
         "sagascope-core" | "sagascope-tui" | "sagascope-web" => of(&SHARED),
         "sagascope-store" => of(&["sagascope-conventions", "sagascope-api", "sagascope-core"]),
         "sagascope-server" => of(&[
