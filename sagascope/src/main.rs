@@ -1,6 +1,7 @@
 //! `sagascope`: one binary with the collector, both dashboards and the demo cluster in it.
 
 mod assets;
+mod bench;
 mod cli;
 mod collect;
 mod demo;
@@ -32,6 +33,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         match command {
             Command::Demo(options) => demo::run(options).await,
             Command::Collect(options) => collect::run(options).await,
+            Command::Bench(options) => bench::run(options).await,
             Command::Tui(options) => tui::run(options).await,
             Command::Service { name } => service::run(name).await,
             Command::Inject(options) => remote::inject::run(options).await,

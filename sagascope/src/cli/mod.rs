@@ -1,5 +1,6 @@
 //! The command line: what can be said, and what it means. No effects.
 
+mod bench;
 mod collector;
 mod connection;
 mod units;
@@ -7,6 +8,7 @@ mod units;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sagascope_conventions::fault::FaultKind;
 
+pub(crate) use bench::{BenchCompression, BenchOptions, BenchProtocol, LoadOptions, SubjectOptions};
 pub(crate) use collector::{CollectorOptions, Durability};
 pub(crate) use connection::{Connection, read_token};
 
@@ -37,6 +39,9 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Start the collector alone: OTLP in, dashboards and API out
     Collect(CollectorOptions),
+    /// Measure what a collector takes on this machine
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(BenchOptions),
     /// Open the terminal dashboard of a running collector
     Tui(TuiOptions),
     /// Run one demo service in this process (the demo starts these itself)
@@ -294,6 +299,23 @@ mod tests {
     fn an_unknown_service_is_refused() {
         assert!(parse("sagascope service orders").is_ok());
         assert!(parse("sagascope service nobody").is_err());
+    }
+
+    #[test]
+    fn a_bench_has_its_own_collector_or_one_that_runs() {
+        assert!(parse("sagascope bench").is_ok());
+        assert!(parse("sagascope bench --url http://127.0.0.1:4319 --pid 1").is_ok());
+        assert!(parse("sagascope bench --url http://127.0.0.1:4319 --port-base 5000").is_err());
+        for wrong in [
+            "--rate 0",
+            "--rate nan",
+            "--overload 1",
+            "--spans 0",
+            "--batch 0",
+            "--pid 1",
+        ] {
+            assert!(parse(&format!("sagascope bench {wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! `SAGASCOPE_BIN` names another binary to test, such as the release build; every test has its own folder and ports.
 
+mod bench;
 mod browser;
 mod command_line;
 mod faults;
