@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::middleware::from_fn_with_state;
-use sagascope_store::{OpenError, Replay, Wal, WalOptions};
+use sagascope_store::{OpenError, Replay, Unreleased, Wal, WalOptions};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -196,6 +196,7 @@ async fn open_log(config: Config) -> Result<(Wal, Replay), StartError> {
     let options = WalOptions {
         durability: config.durability,
         cap_bytes: config.storage_cap_bytes,
+        unreleased: Unreleased::Drop,
         retention: config.retention,
         free_floor_bytes: config.free_floor_bytes,
         ..WalOptions::new(config.data_dir.join("wal"))

@@ -24,6 +24,8 @@ pub(crate) struct Segment {
     pub(crate) oldest: Option<Time>,
     /// Its last record; of a file found at start, when it was last written.
     pub(crate) newest: Time,
+    /// Where its last record begins, when it was written by this run.
+    pub(crate) last: Option<u64>,
 }
 
 /// Makes the folder, readable by its owner alone since telemetry may hold anything.
@@ -74,6 +76,7 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<Segment>, OpenError> {
             oldest: None,
             // A file system without times: never too old.
             newest: metadata.modified().map_or(Time(u64::MAX), time_of),
+            last: None,
         });
     }
     segments.sort_by_key(|segment| segment.number);

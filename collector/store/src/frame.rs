@@ -123,7 +123,11 @@ fn checksum(frame: &[u8]) -> u32 {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     /// A good frame.
-    Record(Record),
+    Record {
+        /// Where it begins.
+        at: usize,
+        record: Record,
+    },
     /// Bytes that are no good frame, with good ones or a whole frame's length behind them.
     Bad {
         /// How many.
@@ -182,7 +186,7 @@ impl Iterator for Scan {
         let corrupt = match parse(&self.data, start) {
             Parsed::Good { record, len } => {
                 self.at += len;
-                return Some(Piece::Record(record));
+                return Some(Piece::Record { at: start, record });
             }
             Parsed::Corrupt => true,
             Parsed::Broken => false,
@@ -253,7 +257,7 @@ mod tests {
     fn times(data: &[u8]) -> Vec<u64> {
         Scan::new(Bytes::copy_from_slice(data), 0)
             .filter_map(|piece| match piece {
-                Piece::Record(record) => Some(record.received_at.0),
+                Piece::Record { record, .. } => Some(record.received_at.0),
                 _ => None,
             })
             .collect()
@@ -267,11 +271,14 @@ mod tests {
             let bytes = Bytes::from_static(b"hello");
             assert_eq!(
                 pieces,
-                [Piece::Record(Record {
-                    signal,
-                    received_at: Time(7),
-                    bytes
-                })]
+                [Piece::Record {
+                    at: 0,
+                    record: Record {
+                        signal,
+                        received_at: Time(7),
+                        bytes
+                    }
+                }]
             );
         }
     }

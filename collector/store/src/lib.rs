@@ -8,11 +8,13 @@ mod files;
 mod frame;
 mod head;
 pub mod memory;
+mod position;
 mod replay;
 mod wal;
 mod writer;
 
 pub use frame::{Frame, Record, Signal};
 pub use head::{Carried, Head, RowCounts};
+pub use position::Position;
 pub use replay::{Recovered, Replay};
-pub use wal::{AppendError, Durability, OpenError, Wal, WalOptions, WalStatus};
+pub use wal::{AppendError, Durability, OpenError, Unreleased, Wal, WalOptions, WalStatus};

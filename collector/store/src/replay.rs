@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::files::{self, HeaderCheck, Segment};
 use crate::frame::{Piece, Record, Scan};
+use crate::position::Position;
 
 /// What the replay came upon beside good records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,11 +22,12 @@ pub struct Recovered {
     pub torn_bytes: u64,
 }
 
-/// Iterator over the records that were in the log when it was opened; one file at a time is in memory.
+/// Iterator over the records that were in the log when it was opened, with their places; one file at a time is in memory.
 #[derive(Default)]
 pub struct Replay {
     segments: VecDeque<Segment>,
     current: Option<(Segment, Scan)>,
+    after: Option<Position>,
     recovered: Recovered,
 }
 
@@ -34,6 +36,14 @@ impl Replay {
         Self {
             segments: segments.into(),
             ..Self::default()
+        }
+    }
+
+    /// Leaves out what lies at or before `position`; files that lie wholly before it are not read.
+    pub fn begin_after(&mut self, position: Option<Position>) {
+        self.after = position;
+        if let Some(position) = position {
+            self.segments.retain(|segment| segment.number >= position.file);
         }
     }
 
@@ -89,18 +99,24 @@ fn scan(content: Vec<u8>, segment: &Segment) -> Option<Scan> {
 }
 
 impl Iterator for Replay {
-    type Item = Record;
+    type Item = (Position, Record);
 
-    fn next(&mut self) -> Option<Record> {
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
             let Some((segment, scan)) = &mut self.current else {
                 self.open_next()?;
                 continue;
             };
             match scan.next() {
-                Some(Piece::Record(record)) => {
-                    self.recovered.records += 1;
-                    return Some(record);
+                Some(Piece::Record { at, record }) => {
+                    let position = Position {
+                        file: segment.number,
+                        offset: at as u64,
+                    };
+                    if Some(position) > self.after {
+                        self.recovered.records += 1;
+                        return Some((position, record));
+                    }
                 }
                 Some(Piece::Bad { bytes }) => {
                     tracing::warn!(file = %segment.path.display(), bytes, "a damaged record was skipped");

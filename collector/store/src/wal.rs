@@ -13,6 +13,7 @@ use sagascope_api::Time;
 
 use crate::files::{self, HeaderCheck};
 use crate::frame::Frame;
+use crate::position::Position;
 use crate::replay::Replay;
 use crate::writer::{Clock, Disk, RealDisk, Writer};
 
@@ -48,6 +49,16 @@ impl Durability {
     }
 }
 
+/// What happens to records that nothing else keeps yet when the log is at its cap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unreleased {
+    /// They stay, and new ones are refused, retryably, until older ones are released.
+    #[default]
+    Refuse,
+    /// The oldest files go.
+    Drop,
+}
+
 /// How the log is kept.
 #[derive(Clone, Debug)]
 pub struct WalOptions {
@@ -57,8 +68,10 @@ pub struct WalOptions {
     pub durability: Durability,
     /// A new file is begun above this.
     pub segment_bytes: u64,
-    /// The oldest files are removed above this.
+    /// Bytes that the log may hold.
     pub cap_bytes: u64,
+    /// What happens above that.
+    pub unreleased: Unreleased,
     /// Appends are refused, retryably, when the disk has less than this left.
     pub free_floor_bytes: u64,
     /// Files whose newest record is older than this are removed; `None` keeps all that the cap leaves. A file is closed at
@@ -77,6 +90,7 @@ impl WalOptions {
             durability: Durability::Fsync,
             segment_bytes: 32 << 20,
             cap_bytes: 1 << 30,
+            unreleased: Unreleased::Refuse,
             retention: None,
             free_floor_bytes: 256 << 20,
             queue_bytes: 64 << 20,
@@ -129,6 +143,9 @@ pub enum AppendError {
     /// Too much is waiting for the disk.
     #[error("the log is behind: too much is waiting for the disk")]
     Full,
+    /// The log is at its cap and nothing of it is kept elsewhere yet.
+    #[error("the log is full: it waits for its records to be sealed")]
+    Unsealed,
     /// The disk is nearly full.
     #[error("the disk has too little space left: free some, or lower --storage-cap")]
     NoSpace,
@@ -147,11 +164,13 @@ pub struct WalStatus {
     pub bytes: u64,
     /// Oldest record kept, as far as this run knows.
     pub oldest: Option<Time>,
+    /// Bytes written in this run.
+    pub written_bytes: u64,
     /// Groups committed.
     pub commits: u64,
     /// Records appended.
     pub appended: u64,
-    /// Files removed for the cap or for their age.
+    /// Files removed because they were released, for the cap or for their age.
     pub files_removed: u64,
     /// Why it takes nothing more.
     pub failed: Option<String>,
@@ -159,7 +178,14 @@ pub struct WalStatus {
     pub no_space: bool,
 }
 
-pub(crate) type Done = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
+pub(crate) type Done = Box<dyn FnOnce(Result<Position, AppendError>) + Send>;
+
+/// What the writer is asked to do.
+pub(crate) enum Work {
+    Append(Append),
+    /// There is something to release.
+    Release,
+}
 
 pub(crate) struct Append {
     pub(crate) frame: Frame,
@@ -173,6 +199,10 @@ pub(crate) struct Shared {
     pub(crate) appended: AtomicU64,
     pub(crate) commits: AtomicU64,
     pub(crate) status: Mutex<WalStatus>,
+    pub(crate) written_bytes: AtomicU64,
+    /// Numbers of new files are greater than this.
+    pub(crate) numbers_after: AtomicU64,
+    pub(crate) released: Mutex<Option<Position>>,
 }
 
 impl Shared {
@@ -186,7 +216,7 @@ const QUEUE_RECORDS: usize = 16_384;
 
 /// Handle of the log. Dropping it writes what is queued and ends the writer thread.
 pub struct Wal {
-    queue: Option<SyncSender<Append>>,
+    queue: Option<SyncSender<Work>>,
     queue_bytes: usize,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -249,7 +279,7 @@ impl Wal {
     pub fn append(
         &self,
         frame: Frame,
-        done: impl FnOnce(Result<(), AppendError>) + Send + 'static,
+        done: impl FnOnce(Result<Position, AppendError>) + Send + 'static,
     ) -> Result<(), AppendError> {
         let queue = self.queue.as_ref().ok_or(AppendError::Closed)?;
         let len = frame.as_bytes().len();
@@ -258,10 +288,10 @@ impl Wal {
             return Err(AppendError::Full);
         }
         queue
-            .try_send(Append {
+            .try_send(Work::Append(Append {
                 frame,
                 done: Box::new(done),
-            })
+            }))
             .map_err(|error| {
                 self.shared.queued_bytes.fetch_sub(len, Ordering::Relaxed);
                 match error {
@@ -269,6 +299,24 @@ impl Wal {
                     TrySendError::Disconnected(_) => AppendError::Closed,
                 }
             })
+    }
+
+    /// New records get places after `position`: call it before the first append when something elsewhere refers to places
+    /// in files that may be gone.
+    pub fn begin_after(&self, position: Option<Position>) {
+        let number = position.map_or(0, |position| position.file);
+        self.shared.numbers_after.fetch_max(number, Ordering::Relaxed);
+    }
+
+    /// Everything up to and including `position` is kept elsewhere: the files that hold nothing else are removed.
+    pub fn release(&self, position: Position) {
+        let mut released = self.shared.released.lock().unwrap_or_else(PoisonError::into_inner);
+        *released = released.max(Some(position));
+        drop(released);
+        // When the queue is full the writer is awake anyhow, and looks after every group.
+        if let Some(queue) = &self.queue {
+            drop(queue.try_send(Work::Release));
+        }
     }
 
     /// How the log stands.
@@ -280,6 +328,7 @@ impl Wal {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        status.written_bytes = self.shared.written_bytes.load(Ordering::Relaxed);
         status.commits = self.shared.commits.load(Ordering::Relaxed);
         status.appended = self.shared.appended.load(Ordering::Relaxed);
         status

@@ -6,7 +6,7 @@ use super::*;
 use crate::frame::Signal;
 use crate::writer::LogFile;
 
-type Outcome = Result<(), AppendError>;
+type Outcome = Result<Position, AppendError>;
 
 fn frame(n: u64) -> Frame {
     Frame::encode(Signal::Traces, Time(n), &[n as u8; 100]).unwrap()
@@ -26,7 +26,7 @@ fn options(dir: &Path) -> WalOptions {
 }
 
 fn times(replay: Replay) -> Vec<u64> {
-    replay.map(|record| record.received_at.0).collect()
+    replay.map(|(_, record)| record.received_at.0).collect()
 }
 
 #[test]
@@ -77,7 +77,10 @@ fn a_torn_tail_is_cut_and_reported() {
 
     let (wal, mut replay) = Wal::open(options(dir.path())).unwrap();
     assert_eq!(
-        replay.by_ref().map(|record| record.received_at.0).collect::<Vec<_>>(),
+        replay
+            .by_ref()
+            .map(|(_, record)| record.received_at.0)
+            .collect::<Vec<_>>(),
         [0, 1]
     );
     assert!(replay.recovered().torn_bytes > 0);
@@ -85,7 +88,10 @@ fn a_torn_tail_is_cut_and_reported() {
     drop(wal);
     let (_, mut replay) = Wal::open(options(dir.path())).unwrap();
     assert_eq!(
-        replay.by_ref().map(|record| record.received_at.0).collect::<Vec<_>>(),
+        replay
+            .by_ref()
+            .map(|(_, record)| record.received_at.0)
+            .collect::<Vec<_>>(),
         [0, 1, 7]
     );
     assert_eq!(replay.recovered().torn_bytes, 0, "cut once");
@@ -105,7 +111,10 @@ fn a_damaged_record_is_skipped_and_counted() {
     std::fs::write(&path, content).unwrap();
     let (_wal, mut replay) = Wal::open(options(dir.path())).unwrap();
     assert_eq!(
-        replay.by_ref().map(|record| record.received_at.0).collect::<Vec<_>>(),
+        replay
+            .by_ref()
+            .map(|(_, record)| record.received_at.0)
+            .collect::<Vec<_>>(),
         [0, 2]
     );
     assert_eq!(
@@ -154,6 +163,7 @@ fn the_oldest_files_go_above_the_cap() {
     let small = WalOptions {
         segment_bytes: 1_000,
         cap_bytes: 4_000,
+        unreleased: Unreleased::Drop,
         ..options(dir.path())
     };
     let (wal, _) = Wal::open(small.clone()).unwrap();
@@ -265,6 +275,88 @@ fn memory_writes_nothing() {
     append(&wal, 1).unwrap();
     drop(wal);
     assert_eq!(times(Wal::open(options(dir.path())).unwrap().1), Vec::<u64>::new());
+}
+
+#[test]
+fn places_rise_and_are_the_same_when_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = WalOptions {
+        segment_bytes: 100,
+        ..options(dir.path())
+    };
+    let mut places = Vec::new();
+    for run in 0..3 {
+        let (wal, _) = Wal::open(small.clone()).unwrap();
+        places.extend((0..7).map(|n| append(&wal, run * 10 + n).unwrap()));
+    }
+    assert!(places.is_sorted_by(|a, b| a < b), "{places:?}");
+    let after = |position| {
+        let (_wal, mut replay) = Wal::open(small.clone()).unwrap();
+        replay.begin_after(position);
+        replay.map(|(position, _)| position).collect::<Vec<_>>()
+    };
+    assert_eq!(after(None), places);
+    for (n, place) in places.iter().enumerate() {
+        assert_eq!(after(Some(*place)), places[n + 1..]);
+    }
+}
+
+#[test]
+fn files_that_hold_nothing_but_what_was_released_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = WalOptions {
+        segment_bytes: 100,
+        ..options(dir.path())
+    };
+    let (wal, _) = Wal::open(small.clone()).unwrap();
+    let places: Vec<_> = (0..9).map(|n| append(&wal, n).unwrap()).collect();
+    wal.release(places[4]);
+    eventually(&wal, "released files to go", |status| status.files_removed > 0);
+    drop(wal);
+    let (wal, replay) = Wal::open(small.clone()).unwrap();
+    let left = times(replay);
+    assert!(left.contains(&5) && !left.contains(&0), "{left:?}");
+    let last = append(&wal, 9).unwrap();
+    wal.release(last);
+    eventually(&wal, "the open file to go too", |status| status.bytes == 0);
+    wal.begin_after(Some(last));
+    assert!(append(&wal, 10).unwrap() > last);
+}
+
+#[test]
+fn places_rise_though_every_file_has_gone() {
+    for durability in [Durability::Os, Durability::Memory] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = WalOptions {
+            durability,
+            ..options(dir.path())
+        };
+        let (wal, _) = Wal::open(options.clone()).unwrap();
+        let last = append(&wal, 1).unwrap();
+        assert!(append(&wal, 2).unwrap() > last);
+        wal.release(append(&wal, 3).unwrap());
+        drop(wal);
+        let (wal, _) = Wal::open(options).unwrap();
+        wal.begin_after(Some(last));
+        assert!(append(&wal, 4).unwrap() > last, "{durability:?}");
+    }
+}
+
+#[test]
+fn b04_a_full_log_refuses_until_something_is_released() {
+    let dir = tempfile::tempdir().unwrap();
+    let tight = WalOptions {
+        cap_bytes: 400,
+        segment_bytes: 100,
+        ..options(dir.path())
+    };
+    let (wal, _) = Wal::open(tight).unwrap();
+    let mut last = append(&wal, 0).unwrap();
+    let refused = (1..100).find_map(|n| append(&wal, n).map(|position| last = position).err());
+    assert_eq!(refused, Some(AppendError::Unsealed));
+    wal.release(last);
+    eventually(&wal, "room", |status| status.bytes == 0);
+    append(&wal, 100).unwrap();
 }
 
 /// A disk that fails from the n-th call on, in the way asked for.

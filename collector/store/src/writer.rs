@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use sagascope_api::Time;
 
 use crate::files::{self, FILE_HEADER, Segment};
-use crate::wal::{Append, AppendError, Durability, Shared, WalOptions};
+use crate::position::Position;
+use crate::wal::{Append, AppendError, Durability, Shared, Unreleased, WalOptions, Work};
 
 /// What the writer needs of a disk, so that tests can let one fail.
 pub(crate) trait Disk: Send {
@@ -91,6 +92,8 @@ pub(crate) struct Writer {
     space_checked: Option<Instant>,
     no_space: bool,
     buffer: Vec<u8>,
+    /// Bytes that would be written if anything were.
+    imagined: u64,
 }
 
 struct Open {
@@ -120,41 +123,46 @@ impl Writer {
             space_checked: None,
             no_space: false,
             buffer: Vec::new(),
+            imagined: 0,
         }
     }
 
     /// Until every handle is gone.
-    pub(crate) fn run(mut self, appends: &Receiver<Append>) {
+    pub(crate) fn run(mut self, work: &Receiver<Work>) {
         loop {
             let idle = self.clock.age_check.saturating_sub(self.age_checked.elapsed());
-            let first = match appends.recv_timeout(idle) {
-                Ok(first) => first,
+            let first = match work.recv_timeout(idle) {
+                Ok(Work::Append(first)) => first,
+                Ok(Work::Release) => {
+                    self.remove_released();
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.remove_expired();
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let group = gather(first, appends);
+            let group = gather(first, work);
             let bytes: usize = group.iter().map(|append| append.frame.as_bytes().len()).sum();
             let outcome = self.commit(&group);
             self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            for append in group {
-                (append.done)(outcome.clone());
-            }
+            answer(group, outcome);
+            self.remove_released();
             if self.age_checked.elapsed() >= self.clock.age_check {
                 self.remove_expired();
             }
         }
     }
 
-    fn commit(&mut self, group: &[Append]) -> Result<(), AppendError> {
+    /// Answers where the first record of the group begins; the others follow it.
+    fn commit(&mut self, group: &[Append]) -> Result<Position, AppendError> {
         if let Some(reason) = &self.failed {
             return Err(AppendError::Failed(reason.clone()));
         }
         if self.options.durability == Durability::Memory {
             self.count(group);
-            return Ok(());
+            return Ok(self.imagine(group));
         }
         self.check_space();
         if self.no_space {
@@ -164,21 +172,53 @@ impl Writer {
         for append in group {
             self.buffer.extend_from_slice(append.frame.as_bytes());
         }
-        self.write_group()?;
+        if self.is_at_cap() {
+            return Err(AppendError::Unsealed);
+        }
+        let first = self.write_group()?;
         self.date(group);
         self.count(group);
-        self.remove_oldest();
-        Ok(())
+        match self.options.unreleased {
+            Unreleased::Drop => self.remove_oldest(),
+            Unreleased::Refuse => {
+                let bytes = self.total();
+                self.shared.update(|status| status.bytes = bytes);
+            }
+        }
+        Ok(first)
+    }
+
+    /// The places that records would have if they were written.
+    fn imagine(&mut self, group: &[Append]) -> Position {
+        let numbers_after = self.shared.numbers_after.load(Ordering::Relaxed);
+        let first = Position {
+            file: self.next_number.max(numbers_after + 1),
+            offset: self.imagined,
+        };
+        self.imagined += group
+            .iter()
+            .map(|append| append.frame.as_bytes().len() as u64)
+            .sum::<u64>();
+        first
+    }
+
+    fn is_at_cap(&self) -> bool {
+        self.options.unreleased == Unreleased::Refuse
+            && self.total() + self.buffer.len() as u64 > self.options.cap_bytes
     }
 
     /// One write and one sync. A failed write is undone, so that a later one does not follow half a record; a failed
     /// sync leaves unknown what is on disk, so nothing more is taken.
-    fn write_group(&mut self) -> Result<(), AppendError> {
+    fn write_group(&mut self) -> Result<Position, AppendError> {
         self.rotate()?;
         let Some(open) = &mut self.open else {
             return Err(AppendError::Closed);
         };
         let before = open.segment.bytes;
+        let first = Position {
+            file: open.segment.number,
+            offset: before,
+        };
         if let Err(error) = open.file.append(&self.buffer) {
             if let Err(undo) = open.file.truncate(before) {
                 return Err(self.fail(format!("{error}; and the half-written record could not be cut: {undo}")));
@@ -197,7 +237,10 @@ impl Writer {
         {
             return Err(self.fail(error.to_string()));
         }
-        Ok(())
+        self.shared
+            .written_bytes
+            .fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
+        Ok(first)
     }
 
     /// Begins a file when there is none, or when this group would make it too large.
@@ -213,8 +256,10 @@ impl Writer {
         if self.open.is_some() {
             return Ok(());
         }
-        let (number, path) = (self.next_number, files::path_of(&self.options.dir, self.next_number));
-        self.next_number += 1;
+        let numbers_after = self.shared.numbers_after.load(Ordering::Relaxed);
+        let number = self.next_number.max(numbers_after + 1);
+        let path = files::path_of(&self.options.dir, number);
+        self.next_number = number + 1;
         let durable = self.options.durability == Durability::Fsync;
         match self.disk.create(&path, durable) {
             Ok(file) => {
@@ -224,6 +269,7 @@ impl Writer {
                     bytes: FILE_HEADER as u64,
                     oldest: None,
                     newest: Time::default(),
+                    last: None,
                 };
                 self.open = Some(Open { file, segment });
                 Ok(())
@@ -261,6 +307,22 @@ impl Writer {
         self.remove_while(|oldest| is_older(oldest.newest, retention));
     }
 
+    /// Removes the files that hold nothing but what was released; the open one too, when it is at its end.
+    fn remove_released(&mut self) {
+        let released = *self.shared.released.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(released) = released else { return };
+        let is_released = |segment: &Segment| {
+            let last = segment.last.filter(|_| segment.number == released.file);
+            segment.number < released.file || last.is_some_and(|last| last <= released.offset)
+        };
+        if self.open.as_ref().is_some_and(|open| is_released(&open.segment)) {
+            self.close();
+        }
+        if self.closed.front().is_some_and(is_released) {
+            self.remove_while(is_released);
+        }
+    }
+
     /// Removes closed files from the oldest on, so that what stays has no gap.
     fn remove_while(&mut self, mut goes: impl FnMut(&Segment) -> bool) {
         let mut last = None;
@@ -296,6 +358,8 @@ impl Writer {
             segment.oldest = Some(segment.oldest.map_or(at, |oldest| oldest.min(at)));
             segment.newest = segment.newest.max(at);
         }
+        let last = group.last().map_or(0, |append| append.frame.as_bytes().len() as u64);
+        open.segment.last = Some(open.segment.bytes - last);
     }
 
     /// Files that are not written any more, oldest first.
@@ -347,13 +411,31 @@ impl Writer {
     }
 }
 
-fn gather(first: Append, appends: &Receiver<Append>) -> Vec<Append> {
+fn gather(first: Append, work: &Receiver<Work>) -> Vec<Append> {
     let mut bytes = first.frame.as_bytes().len();
     let mut group = vec![first];
     while group.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
-        let Ok(next) = appends.try_recv() else { break };
-        bytes += next.frame.as_bytes().len();
-        group.push(next);
+        match work.try_recv() {
+            Ok(Work::Append(next)) => {
+                bytes += next.frame.as_bytes().len();
+                group.push(next);
+            }
+            // What is released is looked at after every group.
+            Ok(Work::Release) => {}
+            Err(_) => break,
+        }
     }
     group
+}
+
+/// Tells each record of a group where it is, or why it is not.
+fn answer(group: Vec<Append>, outcome: Result<Position, AppendError>) {
+    let mut next = outcome;
+    for append in group {
+        let here = next.clone();
+        if let Ok(position) = &mut next {
+            position.offset += append.frame.as_bytes().len() as u64;
+        }
+        (append.done)(here);
+    }
 }

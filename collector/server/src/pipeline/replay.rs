@@ -11,7 +11,7 @@ use crate::receive::decode;
 /// Folds every record of the log; returns at the end or when the collector is told to stop.
 pub(crate) fn replay(app: &Arc<App>, mut records: Replay) {
     let started = std::time::Instant::now();
-    for record in records.by_ref() {
+    for (_, record) in records.by_ref() {
         if *app.stopping.borrow() {
             return;
         }

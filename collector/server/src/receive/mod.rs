@@ -121,7 +121,7 @@ async fn append(app: &Arc<App>, frame: Frame, durable: Durable) -> Result<(), No
         })
         .map_err(|error| later(&error))?;
     match answered.await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(later(&error)),
         Err(_) => Err(later(&AppendError::Closed)),
     }
