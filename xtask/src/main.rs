@@ -1,5 +1,6 @@
 //! Development commands: `cargo demo`, `cargo verify`, `cargo xtask …`.
 
+mod bench;
 mod build;
 mod steps;
 mod tools;
@@ -32,6 +33,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measure this build against the project's goals
+    Bench(bench::Options),
     /// Run every check
     Verify {
         /// Run only the steps whose name contains this; can be repeated
@@ -68,6 +71,7 @@ fn run() -> Result<ExitCode> {
     match task() {
         Task::Build => build::all(&root).map(|_| ExitCode::SUCCESS),
         Task::Demo { arguments } => demo(&root, &arguments),
+        Task::Bench(options) => bench::run(&root, &options),
         Task::Verify { only, list } => verify::run(&root, &only, list),
         Task::Web { watch: true, .. } => {
             tools::wasm_target()?;

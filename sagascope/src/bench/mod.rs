@@ -128,6 +128,7 @@ async fn look(subject: &Subject, load: &LoadOptions, plan: &Plan, report: &mut R
     report.questions = Some(ask::all(&subject.api, sent).await?);
     say("watching single traces");
     let seen = visible::measure(&subject.api, &plan.target, load.seed, PROBE_NUMBERS).await?;
+    report.answered_alone = Some(seen.answered);
     report.visible = Some(seen.by_query);
     report.pushed = Some(seen.pushed);
     Ok(())

@@ -24,7 +24,11 @@ pub(super) struct Report {
     pub(super) memory_idle_bytes: Option<u64>,
     pub(super) memory_bytes: Option<u64>,
     pub(super) memory_peak_bytes: Option<u64>,
+    /// Single traces, one after another.
+    pub(super) answered_alone: Option<Waits>,
+    /// From the answer until a query finds it.
     pub(super) visible: Option<Waits>,
+    /// From the sending until it is pushed to an open dashboard.
     pub(super) pushed: Option<Waits>,
     pub(super) questions: Option<Answers>,
     pub(super) overload: Option<Overload>,
@@ -153,6 +157,7 @@ impl Report {
             "memory, after",
             memory.map(|(now, peak)| format!("{} · most {}", mebibytes(now), mebibytes(peak))),
         );
+        rows.waits("answered, alone", self.answered_alone);
         rows.waits("visible after the answer", self.visible);
         rows.waits("pushed after the sending", self.pushed);
         rows.waits("trace by id", self.questions.map(|answers| answers.trace_by_id));

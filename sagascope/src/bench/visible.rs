@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was seen.
 pub(super) struct Seen {
+    /// From the sending until the answer, with nothing else to do.
+    pub(super) answered: Waits,
     /// From the answer until a query finds it.
     pub(super) by_query: Waits,
     /// From the sending until it is pushed.
@@ -28,6 +30,7 @@ pub(super) async fn measure(api: &str, target: &Target, seed: u64, first: u64) -
     let lookout = Lookout::open(api).await?;
     let mut sender = Sender::connect(target).await?;
     let templates = Templates::new(seed, SPANS, Mix::TRACES);
+    let mut answered = Histogram::default();
     let (mut by_query, mut pushed) = (Histogram::default(), Histogram::default());
     let (mut not_found, mut not_pushed) = (0, 0);
     for number in first..first + PROBES {
@@ -40,6 +43,7 @@ pub(super) async fn measure(api: &str, target: &Target, seed: u64, first: u64) -
         let coming = lookout.expect(id.clone());
         let began = Instant::now();
         let verdict = sender.send(Signal::Traces, buffer.freeze()).await;
+        answered.record(began.elapsed());
         anyhow::ensure!(
             matches!(verdict, Verdict::Accepted { .. }),
             "a trace was not accepted: {verdict:?}"
@@ -54,6 +58,7 @@ pub(super) async fn measure(api: &str, target: &Target, seed: u64, first: u64) -
         }
     }
     Ok(Seen {
+        answered: Waits::of(&answered, 0),
         by_query: Waits::of(&by_query, not_found),
         pushed: Waits::of(&pushed, not_pushed),
     })
