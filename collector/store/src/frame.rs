@@ -10,6 +10,7 @@ use std::cell::RefCell;
 
 use bytes::Bytes;
 use sagascope_api::Time;
+use sagascope_core::wire::Signal;
 
 const MAGIC: [u8; 4] = *b"SGF1";
 const HEADER: usize = 25;
@@ -17,33 +18,20 @@ const LEVEL: i32 = 1;
 /// Larger requests are refused long before they get here.
 const RAW_MAX: usize = 128 << 20;
 
-/// Which of the three OTLP requests the bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Signal {
-    /// `ExportTraceServiceRequest`.
-    Traces,
-    /// `ExportLogsServiceRequest`.
-    Logs,
-    /// `ExportMetricsServiceRequest`.
-    Metrics,
+const fn code(signal: Signal) -> u8 {
+    match signal {
+        Signal::Traces => 1,
+        Signal::Logs => 2,
+        Signal::Metrics => 3,
+    }
 }
 
-impl Signal {
-    const fn code(self) -> u8 {
-        match self {
-            Self::Traces => 1,
-            Self::Logs => 2,
-            Self::Metrics => 3,
-        }
-    }
-
-    const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Traces),
-            2 => Some(Self::Logs),
-            3 => Some(Self::Metrics),
-            _ => None,
-        }
+const fn signal_of(code: u8) -> Option<Signal> {
+    match code {
+        1 => Some(Signal::Traces),
+        2 => Some(Signal::Logs),
+        3 => Some(Signal::Metrics),
+        _ => None,
     }
 }
 
@@ -83,7 +71,7 @@ impl Frame {
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
-        bytes.push(signal.code());
+        bytes.push(code(signal));
         bytes.extend_from_slice(&received_at.0.to_le_bytes());
         bytes.extend_from_slice(&(message.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&payload);
@@ -216,7 +204,7 @@ fn parse(data: &Bytes, at: usize) -> Parsed {
     if checksum(frame) != word(8) || raw_len > RAW_MAX {
         return Parsed::Corrupt;
     }
-    let Some(signal) = Signal::from_code(frame[12]) else {
+    let Some(signal) = signal_of(frame[12]) else {
         return Parsed::Corrupt;
     };
     let mut time = [0; 8];

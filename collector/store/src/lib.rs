@@ -8,13 +8,15 @@ mod files;
 mod frame;
 mod head;
 pub mod memory;
+pub mod picture;
 mod position;
 mod replay;
 mod wal;
 mod writer;
 
-pub use frame::{Frame, Record, Signal};
+pub use frame::{Frame, Record};
 pub use head::{Carried, Head, RowCounts};
 pub use position::Position;
 pub use replay::{Recovered, Replay};
+pub use sagascope_core::wire::Signal;
 pub use wal::{AppendError, Durability, OpenError, Unreleased, Wal, WalOptions, WalStatus};

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::frame::Signal;
+use crate::Signal;
 use crate::writer::LogFile;
 
 type Outcome = Result<Position, AppendError>;
