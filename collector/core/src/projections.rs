@@ -4,7 +4,7 @@
 //! stalled, silent, rates); [`Projections::take_changes`] hands out the rows that changed since it was last asked.
 //! States join by the emitter's sequence; spans are counted once within the window of [`seen::Seen`].
 
-use std::sync::Arc;
+use std::ops::Range;
 
 use sagascope_api::live::{Rows, Topic};
 use sagascope_api::{
@@ -25,7 +25,8 @@ use self::sagas::Sagas;
 use self::seen::Seen;
 use self::services::{ServiceId, Services};
 use self::traces::Traces;
-use crate::rows::{Batch, LogRow, PointRow, Resource, SpanRow};
+use crate::block::{LogBlock, LogRef, PointBlock, PointRef, ResourceRef, SpanBlock, SpanRef};
+use crate::rows::Batch;
 
 mod breakers;
 mod calls;
@@ -141,29 +142,77 @@ impl Projections {
         }
     }
 
-    /// Joins the rows of one request.
-    pub fn apply(&mut self, batch: &Batch, now: Time) {
-        let mut hearing = Hearing::default();
+    /// Joins spans of a block; time is `now`.
+    pub fn apply_spans(&mut self, block: &SpanBlock, rows: Range<usize>, now: Time) {
         let before = self.turned_away();
-        for span in &batch.spans {
-            let service = hearing.of(&span.resource, batch.received_at, &mut self.services, &mut self.names);
+        let mut hearing = Hearing::default();
+        for span in rows.map(|row| block.row(row)) {
+            let service = hearing.of(
+                (span.resource_place(), span.received_at()),
+                || span.resource(),
+                &mut self.services,
+                &mut self.names,
+            );
             self.apply_span(span, service, now);
         }
-        let after_spans = self.turned_away();
-        for log in &batch.logs {
-            hearing.of(&log.resource, batch.received_at, &mut self.services, &mut self.names);
-            if log.event_name.is_some() {
+        self.lost.spans += self.turned_away() - before;
+        self.settle(now);
+    }
+
+    /// Joins log records of a block; time is `now`.
+    pub fn apply_logs(&mut self, block: &LogBlock, rows: Range<usize>, now: Time) {
+        let before = self.turned_away();
+        let mut hearing = Hearing::default();
+        for log in rows.map(|row| block.row(row)) {
+            hearing.of(
+                (log.resource_place(), log.received_at()),
+                || log.resource(),
+                &mut self.services,
+                &mut self.names,
+            );
+            if log.event_name().is_some() {
                 self.apply_event(log);
             }
         }
-        let after_logs = self.turned_away();
-        for point in &batch.points {
-            hearing.of(&point.resource, batch.received_at, &mut self.services, &mut self.names);
+        self.lost.logs += self.turned_away() - before;
+        self.settle(now);
+    }
+
+    /// Joins metric points of a block; time is `now`.
+    pub fn apply_points(&mut self, block: &PointBlock, rows: Range<usize>, now: Time) {
+        let before = self.turned_away();
+        let mut hearing = Hearing::default();
+        for point in rows.map(|row| block.row(row)) {
+            hearing.of(
+                (point.resource_place(), point.received_at()),
+                || point.resource(),
+                &mut self.services,
+                &mut self.names,
+            );
             self.apply_point(point, now);
         }
-        self.lost.spans += after_spans - before;
-        self.lost.logs += after_logs - after_spans;
-        self.lost.points += self.turned_away() - after_logs;
+        self.lost.points += self.turned_away() - before;
+        self.settle(now);
+    }
+
+    /// Joins the rows of one request.
+    pub fn apply(&mut self, batch: &Batch, now: Time) {
+        let (mut spans, mut logs, mut points) = (SpanBlock::default(), LogBlock::default(), PointBlock::default());
+        for row in &batch.spans {
+            spans.push_row(row, batch.received_at);
+        }
+        for row in &batch.logs {
+            logs.push_row(row, batch.received_at);
+        }
+        for row in &batch.points {
+            points.push_row(row, batch.received_at);
+        }
+        self.apply_spans(&spans, 0..spans.len(), now);
+        self.apply_logs(&logs, 0..logs.len(), now);
+        self.apply_points(&points, 0..points.len(), now);
+    }
+
+    fn settle(&mut self, now: Time) {
         self.sagas.settle(now);
         self.breakers.touch(self.sagas.take_waiting_changes());
     }
@@ -341,11 +390,11 @@ impl Projections {
         self.services.set_faults(faults);
     }
 
-    fn apply_span(&mut self, span: &SpanRow, service: Option<ServiceId>, now: Time) {
+    fn apply_span(&mut self, span: SpanRef<'_>, service: Option<ServiceId>, now: Time) {
         let unknown = ServiceId::MAX;
         let is_new = self
             .seen
-            .insert(span.trace_id, span.span_id, service.unwrap_or(unknown));
+            .insert(span.trace_id(), span.span_id(), service.unwrap_or(unknown));
         if is_new {
             self.count_span(span, service, now);
         }
@@ -353,30 +402,30 @@ impl Projections {
         self.sagas.apply_span(span, &mut self.names);
     }
 
-    fn apply_event(&mut self, log: &LogRow) {
+    fn apply_event(&mut self, log: LogRef<'_>) {
         self.sagas.apply_log(log, &mut self.names);
         self.breakers.apply_log(log, &mut self.names);
         self.rebuilds.apply_log(log, &mut self.names);
         self.dead_letters.apply_log(log);
     }
 
-    fn apply_point(&mut self, point: &PointRow, now: Time) {
+    fn apply_point(&mut self, point: PointRef<'_>, now: Time) {
         self.breakers.apply_point(point, now, &mut self.names);
         self.read_models.apply_point(point, now, &mut self.names);
         self.outboxes.apply_point(point, now, &mut self.names);
         self.dead_letters.apply_point(point);
     }
 
-    fn count_span(&mut self, span: &SpanRow, service: Option<ServiceId>, now: Time) {
-        let marks = Marks::of(&span.attributes);
+    fn count_span(&mut self, span: SpanRef<'_>, service: Option<ServiceId>, now: Time) {
+        let marks = Marks::of(span.attributes());
         if let Some(fault) = marks.fault_id {
             let fault = self.names.share(fault);
             self.fault_hits.add(&fault);
-            self.sagas.touch_by_fault(span.trace_id, &fault);
+            self.sagas.touch_by_fault(span.trace_id(), &fault);
         }
         let parent = span
-            .parent_span_id
-            .and_then(|parent| self.seen.service(span.trace_id, parent));
+            .parent_span_id()
+            .and_then(|parent| self.seen.service(span.trace_id(), parent));
         let Some(id) = service else { return };
         self.services.count(id, span, now, &mut self.names);
         let Some(name) = self.services.name(id).cloned() else {
@@ -390,27 +439,27 @@ impl Projections {
     }
 }
 
-/// Notes each resource of a batch once, however many rows share it.
+/// Notes each sender once a request, however many rows share it.
 #[derive(Default)]
 struct Hearing {
-    last: Option<(Arc<Resource>, Option<ServiceId>)>,
+    last: Option<((u32, Time), Option<ServiceId>)>,
 }
 
 impl Hearing {
-    fn of(
+    fn of<'a>(
         &mut self,
-        resource: &Arc<Resource>,
-        at: Time,
+        heard: (u32, Time),
+        resource: impl FnOnce() -> ResourceRef<'a>,
         services: &mut Services,
         names: &mut Names,
     ) -> Option<ServiceId> {
-        if let Some((last, id)) = &self.last
-            && Arc::ptr_eq(last, resource)
+        if let Some((last, id)) = self.last
+            && last == heard
         {
-            return *id;
+            return id;
         }
-        let id = services.hear(resource, at, names);
-        self.last = Some((Arc::clone(resource), id));
+        let id = services.hear(resource(), heard.1, names);
+        self.last = Some((heard, id));
         id
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sagascope_api::Time;
 
+use crate::block::{LogBlock, PointBlock, SpanBlock};
 use crate::rows::{
     Attributes, Batch, Dropped, LinkRow, LogRow, Metric, MetricKind, PointRow, PointValue, Resource, Scope, SpanId,
     SpanKind, SpanRow, SpanStatus, Temporality, TraceId, Value,
@@ -155,4 +156,25 @@ pub(crate) fn batch_of(spans: &[SpanRow], logs: &[LogRow], points: &[PointRow], 
         logs: logs.iter().cloned().map(Arc::new).collect(),
         points: points.to_vec(),
     }
+}
+
+/// Rows as a block.
+pub(crate) fn log_block(rows: &[LogRow]) -> LogBlock {
+    let mut block = LogBlock::default();
+    rows.iter().for_each(|row| block.push_row(row, row.at));
+    block
+}
+
+/// Rows as a block.
+pub(crate) fn span_block(rows: &[SpanRow]) -> SpanBlock {
+    let mut block = SpanBlock::default();
+    rows.iter().for_each(|row| block.push_row(row, row.end()));
+    block
+}
+
+/// Rows as a block.
+pub(crate) fn point_block(rows: &[PointRow]) -> PointBlock {
+    let mut block = PointBlock::default();
+    rows.iter().for_each(|row| block.push_row(row, row.at));
+    block
 }

@@ -13,7 +13,7 @@ use super::names::{Names, cut};
 use super::sagas::{BreakerName, Sagas};
 use super::services::Services;
 use super::window::Slices;
-use crate::rows::{Attributes, LogRow, PointRow, Resource};
+use crate::block::{AttributesRef, LogRef, PointRef, ResourceRef};
 
 /// Changes of state kept of one breaker.
 const HISTORY_MAX: usize = 200;
@@ -78,11 +78,11 @@ impl Breakers {
     }
 
     /// Joins a log record when it tells of a change of state.
-    pub(super) fn apply_log(&mut self, log: &LogRow, names: &mut Names) {
-        if log.event_name.as_deref() != Some(events::CIRCUIT_BREAKER_STATE_CHANGED) {
+    pub(super) fn apply_log(&mut self, log: LogRef<'_>, names: &mut Names) {
+        if log.event_name() != Some(events::CIRCUIT_BREAKER_STATE_CHANGED) {
             return;
         }
-        let attributes = &log.attributes;
+        let attributes = log.attributes();
         let Some(state) = attributes
             .text(key::CIRCUIT_BREAKER_STATE)
             .and_then(BreakerState::parse)
@@ -93,7 +93,7 @@ impl Breakers {
             sequence: attributes
                 .int(key::CIRCUIT_BREAKER_SEQUENCE)
                 .and_then(|n| u64::try_from(n).ok()),
-            at: log.at,
+            at: log.at(),
             state,
             reason: attributes
                 .text(key::CIRCUIT_BREAKER_REASON)
@@ -103,30 +103,30 @@ impl Breakers {
                 .filter(|rate| rate.is_finite()),
             next_probe_at: attributes.time(key::CIRCUIT_BREAKER_NEXT_PROBE_AT),
         };
-        if let Some(known) = self.known(&log.resource, attributes, names) {
+        if let Some(known) = self.known(log.resource(), attributes, names) {
             known.tell(told);
         }
     }
 
     /// Joins a metric point when it is of a breaker.
-    pub(super) fn apply_point(&mut self, point: &PointRow, now: Time, names: &mut Names) {
-        let attributes = &point.attributes;
-        match &*point.metric.name {
+    pub(super) fn apply_point(&mut self, point: PointRef<'_>, now: Time, names: &mut Names) {
+        let attributes = point.attributes();
+        match point.metric_name() {
             metrics::CIRCUIT_BREAKER_STATE => {
                 let state = attributes
                     .text(key::CIRCUIT_BREAKER_STATE)
                     .and_then(BreakerState::parse);
                 let in_force = counter::reading(point).is_some_and(|value| value > 0.5);
                 if let (Some(state), true) = (state, in_force)
-                    && let Some(known) = self.known(&point.resource, attributes, names)
+                    && let Some(known) = self.known(point.resource(), attributes, names)
                 {
-                    known.poll(state, point.at);
+                    known.poll(state, point.at());
                 }
             }
             metrics::CIRCUIT_BREAKER_CALLS => {
                 let outcome = attributes.text(key::OUTCOME);
                 if let Some(outcome) = OUTCOMES.iter().position(|known| outcome == Some(*known))
-                    && let Some(known) = self.known(&point.resource, attributes, names)
+                    && let Some(known) = self.known(point.resource(), attributes, names)
                 {
                     known.count(outcome, point, now);
                 }
@@ -214,14 +214,19 @@ impl Breakers {
         self.dropped
     }
 
-    fn known(&mut self, resource: &Resource, attributes: &Attributes, names: &mut Names) -> Option<&mut Known> {
+    fn known(
+        &mut self,
+        resource: ResourceRef<'_>,
+        attributes: AttributesRef<'_>,
+        names: &mut Names,
+    ) -> Option<&mut Known> {
         let name = attributes
             .text(key::CIRCUIT_BREAKER_NAME)
             .filter(|name| !name.is_empty())?;
         let key = (
-            names.share(&resource.service),
+            names.share(resource.service()),
             names.share(cut(name)),
-            names.share(&resource.instance),
+            names.share(resource.instance()),
         );
         if self.held.len() >= self.limit && !self.held.contains_key(&key) {
             self.dropped += 1;
@@ -264,10 +269,10 @@ impl Known {
         }
     }
 
-    fn count(&mut self, outcome: usize, point: &PointRow, now: Time) {
+    fn count(&mut self, outcome: usize, point: PointRef<'_>, now: Time) {
         let rise = self.counters[outcome].rise(point);
         if rise > 0
-            && let Some(calls) = self.calls.at(point.at, now)
+            && let Some(calls) = self.calls.at(point.at(), now)
         {
             calls[outcome] = calls[outcome].saturating_add(u32::try_from(rise).unwrap_or(u32::MAX));
         }

@@ -2,18 +2,19 @@
 
 use sagascope_api::Time;
 
-use crate::rows::{MetricKind, PointRow, Temporality};
+use crate::block::PointRef;
+use crate::rows::{MetricKind, Temporality};
 
 /// A counter first heard of is trusted from its start only when that is not longer ago than this, seconds.
 const YOUNG_SECONDS: f64 = 60.0;
 
 /// The number of a gauge or sum, when it is one.
-pub(super) fn reading(point: &PointRow) -> Option<f64> {
-    point.value.number().filter(|value| value.is_finite())
+pub(super) fn reading(point: PointRef<'_>) -> Option<f64> {
+    point.number().filter(|value| value.is_finite())
 }
 
 /// A reading that counts something: never below zero.
-pub(super) fn count(point: &PointRow) -> Option<u64> {
+pub(super) fn count(point: PointRef<'_>) -> Option<u64> {
     reading(point).map(|value| value.max(0.0) as u64)
 }
 
@@ -26,20 +27,20 @@ pub(super) struct Counter {
 impl Counter {
     /// How much it rose since the last reading. A repeated or older reading adds nothing; a counter that was reset
     /// (it fell, or says that it started anew) starts from zero.
-    pub(super) fn rise(&mut self, point: &PointRow) -> u64 {
-        let (MetricKind::Sum { temporality, .. }, Some(value)) = (point.metric.kind, reading(point)) else {
+    pub(super) fn rise(&mut self, point: PointRef<'_>) -> u64 {
+        let (MetricKind::Sum { temporality, .. }, Some(value)) = (point.kind(), reading(point)) else {
             return 0;
         };
         let cumulative = temporality == Temporality::Cumulative;
-        if self.last.is_some_and(|(_, at, _)| point.at <= at) {
+        if self.last.is_some_and(|(_, at, _)| point.at() <= at) {
             return 0;
         }
-        let last = self.last.replace((point.start, point.at, value));
+        let last = self.last.replace((point.start(), point.at(), value));
         let rise = match last {
             _ if !cumulative => value,
-            Some((start, _, before)) if start == point.start && value >= before => value - before,
+            Some((start, _, before)) if start == point.start() && value >= before => value - before,
             Some(_) => value,
-            None if point.start > Time(0) && point.at.seconds_since(point.start) <= YOUNG_SECONDS => value,
+            None if point.start() > Time(0) && point.at().seconds_since(point.start()) <= YOUNG_SECONDS => value,
             None => 0.0,
         };
         rise.max(0.0) as u64
@@ -49,11 +50,13 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, counter, delta, gauge};
+    use crate::rows::PointRow;
+    use crate::testing::{at, counter, delta, gauge, point_block};
 
     fn rises(points: &[PointRow]) -> Vec<u64> {
+        let block = point_block(points);
         let mut counter = Counter::default();
-        points.iter().map(|point| counter.rise(point)).collect()
+        block.rows().map(|point| counter.rise(point)).collect()
     }
 
     #[test]

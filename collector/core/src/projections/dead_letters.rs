@@ -9,7 +9,7 @@ use sagascope_conventions::events::{self, metrics};
 
 use super::counter;
 use super::names::cut;
-use crate::rows::{LogRow, PointRow};
+use crate::block::{LogRef, PointRef};
 
 /// A count of zero speaks of letters older than this only: it may have been read before the letter came, seconds.
 const SETTLED_SECONDS: f64 = 2.0;
@@ -41,8 +41,8 @@ impl DeadLetters {
     }
 
     /// Joins a log record when it tells of a message given up.
-    pub(super) fn apply_log(&mut self, log: &LogRow) {
-        if log.event_name.as_deref() != Some(events::MESSAGE_DEAD_LETTERED) {
+    pub(super) fn apply_log(&mut self, log: LogRef<'_>) {
+        if log.event_name() != Some(events::MESSAGE_DEAD_LETTERED) {
             return;
         }
         let Some(letter) = letter(log) else { return };
@@ -70,22 +70,22 @@ impl DeadLetters {
     }
 
     /// Joins a metric point when it counts dead letters: none left means they were replayed or purged.
-    pub(super) fn apply_point(&mut self, point: &PointRow) {
-        if &*point.metric.name != metrics::DEAD_LETTER_COUNT || counter::count(point) != Some(0) {
+    pub(super) fn apply_point(&mut self, point: PointRef<'_>) {
+        if point.metric_name() != metrics::DEAD_LETTER_COUNT || counter::count(point) != Some(0) {
             return;
         }
-        let Some(destination) = point.attributes.text(key::MESSAGING_DESTINATION_NAME).map(cut) else {
+        let Some(destination) = point.attributes().text(key::MESSAGING_DESTINATION_NAME).map(cut) else {
             return;
         };
         if self.emptied.len() < self.limit || self.emptied.contains_key(destination) {
             let emptied = self.emptied.entry(destination.to_owned()).or_default();
-            *emptied = point.at.max(*emptied);
+            *emptied = point.at().max(*emptied);
         }
         let gone: Vec<String> = self
             .by_id
             .values()
             .filter(|letter| letter.destination == destination)
-            .filter(|letter| point.at.seconds_since(letter.at) > SETTLED_SECONDS)
+            .filter(|letter| point.at().seconds_since(letter.at) > SETTLED_SECONDS)
             .map(|letter| letter.id.clone())
             .collect();
         for id in gone {
@@ -123,28 +123,28 @@ impl DeadLetters {
     }
 }
 
-fn letter(log: &LogRow) -> Option<DeadLetter> {
-    let attributes = &log.attributes;
+fn letter(log: LogRef<'_>) -> Option<DeadLetter> {
+    let attributes = log.attributes();
     let text = |key: &str| attributes.text(key).map(|text| cut(text).to_owned());
     Some(DeadLetter {
         id: text(key::MESSAGING_MESSAGE_ID).filter(|id| !id.is_empty())?,
         destination: text(key::MESSAGING_DESTINATION_NAME).unwrap_or_default(),
-        service: cut(&log.resource.service).to_owned(),
+        service: cut(log.resource().service()).to_owned(),
         reason: text(key::DEAD_LETTER_REASON),
         attempts: attributes
             .int(key::DEAD_LETTER_ATTEMPTS)
             .and_then(|n| u32::try_from(n).ok()),
-        at: log.at,
+        at: log.at(),
         correlation_id: text(key::CORRELATION_ID).or_else(|| text(key::CONVERSATION_ID)),
-        trace_id: log.trace_id.map(|id| id.to_string()),
+        trace_id: log.trace_id().map(|id| id.to_string()),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::Value;
-    use crate::testing::{at, event, gauge, text};
+    use crate::rows::{LogRow, Value};
+    use crate::testing::{at, event, gauge, log_block, point_block, text};
 
     fn given_up(seconds: f64, id: &str) -> LogRow {
         let pairs = [
@@ -164,7 +164,7 @@ mod tests {
     fn letters_come_newest_first_and_once() {
         let mut letters = DeadLetters::new(10);
         for log in [given_up(2.0, "b"), given_up(1.0, "a"), given_up(2.0, "b")] {
-            letters.apply_log(&log);
+            letters.apply_log(log_block(std::slice::from_ref(&log)).row(0));
         }
         assert_eq!(ids(&letters), ["b", "a"]);
         assert_eq!(letters.rows()[0].reason.as_deref(), Some("schema v3 unknown"));
@@ -176,7 +176,7 @@ mod tests {
     fn of_too_many_the_oldest_goes() {
         let mut letters = DeadLetters::new(2);
         for n in 0..5 {
-            letters.apply_log(&given_up(f64::from(n), &n.to_string()));
+            letters.apply_log(log_block(std::slice::from_ref(&given_up(f64::from(n), &n.to_string()))).row(0));
         }
         assert_eq!((ids(&letters), letters.dropped()), (vec!["4".into(), "3".into()], 3));
     }
@@ -188,13 +188,13 @@ mod tests {
             gauge("broker", seconds, "dead_letter.count", 0.0, &name)
         };
         let mut letters = DeadLetters::new(10);
-        letters.apply_log(&given_up(1.0, "a"));
-        letters.apply_log(&given_up(9.0, "b"));
-        letters.apply_point(&empty(2.0));
+        letters.apply_log(log_block(std::slice::from_ref(&given_up(1.0, "a"))).row(0));
+        letters.apply_log(log_block(std::slice::from_ref(&given_up(9.0, "b"))).row(0));
+        letters.apply_point(point_block(std::slice::from_ref(&empty(2.0))).row(0));
         assert_eq!(ids(&letters), ["b", "a"], "too soon to tell");
-        letters.apply_point(&empty(10.0));
+        letters.apply_point(point_block(std::slice::from_ref(&empty(10.0))).row(0));
         assert_eq!(ids(&letters), ["b"]);
-        letters.apply_log(&given_up(1.0, "a"));
+        letters.apply_log(log_block(std::slice::from_ref(&given_up(1.0, "a"))).row(0));
         assert_eq!(ids(&letters), ["b"], "told late");
         assert_eq!(letters.rows()[0].at, at(9.0));
     }

@@ -12,7 +12,8 @@ use sagascope_api::services::{MapEdge, MapNode, ServiceMap};
 use super::calls::{Counts, SLICE_SECONDS, WINDOW_SECONDS};
 use super::marks::Marks;
 use super::names::Names;
-use crate::rows::{SpanId, SpanKind, SpanRow, SpanStatus, TraceId};
+use crate::block::SpanRef;
+use crate::rows::{SpanId, SpanKind, SpanStatus, TraceId};
 
 /// Silence after which an edge is forgotten, seconds.
 const FORGET_SECONDS: f64 = 900.0;
@@ -89,7 +90,7 @@ impl Map {
     /// Counts a span, seen for the first time, of `service`, whose parent belongs to `parent` if that is known.
     pub(super) fn apply(
         &mut self,
-        span: &SpanRow,
+        span: SpanRef<'_>,
         marks: &Marks<'_>,
         service: &Arc<str>,
         parent: Option<&Arc<str>>,
@@ -98,8 +99,8 @@ impl Map {
     ) {
         self.adopt(span, service, now);
         let me = Node::Service(Arc::clone(service));
-        let call = (span.end(), span.status == SpanStatus::Error);
-        match span.kind {
+        let call = (span.end(), span.status() == SpanStatus::Error);
+        match span.kind() {
             SpanKind::Client => {
                 if let Some(system) = marks.db_system {
                     let name = match marks.db_namespace {
@@ -160,13 +161,13 @@ impl Map {
     }
 
     /// A server span tells of the edge from its parent's service, now or when the parent arrives.
-    fn arrive(&mut self, span: &SpanRow, service: &Arc<str>, parent: Option<&Arc<str>>, now: Time) {
-        let Some(parent_id) = span.parent_span_id else { return };
+    fn arrive(&mut self, span: SpanRef<'_>, service: &Arc<str>, parent: Option<&Arc<str>>, now: Time) {
+        let Some(parent_id) = span.parent_span_id() else { return };
         let orphan = Orphan {
             service: Arc::clone(service),
             at: span.end(),
-            is_error: span.status == SpanStatus::Error,
-            asynchronous: span.kind == SpanKind::Consumer,
+            is_error: span.status() == SpanStatus::Error,
+            asynchronous: span.kind() == SpanKind::Consumer,
         };
         match parent {
             Some(parent) => self.join(parent, orphan, now),
@@ -175,18 +176,24 @@ impl Map {
                     self.orphans.clear();
                     self.orphans_held = 0;
                 }
-                self.orphans.entry((span.trace_id, parent_id)).or_default().push(orphan);
+                self.orphans
+                    .entry((span.trace_id(), parent_id))
+                    .or_default()
+                    .push(orphan);
                 self.orphans_held += 1;
             }
         }
     }
 
     /// Joins the spans that waited for this one.
-    fn adopt(&mut self, span: &SpanRow, service: &Arc<str>, now: Time) {
+    fn adopt(&mut self, span: SpanRef<'_>, service: &Arc<str>, now: Time) {
         if self.orphans.is_empty() {
             return;
         }
-        let children = self.orphans.remove(&(span.trace_id, span.span_id)).unwrap_or_default();
+        let children = self
+            .orphans
+            .remove(&(span.trace_id(), span.span_id()))
+            .unwrap_or_default();
         self.orphans_held -= children.len();
         for child in children {
             self.join(service, child, now);

@@ -2,7 +2,7 @@
 
 use sagascope_conventions::attributes as key;
 
-use crate::rows::{Attributes, Value};
+use crate::block::{AttributesRef, ValueRef};
 
 /// Attributes of one span that mean something to a projection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,11 +18,11 @@ pub(super) struct Marks<'a> {
 }
 
 impl<'a> Marks<'a> {
-    pub(super) fn of(attributes: &'a Attributes) -> Self {
+    pub(super) fn of(attributes: AttributesRef<'a>) -> Self {
         let mut marks = Self::default();
-        for (key, value) in &attributes.0 {
-            let Value::Text(text) = value else { continue };
-            let slot = match &**key {
+        for (key, value) in attributes.iter() {
+            let ValueRef::Text(text) = value else { continue };
+            let slot = match key {
                 key::CORRELATION_ID | key::CONVERSATION_ID => &mut marks.correlation_id,
                 key::FAULT_ID => &mut marks.fault_id,
                 key::SERVICE_PEER_NAME | "peer.service" => &mut marks.peer,

@@ -11,7 +11,8 @@ use sagascope_conventions::events::metrics;
 use super::counter::{self, Counter};
 use super::names::Names;
 use super::window::Slices;
-use crate::rows::{MetricKind, PointRow, Temporality};
+use crate::block::PointRef;
+use crate::rows::{MetricKind, Temporality};
 
 /// Seconds over which the rate of publishing is taken.
 const RATE_SECONDS: u64 = 10;
@@ -51,14 +52,14 @@ impl Outboxes {
     }
 
     /// Joins a metric point when it is of an outbox.
-    pub(super) fn apply_point(&mut self, point: &PointRow, now: Time, names: &mut Names) {
-        if !point.metric.name.starts_with("outbox.") {
+    pub(super) fn apply_point(&mut self, point: PointRef<'_>, now: Time, names: &mut Names) {
+        if !point.metric_name().starts_with("outbox.") {
             return;
         }
-        let (Some(name), Some(value)) = (point.attributes.text(key::OUTBOX_NAME), counter::reading(point)) else {
+        let (Some(name), Some(value)) = (point.attributes().text(key::OUTBOX_NAME), counter::reading(point)) else {
             return;
         };
-        let key = (names.share(&point.resource.service), names.share(name));
+        let key = (names.share(point.resource().service()), names.share(name));
         if self.held.len() >= self.limit && !self.held.contains_key(&key) {
             self.dropped += 1;
             return;
@@ -106,29 +107,29 @@ impl Outboxes {
 }
 
 impl Known {
-    fn read(&mut self, point: &PointRow, value: f64, now: Time) {
+    fn read(&mut self, point: PointRef<'_>, value: f64, now: Time) {
         let count = value.max(0.0) as u64;
-        match &*point.metric.name {
-            metrics::OUTBOX_PENDING => newer(&mut self.pending, point.at, count),
-            metrics::OUTBOX_OLDEST_AGE => newer(&mut self.oldest_age, point.at, value.max(0.0)),
-            metrics::OUTBOX_FAILED => match point.metric.kind {
+        match point.metric_name() {
+            metrics::OUTBOX_PENDING => newer(&mut self.pending, point.at(), count),
+            metrics::OUTBOX_OLDEST_AGE => newer(&mut self.oldest_age, point.at(), value.max(0.0)),
+            metrics::OUTBOX_FAILED => match point.kind() {
                 MetricKind::Sum { temporality, .. } if temporality != Temporality::Cumulative => {
                     // Each report brings only what is new since the last.
                     let known = self.failed.map_or(0, |(_, failed)| failed);
-                    newer(&mut self.failed, point.at, known.saturating_add(count));
+                    newer(&mut self.failed, point.at(), known.saturating_add(count));
                 }
-                _ => newer(&mut self.failed, point.at, count),
+                _ => newer(&mut self.failed, point.at(), count),
             },
             metrics::OUTBOX_PUBLISHED => {
                 self.counts_published = true;
                 let rise = self.published.rise(point);
-                if let Some(published) = self.published_by_second.at(point.at, now) {
+                if let Some(published) = self.published_by_second.at(point.at(), now) {
                     *published = published.saturating_add(u32::try_from(rise).unwrap_or(u32::MAX));
                 }
             }
             _ => return,
         }
-        self.updated_at = self.updated_at.max(point.at);
+        self.updated_at = self.updated_at.max(point.at());
         self.is_changed = true;
     }
 
@@ -162,7 +163,7 @@ fn newer<T>(known: &mut Option<(Time, T)>, at: Time, value: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, counter, gauge, text};
+    use crate::testing::{at, counter, gauge, point_block, text};
 
     #[test]
     fn an_outbox_shows_what_waits_and_what_goes() {
@@ -171,20 +172,41 @@ mod tests {
         let mut names = Names::default();
         for (n, pending) in [(1.0, 5.0), (2.0, 3.0), (1.5, 9.0)] {
             let point = gauge("orders", n, "outbox.pending", pending, &name);
-            outboxes.apply_point(&point, at(3.0), &mut names);
+            outboxes.apply_point(point_block(std::slice::from_ref(&point)).row(0), at(3.0), &mut names);
         }
         outboxes.apply_point(
-            &gauge("orders", 2.0, "outbox.oldest.age", 1.5, &name),
+            point_block(std::slice::from_ref(&gauge(
+                "orders",
+                2.0,
+                "outbox.oldest.age",
+                1.5,
+                &name,
+            )))
+            .row(0),
             at(3.0),
             &mut names,
         );
         outboxes.apply_point(
-            &counter("orders", 2.0, "outbox.published", 20.0, &name),
+            point_block(std::slice::from_ref(&counter(
+                "orders",
+                2.0,
+                "outbox.published",
+                20.0,
+                &name,
+            )))
+            .row(0),
             at(3.0),
             &mut names,
         );
         outboxes.apply_point(
-            &counter("orders#2", 2.5, "outbox.failed", 4.0, &name),
+            point_block(std::slice::from_ref(&counter(
+                "orders#2",
+                2.5,
+                "outbox.failed",
+                4.0,
+                &name,
+            )))
+            .row(0),
             at(3.0),
             &mut names,
         );
@@ -201,14 +223,14 @@ mod tests {
         let mut outboxes = Outboxes::new(1);
         let mut names = Names::default();
         let point = gauge("orders", 1.0, "outbox.pending", 0.0, &[("outbox.name", text("orders"))]);
-        outboxes.apply_point(&point, at(1.0), &mut names);
+        outboxes.apply_point(point_block(std::slice::from_ref(&point)).row(0), at(1.0), &mut names);
         let row = &outboxes.rows(at(1.0))[0];
         assert_eq!(
             (row.pending, row.oldest_age_seconds, row.published_per_second),
             (Some(0), None, None)
         );
         let second = gauge("orders", 1.0, "outbox.pending", 0.0, &[("outbox.name", text("x"))]);
-        outboxes.apply_point(&second, at(1.0), &mut names);
+        outboxes.apply_point(point_block(std::slice::from_ref(&second)).row(0), at(1.0), &mut names);
         assert_eq!((outboxes.rows(at(1.0)).len(), outboxes.dropped()), (1, 1));
     }
 }

@@ -11,7 +11,7 @@ use sagascope_conventions::{ProjectionState, attributes as key};
 use super::counter::{self, Counter};
 use super::names::Names;
 use super::window::Slices;
-use crate::rows::{Attributes, LogRow, PointRow, Resource};
+use crate::block::{AttributesRef, LogRef, PointRef, ResourceRef};
 
 /// Silence after which nothing is claimed of a model, seconds.
 const SILENT_SECONDS: f64 = 10.0;
@@ -78,33 +78,33 @@ impl ReadModels {
     }
 
     /// Joins a metric point when it is of a read model.
-    pub(super) fn apply_point(&mut self, point: &PointRow, now: Time, names: &mut Names) {
-        let metric = &*point.metric.name;
+    pub(super) fn apply_point(&mut self, point: PointRef<'_>, now: Time, names: &mut Names) {
+        let metric = point.metric_name();
         if !metric.starts_with("projection.") {
             return;
         }
-        let Some(known) = self.known(&point.resource, &point.attributes, names) else {
+        let Some(known) = self.known(point.resource(), point.attributes(), names) else {
             return;
         };
         let count = counter::count(point);
         match (metric, count) {
-            (metrics::PROJECTION_POSITION, Some(count)) => known.moved(point.at, count),
-            (metrics::PROJECTION_HEAD, Some(count)) => known.head.read(point.at, count),
-            (metrics::PROJECTION_LAG_EVENTS, Some(count)) => known.lag_events.read(point.at, count),
+            (metrics::PROJECTION_POSITION, Some(count)) => known.moved(point.at(), count),
+            (metrics::PROJECTION_HEAD, Some(count)) => known.head.read(point.at(), count),
+            (metrics::PROJECTION_LAG_EVENTS, Some(count)) => known.lag_events.read(point.at(), count),
             (metrics::PROJECTION_LAG_TIME, Some(_)) => {
-                known.lags(point.at, counter::reading(point).unwrap_or(0.0).max(0.0), now);
+                known.lags(point.at(), counter::reading(point).unwrap_or(0.0).max(0.0), now);
             }
             (metrics::PROJECTION_EVENTS_PROCESSED, Some(_)) => {
                 let rise = known.processed.rise(point);
-                if let Some(applied) = known.applied.at(point.at, now) {
+                if let Some(applied) = known.applied.at(point.at(), now) {
                     *applied = applied.saturating_add(u32::try_from(rise).unwrap_or(u32::MAX));
                 }
             }
             _ => return,
         }
-        known.updated_at = known.updated_at.max(point.at);
+        known.updated_at = known.updated_at.max(point.at());
         if known.lag() == Some(0) && known.head.is_as_new_as(&known.position) {
-            known.progress_at = known.progress_at.max(point.at);
+            known.progress_at = known.progress_at.max(point.at());
         }
         known.is_changed = true;
     }
@@ -157,7 +157,12 @@ impl ReadModels {
         self.dropped
     }
 
-    fn known(&mut self, resource: &Resource, attributes: &Attributes, names: &mut Names) -> Option<&mut Known> {
+    fn known(
+        &mut self,
+        resource: ResourceRef<'_>,
+        attributes: AttributesRef<'_>,
+        names: &mut Names,
+    ) -> Option<&mut Known> {
         let name = attributes.text(key::PROJECTION_NAME).filter(|name| !name.is_empty())?;
         let partition = match (
             attributes.text(key::PROJECTION_PARTITION),
@@ -167,7 +172,7 @@ impl ReadModels {
             (None, Some(number)) => names.share(&number.to_string()),
             (None, None) => names.share(""),
         };
-        let key = (names.share(&resource.service), names.share(name), partition);
+        let key = (names.share(resource.service()), names.share(name), partition);
         if self.held.len() >= self.limit && !self.held.contains_key(&key) {
             self.dropped += 1;
             return None;
@@ -326,16 +331,16 @@ const REBUILDS_MAX: usize = 2_000;
 
 impl Rebuilds {
     /// Joins a log record when it tells of a rebuild.
-    pub(super) fn apply_log(&mut self, log: &LogRow, names: &mut Names) {
-        let started = match log.event_name.as_deref() {
+    pub(super) fn apply_log(&mut self, log: LogRef<'_>, names: &mut Names) {
+        let started = match log.event_name() {
             Some(events::PROJECTION_REBUILD_STARTED) => true,
             Some(events::PROJECTION_REBUILD_FINISHED) => false,
             _ => return,
         };
-        let Some(name) = log.attributes.text(key::PROJECTION_NAME) else {
+        let Some(name) = log.attributes().text(key::PROJECTION_NAME) else {
             return;
         };
-        let key = (names.share(&log.resource.service), names.share(name));
+        let key = (names.share(log.resource().service()), names.share(name));
         if self.0.len() >= REBUILDS_MAX && !self.0.contains_key(&key) {
             return;
         }
@@ -345,7 +350,7 @@ impl Rebuilds {
         } else {
             &mut rebuild.finished_at
         };
-        *time = (*time).max(Some(log.at));
+        *time = (*time).max(Some(log.at()));
     }
 
     fn is_running(&self, service: &Arc<str>, name: &Arc<str>) -> bool {

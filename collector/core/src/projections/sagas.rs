@@ -15,7 +15,8 @@ use self::instance::Instance;
 use self::telling::Addressed;
 use self::types::{Share, TypeNumbers};
 use super::names::{Names, cut};
-use crate::rows::{LogRow, SpanRow, TraceId};
+use crate::block::{LogRef, SpanRef};
+use crate::rows::TraceId;
 
 mod instance;
 mod order;
@@ -101,14 +102,14 @@ impl Sagas {
     }
 
     /// Joins a log record when it is a state event of a saga.
-    pub(super) fn apply_log(&mut self, log: &LogRow, names: &mut Names) {
+    pub(super) fn apply_log(&mut self, log: LogRef<'_>, names: &mut Names) {
         if let Some(addressed) = telling::of_log(log, names) {
             self.tell(addressed, names);
         }
     }
 
     /// Joins a span when it is one of a saga.
-    pub(super) fn apply_span(&mut self, span: &SpanRow, names: &mut Names) {
+    pub(super) fn apply_span(&mut self, span: SpanRef<'_>, names: &mut Names) {
         if let Some(addressed) = telling::of_span(span, names) {
             self.tell(addressed, names);
         }

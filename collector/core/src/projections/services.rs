@@ -9,7 +9,8 @@ use sagascope_conventions::attributes as key;
 
 use super::calls::{Counts, Durations, HISTORY_SLICES, SLICE_SECONDS, WINDOW_SECONDS};
 use super::names::{Names, cut};
-use crate::rows::{Resource, SpanKind, SpanRow, SpanStatus};
+use crate::block::{ResourceRef, SpanRef};
+use crate::rows::{SpanKind, SpanStatus};
 
 /// Silence after which a service or an instance counts as down, seconds.
 pub(super) const HEARD_SECONDS: f64 = 10.0;
@@ -77,26 +78,26 @@ impl Services {
     }
 
     /// Notes that this resource was heard at `at`; `None` when there are too many services.
-    pub(super) fn hear(&mut self, resource: &Resource, at: Time, names: &mut Names) -> Option<ServiceId> {
-        let id = self.id(&resource.service, at, names)?;
+    pub(super) fn hear(&mut self, resource: ResourceRef<'_>, at: Time, names: &mut Names) -> Option<ServiceId> {
+        let id = self.id(resource.service(), at, names)?;
         let service = self.all[id as usize].as_mut()?;
         service.first_seen_at = service.first_seen_at.min(at);
         service.last_seen_at = service.last_seen_at.max(at);
-        let restarts = resource.attributes.int(key::SERVICE_RESTART_COUNT).unwrap_or(0);
+        let restarts = resource.attributes().int(key::SERVICE_RESTART_COUNT).unwrap_or(0);
         service.restarts = service.restarts.max(u64::try_from(restarts).unwrap_or(0));
-        service.hear_instance(&resource.instance, at, names);
+        service.hear_instance(resource.instance(), at, names);
         service.is_changed = true;
         Some(id)
     }
 
     /// Counts a span of this service.
-    pub(super) fn count(&mut self, id: ServiceId, span: &SpanRow, now: Time, names: &mut Names) {
+    pub(super) fn count(&mut self, id: ServiceId, span: SpanRef<'_>, now: Time, names: &mut Names) {
         let Some(service) = self.all[id as usize].as_mut() else {
             return;
         };
-        let (at, is_error) = (span.end(), span.status == SpanStatus::Error);
-        if span.kind.is_entry() && service.counts.add(at, now, is_error) {
-            service.durations.add(at, now, span.duration_nanos);
+        let (at, is_error) = (span.end(), span.status() == SpanStatus::Error);
+        if span.kind().is_entry() && service.counts.add(at, now, is_error) {
+            service.durations.add(at, now, span.duration_nanos());
             service.is_changed = true;
         }
         let Some(calls) = service.operation(span, now, &mut self.operations, names) else {
@@ -104,8 +105,8 @@ impl Services {
             return;
         };
         if calls.counts.add(at, now, is_error) {
-            calls.since = calls.since.min(span.start);
-            calls.durations.add(at, now, span.duration_nanos);
+            calls.since = calls.since.min(span.start());
+            calls.durations.add(at, now, span.duration_nanos());
         }
     }
 
@@ -274,12 +275,12 @@ impl Known {
 
     fn operation(
         &mut self,
-        span: &SpanRow,
+        span: SpanRef<'_>,
         now: Time,
         operations: &mut usize,
         names: &mut Names,
     ) -> Option<&mut Calls> {
-        let name = cut(&span.name);
+        let name = cut(span.name());
         if !self.operations.contains_key(name) {
             if *operations >= OPERATIONS_MAX {
                 return None;
@@ -287,11 +288,11 @@ impl Known {
             self.operations.insert(names.share(name), Vec::new());
         }
         let kinds = self.operations.get_mut(name)?;
-        let place = match kinds.iter().position(|(kind, _)| *kind == span.kind) {
+        let place = match kinds.iter().position(|(kind, _)| *kind == span.kind()) {
             Some(place) => place,
             None => {
                 *operations += 1;
-                kinds.push((span.kind, Calls::since(span.start.min(now))));
+                kinds.push((span.kind(), Calls::since(span.start().min(now))));
                 kinds.len() - 1
             }
         };

@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use sagascope_conventions::SagaState;
 
 use super::*;
-use crate::rows::{LogRow, SpanKind, SpanStatus};
+use crate::rows::{LogRow, SpanKind, SpanRow, SpanStatus};
 use crate::testing::{at, batch_of, event, gauge, resource, span, span_id, text, trace_id};
 
 fn heard(spans: &[SpanRow]) -> Projections {

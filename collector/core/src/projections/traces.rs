@@ -8,7 +8,8 @@ use sagascope_api::traces::{TraceRoot, TraceSummary};
 
 use super::marks::Marks;
 use super::names::{Names, cut};
-use crate::rows::{SpanId, SpanRow, SpanStatus, TraceId};
+use crate::block::SpanRef;
+use crate::rows::{SpanId, SpanStatus, TraceId};
 
 /// Services named of one trace.
 const SERVICES_MAX: usize = 32;
@@ -62,13 +63,13 @@ impl Traces {
     /// Joins a span seen for the first time; `is_parent_known` tells whether its parent was seen.
     pub(super) fn apply(
         &mut self,
-        span: &SpanRow,
+        span: SpanRef<'_>,
         marks: &Marks<'_>,
         service: &Arc<str>,
         is_parent_known: bool,
         names: &mut Names,
     ) {
-        let id = span.trace_id;
+        let id = span.trace_id();
         if !self.by_id.contains_key(&id) {
             self.make_room();
             self.arrival.push_back(id);
@@ -121,12 +122,12 @@ impl Traces {
 }
 
 impl Summary {
-    fn of(span: &SpanRow, service: &Arc<str>, names: &mut Names) -> Self {
+    fn of(span: SpanRef<'_>, service: &Arc<str>, names: &mut Names) -> Self {
         Self {
             root: rank(span),
             root_service: Arc::clone(service),
-            root_name: names.share(&span.name),
-            start: span.start,
+            root_name: names.share(span.name()),
+            start: span.start(),
             end: span.end(),
             spans: 0,
             errors: 0,
@@ -141,20 +142,20 @@ impl Summary {
 
     fn join(
         &mut self,
-        span: &SpanRow,
+        span: SpanRef<'_>,
         marks: &Marks<'_>,
         service: &Arc<str>,
         is_parent_known: bool,
         names: &mut Names,
     ) {
-        self.start = self.start.min(span.start);
+        self.start = self.start.min(span.start());
         self.end = self.end.max(span.end());
         self.spans += 1;
-        self.errors += u64::from(span.status == SpanStatus::Error);
+        self.errors += u64::from(span.status() == SpanStatus::Error);
         if rank(span) < self.root {
             self.root = rank(span);
             self.root_service = Arc::clone(service);
-            self.root_name = names.share(&span.name);
+            self.root_name = names.share(span.name());
         }
         if self.services.len() < SERVICES_MAX && !self.services.contains(service) {
             self.services.push(Arc::clone(service));
@@ -168,8 +169,8 @@ impl Summary {
         if self.correlation.is_none() {
             self.correlation = marks.correlation_id.map(|id| cut(id).into());
         }
-        self.missing.retain(|missing| *missing != span.span_id);
-        if let Some(parent) = span.parent_span_id.filter(|_| !is_parent_known)
+        self.missing.retain(|missing| *missing != span.span_id());
+        if let Some(parent) = span.parent_span_id().filter(|_| !is_parent_known)
             && !self.missing.contains(&parent)
         {
             if self.missing.len() < MISSING_MAX {
@@ -203,6 +204,6 @@ impl Summary {
     }
 }
 
-const fn rank(span: &SpanRow) -> (bool, Time, SpanId) {
-    (span.parent_span_id.is_some(), span.start, span.span_id)
+fn rank(span: SpanRef<'_>) -> (bool, Time, SpanId) {
+    (span.parent_span_id().is_some(), span.start(), span.span_id())
 }

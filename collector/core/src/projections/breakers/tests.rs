@@ -1,6 +1,6 @@
 use super::*;
 use crate::rows::Value;
-use crate::testing::{at, counter, event, gauge, resource, text};
+use crate::testing::{at, counter, event, gauge, log_block, point_block, text};
 
 struct Picture {
     breakers: Breakers,
@@ -20,7 +20,9 @@ impl Picture {
     }
 
     fn hear(&mut self, process: &str, seconds: f64) {
-        self.services.hear(&resource(process), at(seconds), &mut self.names);
+        let block = log_block(&[event(process, seconds, "any", &[])]);
+        self.services
+            .hear(block.row(0).resource(), at(seconds), &mut self.names);
     }
 
     fn change(&mut self, process: &str, seconds: f64, sequence: i64, state: &str) {
@@ -32,7 +34,8 @@ impl Picture {
             ("service.peer.name", text("payments")),
         ];
         let log = event(process, seconds, "circuit_breaker.state_changed", &pairs);
-        self.breakers.apply_log(&log, &mut self.names);
+        self.breakers
+            .apply_log(log_block(std::slice::from_ref(&log)).row(0), &mut self.names);
     }
 
     fn poll(&mut self, seconds: f64, in_force: &str) {
@@ -43,14 +46,22 @@ impl Picture {
             ];
             let value = if state == in_force { 1.0 } else { 0.0 };
             let point = gauge("orders", seconds, "circuit_breaker.state", value, &pairs);
-            self.breakers.apply_point(&point, at(seconds), &mut self.names);
+            self.breakers.apply_point(
+                point_block(std::slice::from_ref(&point)).row(0),
+                at(seconds),
+                &mut self.names,
+            );
         }
     }
 
     fn calls(&mut self, seconds: f64, outcome: &str, total: f64) {
         let pairs = [("circuit_breaker.name", text("payments")), ("outcome", text(outcome))];
         let point = counter("orders", seconds, "circuit_breaker.calls", total, &pairs);
-        self.breakers.apply_point(&point, at(seconds), &mut self.names);
+        self.breakers.apply_point(
+            point_block(std::slice::from_ref(&point)).row(0),
+            at(seconds),
+            &mut self.names,
+        );
     }
 
     fn rows(&self, seconds: f64) -> Vec<Breaker> {
@@ -104,7 +115,9 @@ fn the_rate_that_opened_it_holds_until_it_closes() {
             pairs.push(("circuit_breaker.failure_rate", Value::Double(rate)));
         }
         let log = event("orders", sequence as f64, "circuit_breaker.state_changed", &pairs);
-        picture.breakers.apply_log(&log, &mut picture.names);
+        picture
+            .breakers
+            .apply_log(log_block(std::slice::from_ref(&log)).row(0), &mut picture.names);
         picture.rows(sequence as f64)[0].failure_rate
     };
     assert_eq!(rate_after(1, "open", Some(1.0)), Some(1.0));

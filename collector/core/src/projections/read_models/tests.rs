@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{at, counter, event, gauge, text};
+use crate::testing::{at, counter, event, gauge, log_block, point_block, text};
 
 #[derive(Debug)]
 struct Picture {
@@ -26,7 +26,11 @@ impl Picture {
             ("projection.lag.time", lag_seconds),
         ] {
             let point = gauge(process, seconds, metric, value, &name);
-            self.models.apply_point(&point, at(seconds), &mut self.names);
+            self.models.apply_point(
+                point_block(std::slice::from_ref(&point)).row(0),
+                at(seconds),
+                &mut self.names,
+            );
         }
     }
 
@@ -47,7 +51,8 @@ impl Picture {
             &format!("projection.rebuild.{what}"),
             &[("projection.name", text("daily_sales"))],
         );
-        self.rebuilds.apply_log(&log, &mut self.names);
+        self.rebuilds
+            .apply_log(log_block(std::slice::from_ref(&log)).row(0), &mut self.names);
     }
 }
 
@@ -129,7 +134,11 @@ fn the_counter_of_applied_events_gives_the_drain() {
     let mut picture = Picture::new();
     let name = [("projection.name", text("daily_sales"))];
     let point = counter("analytics", 1.0, "projection.events.processed", 50.0, &name);
-    picture.models.apply_point(&point, at(2.0), &mut picture.names);
+    picture.models.apply_point(
+        point_block(std::slice::from_ref(&point)).row(0),
+        at(2.0),
+        &mut picture.names,
+    );
     assert_eq!(
         picture.state(2.0),
         ProjectionState::NoData,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use sagascope_api::Time;
 use sagascope_conventions::{Coordination, SagaState, WaitingFor, attributes as key, events};
 
+use crate::block::{AttributesRef, LogRef, SpanRef, ValueRef};
 use crate::projections::names::Names;
-use crate::rows::{Attributes, LogRow, SpanId, SpanRow, SpanStatus, TraceId, Value};
+use crate::rows::{SpanId, SpanStatus, TraceId, Value};
 
 /// Steps named by one `saga.started`.
 const DECLARED_STEPS_MAX: usize = 64;
@@ -179,14 +180,21 @@ const STEP_SPAN: &str = "saga.step ";
 const UNDO_SPAN: &str = "saga.compensate ";
 
 /// What a log record tells about a saga; `None` when it is no state event of one.
-pub(super) fn of_log<'a>(log: &'a LogRow, names: &mut Names) -> Option<Addressed<'a>> {
-    let kind = Kind::of_event(log.event_name.as_deref()?)?;
-    let attributes = &log.attributes;
+pub(super) fn of_log<'a>(log: LogRef<'a>, names: &mut Names) -> Option<Addressed<'a>> {
+    let kind = Kind::of_event(log.event_name()?)?;
+    let attributes = log.attributes();
     let telling = Telling {
-        trace_id: log.trace_id,
-        span_id: log.span_id,
+        trace_id: log.trace_id(),
+        span_id: log.span_id(),
         step: step_name(attributes, None, names),
-        ..telling(kind, log.at, Witness::Event, &log.resource.service, attributes, names)
+        ..telling(
+            kind,
+            log.at(),
+            Witness::Event,
+            log.resource().service(),
+            attributes,
+            names,
+        )
     };
     if kind.subject() != Subject::Whole && telling.step.is_none() {
         return None;
@@ -195,21 +203,21 @@ pub(super) fn of_log<'a>(log: &'a LogRow, names: &mut Names) -> Option<Addressed
 }
 
 /// What a span tells about a saga; `None` when it is no span of one.
-pub(super) fn of_span<'a>(span: &'a SpanRow, names: &mut Names) -> Option<Addressed<'a>> {
-    let (begin, well, badly, rest) = if let Some(step) = span.name.strip_prefix(STEP_SPAN) {
+pub(super) fn of_span<'a>(span: SpanRef<'a>, names: &mut Names) -> Option<Addressed<'a>> {
+    let (begin, well, badly, rest) = if let Some(step) = span.name().strip_prefix(STEP_SPAN) {
         (Kind::StepStarted, Kind::StepSucceeded, Kind::StepFailed, step)
-    } else if let Some(step) = span.name.strip_prefix(UNDO_SPAN) {
+    } else if let Some(step) = span.name().strip_prefix(UNDO_SPAN) {
         (Kind::UndoStarted, Kind::UndoSucceeded, Kind::UndoFailed, step)
     } else {
-        let name = span.name.strip_prefix(SAGA_SPAN)?;
+        let name = span.name().strip_prefix(SAGA_SPAN)?;
         (Kind::Started, Kind::SpanEndedWell, Kind::SpanEndedBadly, name)
     };
-    let attributes = &span.attributes;
+    let attributes = span.attributes();
     let whole = begin == Kind::Started;
     let told = whole
         .then(|| attributes.text(key::SAGA_STATE).and_then(SagaState::parse))
         .flatten();
-    let end = match (told.and_then(Kind::of_final), span.status) {
+    let end = match (told.and_then(Kind::of_final), span.status()) {
         (Some(end), _) => end,
         (None, SpanStatus::Error) => badly,
         (None, _) => well,
@@ -220,21 +228,25 @@ pub(super) fn of_span<'a>(span: &'a SpanRow, names: &mut Names) -> Option<Addres
         step_name(attributes, Some(rest), names)
     };
     let mut tell = |kind, at| Telling {
-        trace_id: Some(span.trace_id),
-        span_id: Some(span.span_id),
+        trace_id: Some(span.trace_id()),
+        span_id: Some(span.span_id()),
         step: step.clone(),
         // A span may carry the number of the event that began it, which says nothing of its end.
         sequence: None,
-        ..telling(kind, at, Witness::Span, &span.resource.service, attributes, names)
+        ..telling(kind, at, Witness::Span, span.resource().service(), attributes, names)
     };
-    let mut tellings = vec![tell(begin, span.start), tell(end, span.end())];
-    if tellings[1].reason.is_none() && !span.status_message.is_empty() {
-        tellings[1].reason = Some(names.share(&span.status_message));
+    let mut tellings = vec![tell(begin, span.start()), tell(end, span.end())];
+    if tellings[1].reason.is_none() && !span.status_message().is_empty() {
+        tellings[1].reason = Some(names.share(span.status_message()));
     }
     addressed(attributes, whole.then_some(rest), tellings)
 }
 
-fn addressed<'a>(attributes: &'a Attributes, name: Option<&'a str>, tellings: Vec<Telling>) -> Option<Addressed<'a>> {
+fn addressed<'a>(
+    attributes: AttributesRef<'a>,
+    name: Option<&'a str>,
+    tellings: Vec<Telling>,
+) -> Option<Addressed<'a>> {
     let given = |text: &&str| !text.is_empty();
     Some(Addressed {
         id: attributes.text(key::SAGA_ID).filter(given)?,
@@ -253,7 +265,7 @@ fn telling(
     at: Time,
     witness: Witness,
     service: &str,
-    attributes: &Attributes,
+    attributes: AttributesRef<'_>,
     names: &mut Names,
 ) -> Telling {
     let number = |key: &str| attributes.int(key).and_then(|n| u32::try_from(n).ok());
@@ -284,19 +296,19 @@ fn telling(
     }
 }
 
-fn step_name(attributes: &Attributes, otherwise: Option<&str>, names: &mut Names) -> Option<Arc<str>> {
+fn step_name(attributes: AttributesRef<'_>, otherwise: Option<&str>, names: &mut Names) -> Option<Arc<str>> {
     let name = attributes.text(key::SAGA_STEP_NAME).or(otherwise)?;
     (!name.is_empty()).then(|| names.share(name))
 }
 
-fn waiting(attributes: &Attributes, names: &mut Names) -> Option<(WaitingFor, Option<Arc<str>>)> {
+fn waiting(attributes: AttributesRef<'_>, names: &mut Names) -> Option<(WaitingFor, Option<Arc<str>>)> {
     let kind = WaitingFor::parse(attributes.text(key::SAGA_STEP_WAITING_FOR)?)?;
     let on = attributes.text(key::SAGA_STEP_WAITING_ON).filter(|on| !on.is_empty());
     Some((kind, on.map(|on| names.share(on))))
 }
 
 /// A list of texts, or one text with commas as some emitters have to write it.
-fn declared_steps(attributes: &Attributes, names: &mut Names) -> Vec<Arc<str>> {
+fn declared_steps(attributes: AttributesRef<'_>, names: &mut Names) -> Vec<Arc<str>> {
     let mut steps: Vec<Arc<str>> = Vec::new();
     let mut add = |step: &str| {
         if !step.is_empty() && steps.len() < DECLARED_STEPS_MAX && !steps.iter().any(|known| **known == *step) {
@@ -304,14 +316,16 @@ fn declared_steps(attributes: &Attributes, names: &mut Names) -> Vec<Arc<str>> {
         }
     };
     match attributes.get(key::SAGA_STEPS) {
-        Some(Value::List(list)) => {
-            for step in list {
-                if let Value::Text(step) = step {
-                    add(step);
+        Some(nested @ ValueRef::Nested(_)) => {
+            if let Value::List(list) = nested.to_value() {
+                for step in &list {
+                    if let Value::Text(step) = step {
+                        add(step);
+                    }
                 }
             }
         }
-        Some(Value::Text(text)) => text.split(',').map(str::trim).for_each(add),
+        Some(ValueRef::Text(text)) => text.split(',').map(str::trim).for_each(add),
         _ => {}
     }
     steps

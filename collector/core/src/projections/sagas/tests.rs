@@ -3,8 +3,8 @@ use sagascope_api::sagas::{Saga, SagaDetail};
 use sagascope_conventions::{Coordination, SagaState, StepState, WaitingFor};
 
 use super::*;
-use crate::rows::{SpanKind, SpanStatus, Value};
-use crate::testing::{at, event, span, text, trace_id};
+use crate::rows::{LogRow, SpanKind, SpanRow, SpanStatus, Value};
+use crate::testing::{at, event, log_block, span, span_block, text, trace_id};
 
 const NOW: f64 = 10.0;
 
@@ -101,14 +101,16 @@ impl Picture {
 
     fn hear(&mut self, logs: &[LogRow]) {
         for log in logs {
-            self.sagas.apply_log(log, &mut self.names);
+            self.sagas
+                .apply_log(log_block(std::slice::from_ref(log)).row(0), &mut self.names);
         }
         self.sagas.settle(at(NOW));
     }
 
     fn hear_spans(&mut self, spans: &[SpanRow]) {
         for span in spans {
-            self.sagas.apply_span(span, &mut self.names);
+            self.sagas
+                .apply_span(span_block(std::slice::from_ref(span)).row(0), &mut self.names);
         }
         self.sagas.settle(at(NOW));
     }
@@ -223,7 +225,9 @@ fn stuck_is_judged_by_the_deadline_of_the_step_at_hand() {
     assert!(picture.saga().stuck, "the deadline passed at 5.2");
     picture = Picture::new();
     for log in &script(HAPPY)[..4] {
-        picture.sagas.apply_log(log, &mut picture.names);
+        picture
+            .sagas
+            .apply_log(log_block(std::slice::from_ref(log)).row(0), &mut picture.names);
     }
     picture.sagas.settle(at(1.0));
     assert!(!picture.saga().stuck);
@@ -242,7 +246,9 @@ fn an_overdue_retry_is_stuck_and_a_planned_one_is_not() {
     let judged = |seconds| {
         let mut picture = Picture::new();
         for log in &script(UNDONE)[..6] {
-            picture.sagas.apply_log(log, &mut picture.names);
+            picture
+                .sagas
+                .apply_log(log_block(std::slice::from_ref(log)).row(0), &mut picture.names);
         }
         picture.sagas.settle(at(seconds));
         picture.saga().stuck
@@ -511,8 +517,8 @@ proptest! {
         for some in told.chunks(batch) {
             for n in some {
                 match logs.get(*n) {
-                    Some(log) => shuffled.sagas.apply_log(log, &mut shuffled.names),
-                    None => shuffled.sagas.apply_span(&spans[n - logs.len()], &mut shuffled.names),
+                    Some(log) => shuffled.sagas.apply_log(log_block(std::slice::from_ref(log)).row(0), &mut shuffled.names),
+                    None => shuffled.sagas.apply_span(span_block(std::slice::from_ref(&spans[n - logs.len()])).row(0), &mut shuffled.names),
                 }
             }
             shuffled.sagas.settle(at(NOW));
