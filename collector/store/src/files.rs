@@ -1,12 +1,13 @@
 //! The log's folder: names, header, lock, free space.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use sagascope_api::Time;
 
+use crate::disk::{self, Disk, LogFile};
 use crate::wal::OpenError;
 
 /// First bytes of every file of the log: a magic, then the version of what follows.
@@ -30,14 +31,29 @@ pub(crate) struct Segment {
 
 /// Makes the folder, readable by its owner alone since telemetry may hold anything.
 pub(crate) fn prepare(dir: &Path) -> Result<(), OpenError> {
-    if let Err(error) = fs::create_dir_all(dir) {
-        return Err(OpenError::unusable(dir, &error));
-    }
+    create_dirs(dir).map_err(|error| OpenError::unusable(dir, &error))?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         if let Err(error) = fs::set_permissions(dir, fs::Permissions::from_mode(0o700)) {
             tracing::debug!(dir = %dir.display(), %error, "cannot narrow the folder's mode");
+        }
+    }
+    Ok(())
+}
+
+/// As `create_dir_all`; folders that were made survive a power loss like the files in them.
+fn create_dirs(dir: &Path) -> io::Result<()> {
+    let made: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    fs::create_dir_all(dir)?;
+    for parent in made.into_iter().filter_map(Path::parent) {
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
+        if let Err(error) = disk::sync_dir(parent) {
+            tracing::warn!(dir = %parent.display(), %error, "cannot sync the folder: a power loss may take the new folder in it");
         }
     }
     Ok(())
@@ -129,28 +145,28 @@ pub(crate) fn check_header(content: &[u8]) -> HeaderCheck {
     }
 }
 
-/// Makes a new file with its header, and makes its name durable when asked.
-pub(crate) fn create(path: &Path, durable: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create_new(true).append(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+/// Why there is no new file.
+#[derive(Debug)]
+pub(crate) enum CreateError {
+    /// It could not be made or begun; there is nothing of it.
+    Unmade(io::Error),
+    /// It stands, but nobody knows whether it would after a power loss.
+    Unsynced(io::Error),
+}
+
+/// Makes a new file with its header, and makes both durable when asked.
+pub(crate) fn create(disk: &mut dyn Disk, path: &Path, durable: bool) -> Result<Box<dyn LogFile>, CreateError> {
+    let mut file = disk.create(path).map_err(CreateError::Unmade)?;
+    if let Err(error) = file.append(&header()) {
+        // What stays of it when this fails too is a file without a whole header, which the replay passes over.
+        drop(disk.remove(path));
+        return Err(CreateError::Unmade(error));
     }
-    let mut file = options.open(path)?;
-    file.write_all(&header())?;
     if durable {
-        file.sync_all()?;
+        file.sync().map_err(CreateError::Unsynced)?;
         if let Some(dir) = path.parent() {
-            File::open(dir)?.sync_all()?;
+            disk.sync_dir(dir).map_err(CreateError::Unsynced)?;
         }
     }
     Ok(file)
-}
-
-/// Bytes that an ordinary user may still write where `dir` lies; `None` when the system does not tell.
-pub(crate) fn free_bytes(dir: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(dir).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -222,6 +222,16 @@ fn parse(data: &Bytes, at: usize) -> Parsed {
     }
 }
 
+/// The frame with a signal that nobody knows, and good otherwise.
+#[cfg(test)]
+pub(crate) fn of_unknown_signal(frame: &Frame) -> Vec<u8> {
+    let mut bytes = frame.bytes.clone();
+    bytes[12] = 0xee;
+    let crc = checksum(&bytes);
+    bytes[8..12].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

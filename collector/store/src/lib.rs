@@ -4,6 +4,7 @@
 //! [`Head`] holds the newest rows in memory for queries. Both are bounded, and what they let go is counted.
 
 mod blocks;
+mod disk;
 mod files;
 mod frame;
 mod head;

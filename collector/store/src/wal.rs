@@ -11,21 +11,25 @@ use std::time::Duration;
 
 use sagascope_api::Time;
 
+use crate::disk::{Disk, RealDisk};
 use crate::files::{self, HeaderCheck};
 use crate::frame::Frame;
 use crate::position::Position;
 use crate::replay::Replay;
-use crate::writer::{Clock, Disk, RealDisk, Writer};
+use crate::writer::{Clock, Writer};
 
-/// When an append counts as done.
+/// When an append counts as done, and so what an answer promises. Under all three, what is read back is what was sent:
+/// a record is there whole or not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// After `fdatasync`: survives power loss.
+    /// After `fdatasync` of the bytes, and of the folder when the file is new: an acknowledged record survives the kill of
+    /// the process and the loss of power.
     #[default]
     Fsync,
-    /// After the write: survives `kill -9`, not power loss.
+    /// After the write: an acknowledged record survives the kill of the process. A loss of power may take any of what the
+    /// system had not written yet.
     Os,
-    /// At once; nothing is written.
+    /// At once; nothing is written: an acknowledged record survives neither.
     Memory,
 }
 
@@ -149,6 +153,9 @@ pub enum AppendError {
     /// The disk is nearly full.
     #[error("the disk has too little space left: free some, or lower --storage-cap")]
     NoSpace,
+    /// A file of the log cannot be begun now, for want of descriptors or the like.
+    #[error("the log cannot be written now: {0}")]
+    Hindered(String),
     /// The disk failed; nothing more is acknowledged until a restart.
     #[error("the log failed and takes nothing until a restart: {0}")]
     Failed(String),
@@ -362,5 +369,5 @@ fn read_head(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[path = "wal_tests.rs"]
+#[path = "wal_tests/mod.rs"]
 mod tests;

@@ -1,9 +1,7 @@
 //! The writer thread: gathers appends into groups, writes and syncs each group once, answers all, rotates, removes.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -11,56 +9,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sagascope_api::Time;
 
-use crate::files::{self, FILE_HEADER, Segment};
+use crate::disk::{Disk, LogFile};
+use crate::files::{self, CreateError, FILE_HEADER, Segment};
 use crate::position::Position;
 use crate::wal::{Append, AppendError, Durability, Shared, Unreleased, WalOptions, Work};
-
-/// What the writer needs of a disk, so that tests can let one fail.
-pub(crate) trait Disk: Send {
-    /// Makes a new file with its header.
-    fn create(&mut self, path: &Path, durable: bool) -> io::Result<Box<dyn LogFile>>;
-    /// Bytes left for ordinary users.
-    fn free_bytes(&mut self, dir: &Path) -> Option<u64>;
-}
-
-/// One open file of the log.
-pub(crate) trait LogFile: Send {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    fn sync(&mut self) -> io::Result<()>;
-    fn truncate(&mut self, len: u64) -> io::Result<()>;
-}
-
-pub(crate) struct RealDisk;
-
-impl Disk for RealDisk {
-    fn create(&mut self, path: &Path, durable: bool) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(files::create(path, durable)?))
-    }
-
-    fn free_bytes(&mut self, dir: &Path) -> Option<u64> {
-        files::free_bytes(dir)
-    }
-}
-
-impl LogFile for File {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
-    }
-
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.set_len(len)
-    }
-}
 
 /// The writer's time, so that tests can let years pass.
 pub(crate) struct Clock {
     pub(crate) now: Box<dyn Fn() -> Time + Send>,
     /// Ages are looked at this often, also when nothing is appended.
     pub(crate) age_check: Duration,
+    /// Free space is asked for this often.
+    pub(crate) space_check: Duration,
 }
 
 impl Clock {
@@ -68,6 +28,7 @@ impl Clock {
         Self {
             now: Box::new(|| files::time_of(SystemTime::now())),
             age_check: Duration::from_secs(60),
+            space_check: Duration::from_secs(1),
         }
     }
 }
@@ -75,8 +36,6 @@ impl Clock {
 /// Bounds of one group.
 const GROUP_RECORDS: usize = 2_048;
 const GROUP_BYTES: usize = 8 << 20;
-/// Free space is asked for this often.
-const SPACE_CHECK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Writer {
     options: WalOptions,
@@ -223,13 +182,11 @@ impl Writer {
             if let Err(undo) = open.file.truncate(before) {
                 return Err(self.fail(format!("{error}; and the half-written record could not be cut: {undo}")));
             }
-            return match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    self.set_no_space(true);
-                    Err(AppendError::NoSpace)
-                }
-                _ => Err(self.fail(error.to_string())),
-            };
+            if is_full(&error) {
+                self.set_no_space(true);
+                return Err(AppendError::NoSpace);
+            }
+            return Err(self.fail(error.to_string()));
         }
         open.segment.bytes += self.buffer.len() as u64;
         if self.options.durability == Durability::Fsync
@@ -261,7 +218,7 @@ impl Writer {
         let path = files::path_of(&self.options.dir, number);
         self.next_number = number + 1;
         let durable = self.options.durability == Durability::Fsync;
-        match self.disk.create(&path, durable) {
+        match files::create(self.disk.as_mut(), &path, durable) {
             Ok(file) => {
                 let segment = Segment {
                     number,
@@ -274,7 +231,16 @@ impl Writer {
                 self.open = Some(Open { file, segment });
                 Ok(())
             }
-            Err(error) => Err(self.fail(format!("cannot begin {}: {error}", path.display()))),
+            Err(CreateError::Unsynced(error)) => Err(self.fail(format!("cannot begin {}: {error}", path.display()))),
+            Err(CreateError::Unmade(error)) if is_full(&error) => {
+                self.set_no_space(true);
+                Err(AppendError::NoSpace)
+            }
+            // Nothing was promised of this file, so another try is safe: it takes another number.
+            Err(CreateError::Unmade(error)) => {
+                tracing::error!(file = %path.display(), %error, "cannot begin a file of the log");
+                Err(AppendError::Hindered(error.to_string()))
+            }
         }
     }
 
@@ -330,7 +296,7 @@ impl Writer {
         while self.closed.front().is_some_and(&mut goes)
             && let Some(oldest) = self.closed.pop_front()
         {
-            if let Err(error) = std::fs::remove_file(&oldest.path) {
+            if let Err(error) = self.disk.remove(&oldest.path) {
                 tracing::warn!(file = %oldest.path.display(), %error, "cannot remove the oldest file of the log");
             }
             removed += 1;
@@ -373,7 +339,10 @@ impl Writer {
     }
 
     fn check_space(&mut self) {
-        if self.space_checked.is_some_and(|at| at.elapsed() < SPACE_CHECK) {
+        if self
+            .space_checked
+            .is_some_and(|at| at.elapsed() < self.clock.space_check)
+        {
             return;
         }
         self.space_checked = Some(Instant::now());
@@ -409,6 +378,10 @@ impl Writer {
             });
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn gather(first: Append, work: &Receiver<Work>) -> Vec<Append> {

@@ -1,10 +1,14 @@
 //! What is acknowledged is found again; what failed is never acknowledged.
 
+mod crash;
+mod damage;
+mod faults;
+mod sim;
+
 use std::sync::mpsc;
 
 use super::*;
 use crate::Signal;
-use crate::writer::LogFile;
 
 type Outcome = Result<Position, AppendError>;
 
@@ -64,100 +68,6 @@ fn many_appends_share_a_commit() {
 }
 
 #[test]
-fn a_torn_tail_is_cut_and_reported() {
-    let dir = tempfile::tempdir().unwrap();
-    let (wal, _) = Wal::open(options(dir.path())).unwrap();
-    for n in 0..3 {
-        append(&wal, n).unwrap();
-    }
-    drop(wal);
-    let path = files::path_of(dir.path(), 1);
-    let content = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &content[..content.len() - 5]).unwrap();
-
-    let (wal, mut replay) = Wal::open(options(dir.path())).unwrap();
-    assert_eq!(
-        replay
-            .by_ref()
-            .map(|(_, record)| record.received_at.0)
-            .collect::<Vec<_>>(),
-        [0, 1]
-    );
-    assert!(replay.recovered().torn_bytes > 0);
-    append(&wal, 7).unwrap();
-    drop(wal);
-    let (_, mut replay) = Wal::open(options(dir.path())).unwrap();
-    assert_eq!(
-        replay
-            .by_ref()
-            .map(|(_, record)| record.received_at.0)
-            .collect::<Vec<_>>(),
-        [0, 1, 7]
-    );
-    assert_eq!(replay.recovered().torn_bytes, 0, "cut once");
-}
-
-#[test]
-fn a_damaged_record_is_skipped_and_counted() {
-    let dir = tempfile::tempdir().unwrap();
-    let (wal, _) = Wal::open(options(dir.path())).unwrap();
-    for n in 0..3 {
-        append(&wal, n).unwrap();
-    }
-    drop(wal);
-    let path = files::path_of(dir.path(), 1);
-    let mut content = std::fs::read(&path).unwrap();
-    content[files::FILE_HEADER + frame(0).as_bytes().len() + 30] ^= 1;
-    std::fs::write(&path, content).unwrap();
-    let (_wal, mut replay) = Wal::open(options(dir.path())).unwrap();
-    assert_eq!(
-        replay
-            .by_ref()
-            .map(|(_, record)| record.received_at.0)
-            .collect::<Vec<_>>(),
-        [0, 2]
-    );
-    assert_eq!(
-        replay.recovered(),
-        crate::Recovered {
-            records: 2,
-            skipped: 1,
-            torn_bytes: 0
-        }
-    );
-}
-
-#[test]
-fn c09_a_second_process_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let (_wal, _) = Wal::open(options(dir.path())).unwrap();
-    let refused = Wal::open(options(dir.path())).err().unwrap();
-    assert!(matches!(refused, OpenError::Locked { .. }));
-    assert!(refused.to_string().contains("--data-dir"), "{refused}");
-}
-
-#[test]
-fn c06_another_format_is_refused_and_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = files::path_of(dir.path(), 1);
-    let mut content = files::header();
-    content[8] = 9;
-    std::fs::write(&path, content).unwrap();
-    let refused = Wal::open(options(dir.path())).err().unwrap();
-    assert!(matches!(refused, OpenError::Version { version: 9, .. }), "{refused}");
-    assert_eq!(std::fs::read(&path).unwrap(), content);
-}
-
-#[test]
-fn c13_a_folder_that_is_none_is_refused_with_what_to_do() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("file");
-    std::fs::write(&file, "x").unwrap();
-    let refused = Wal::open(options(&file)).err().unwrap().to_string();
-    assert!(refused.contains("--data-dir"), "{refused}");
-}
-
-#[test]
 fn the_oldest_files_go_above_the_cap() {
     let dir = tempfile::tempdir().unwrap();
     let small = WalOptions {
@@ -185,6 +95,7 @@ fn clock(now: &Arc<AtomicU64>) -> Clock {
     Clock {
         now: Box::new(move || Time(now.load(Ordering::Relaxed))),
         age_check: Duration::from_millis(1),
+        space_check: Duration::ZERO,
     }
 }
 
@@ -340,114 +251,4 @@ fn places_rise_though_every_file_has_gone() {
         wal.begin_after(Some(last));
         assert!(append(&wal, 4).unwrap() > last, "{durability:?}");
     }
-}
-
-#[test]
-fn b04_a_full_log_refuses_until_something_is_released() {
-    let dir = tempfile::tempdir().unwrap();
-    let tight = WalOptions {
-        cap_bytes: 400,
-        segment_bytes: 100,
-        ..options(dir.path())
-    };
-    let (wal, _) = Wal::open(tight).unwrap();
-    let mut last = append(&wal, 0).unwrap();
-    let refused = (1..100).find_map(|n| append(&wal, n).map(|position| last = position).err());
-    assert_eq!(refused, Some(AppendError::Unsealed));
-    wal.release(last);
-    eventually(&wal, "room", |status| status.bytes == 0);
-    append(&wal, 100).unwrap();
-}
-
-/// A disk that fails from the n-th call on, in the way asked for.
-struct BadDisk {
-    append: Option<io::ErrorKind>,
-    sync: Option<io::ErrorKind>,
-    free: u64,
-}
-
-struct BadFile(Option<io::ErrorKind>, Option<io::ErrorKind>);
-
-impl Disk for BadDisk {
-    fn create(&mut self, _: &Path, _: bool) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(BadFile(self.append.take(), self.sync.take())))
-    }
-
-    fn free_bytes(&mut self, _: &Path) -> Option<u64> {
-        Some(self.free)
-    }
-}
-
-impl LogFile for BadFile {
-    fn append(&mut self, _: &[u8]) -> io::Result<()> {
-        self.0.take().map_or(Ok(()), |kind| Err(kind.into()))
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.1.take().map_or(Ok(()), |kind| Err(kind.into()))
-    }
-
-    fn truncate(&mut self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn on(disk: BadDisk, free_floor_bytes: u64) -> (tempfile::TempDir, Wal) {
-    let dir = tempfile::tempdir().unwrap();
-    let options = WalOptions {
-        free_floor_bytes,
-        ..WalOptions::new(dir.path())
-    };
-    let (wal, _) = Wal::open_on(options, Box::new(disk), Clock::system()).unwrap();
-    (dir, wal)
-}
-
-#[test]
-fn b06_a_failed_sync_is_never_acknowledged_nor_retried() {
-    let disk = BadDisk {
-        append: None,
-        sync: Some(io::ErrorKind::Other),
-        free: 1,
-    };
-    let (_dir, wal) = on(disk, 0);
-    assert!(matches!(append(&wal, 1), Err(AppendError::Failed(_))));
-    assert!(
-        matches!(append(&wal, 2), Err(AppendError::Failed(_))),
-        "the next sync would succeed, and prove nothing"
-    );
-    assert!(wal.status().failed.is_some());
-}
-
-#[test]
-fn b04_a_full_disk_refuses_and_recovers() {
-    let disk = BadDisk {
-        append: Some(io::ErrorKind::StorageFull),
-        sync: None,
-        free: 1,
-    };
-    let (_dir, wal) = on(disk, 0);
-    assert_eq!(append(&wal, 1), Err(AppendError::NoSpace));
-    assert!(wal.status().no_space);
-}
-
-#[test]
-fn b05_too_little_free_space_refuses() {
-    let disk = BadDisk {
-        append: None,
-        sync: None,
-        free: 10,
-    };
-    let (_dir, wal) = on(disk, 11);
-    assert_eq!(append(&wal, 1), Err(AppendError::NoSpace));
-}
-
-#[test]
-fn b03_a_queue_that_is_full_refuses_at_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let tight = WalOptions {
-        queue_bytes: 10,
-        ..options(dir.path())
-    };
-    let (wal, _) = Wal::open(tight).unwrap();
-    assert_eq!(append(&wal, 1), Err(AppendError::Full));
 }
