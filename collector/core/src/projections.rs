@@ -13,6 +13,8 @@ use sagascope_api::{
     services::ServiceDetail, services::ServiceMap, traces::TraceSummary,
 };
 
+use serde::{Deserialize, Serialize};
+
 use self::breakers::Breakers;
 use self::dead_letters::DeadLetters;
 use self::faults::FaultHits;
@@ -42,10 +44,13 @@ mod read_models;
 mod sagas;
 mod seen;
 mod services;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod traces;
 mod window;
+
+pub use snapshot::SnapshotError;
 
 /// Rates are handed out this often; states at once.
 const RATES_EVERY_SECONDS: f64 = 1.0;
@@ -76,7 +81,7 @@ impl Default for Limits {
 
 /// What the picture lacks because a bound was hit, by the signal that told of it: services, operations, breakers and the
 /// like beyond the limit, dead letters beyond it, and sagas that were let go before they ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// Told by spans.
     pub spans: u64,
@@ -96,7 +101,7 @@ pub struct Change {
 }
 
 /// All projections.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Projections {
     names: Names,
     seen: Seen,
@@ -111,6 +116,7 @@ pub struct Projections {
     traces: Traces,
     fault_hits: FaultHits,
     lost: Lost,
+    #[serde(skip)]
     rates_sent_at: Time,
 }
 

@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use sagascope_api::Time;
+use serde::{Deserialize, Serialize};
 
 /// 16 bytes, never all zero.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TraceId(pub [u8; 16]);
 
 /// 8 bytes, never all zero.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SpanId(pub [u8; 8]);
 
 macro_rules! hex_id {
@@ -158,7 +159,7 @@ pub struct Scope {
 }
 
 /// Kind of a span.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SpanKind {
     /// Not said, or a number we do not know.
     #[default]

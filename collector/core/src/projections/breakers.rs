@@ -7,6 +7,7 @@ use sagascope_api::Time;
 use sagascope_api::breakers::{Breaker, BreakerChange, BreakerWindow};
 use sagascope_conventions::events::{self, metrics};
 use sagascope_conventions::{BreakerState, attributes as key};
+use serde::{Deserialize, Serialize};
 
 use super::counter::{self, Counter};
 use super::names::{Names, cut};
@@ -29,18 +30,19 @@ const REPLACED_SECONDS: f64 = 60.0;
 const SILENT_SECONDS: f64 = 3_600.0;
 
 /// All breakers.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Breakers {
     limit: usize,
     /// By caller, name and instance.
     held: BTreeMap<Key, Known>,
+    #[serde(skip)]
     removed: Vec<String>,
     dropped: u64,
 }
 
 type Key = (Arc<str>, Arc<str>, Arc<str>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Known {
     target: Option<Arc<str>>,
     /// Sorted by number, then time; without repeats.
@@ -49,12 +51,14 @@ struct Known {
     gauge: HashMap<BreakerState, Time>,
     counters: [Counter; OUTCOMES.len()],
     calls: Slices<[u32; OUTCOMES.len()]>,
+    #[serde(skip)]
     sent: Option<Breaker>,
+    #[serde(skip)]
     is_changed: bool,
 }
 
 /// One change of state as the breaker told it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Told {
     sequence: Option<u64>,
     at: Time,
@@ -75,6 +79,11 @@ impl Breakers {
             removed: Vec::new(),
             dropped: 0,
         }
+    }
+
+    /// Bounded by `limit` from now on.
+    pub(super) const fn restored(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Joins a log record when it tells of a change of state.

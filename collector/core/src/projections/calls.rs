@@ -1,6 +1,7 @@
 //! Rate, errors and durations of one thing that is called, over the last minute.
 
 use sagascope_api::Time;
+use serde::{Deserialize, Serialize};
 
 use super::histogram::{Bucket, Histogram};
 use super::window::Slices;
@@ -13,14 +14,14 @@ pub(super) const SLICE_SECONDS: u64 = 10;
 pub(super) const HISTORY_SLICES: usize = 30;
 
 /// Calls and failures in one slice.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Count {
     pub(super) calls: u32,
     pub(super) errors: u32,
 }
 
 /// Calls and failures by slice.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Counts(Slices<Count>);
 
 impl Counts {
@@ -71,7 +72,7 @@ fn covered_seconds(since: Time, now: Time) -> f64 {
 }
 
 /// Durations by slice.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Durations(Slices<Histogram>);
 
 impl Default for Durations {

@@ -1,6 +1,7 @@
 //! Readings of metric points, and how much a counter rose between two of them.
 
 use sagascope_api::Time;
+use serde::{Deserialize, Serialize};
 
 use crate::block::PointRef;
 use crate::rows::{MetricKind, Temporality};
@@ -19,7 +20,7 @@ pub(super) fn count(point: PointRef<'_>) -> Option<u64> {
 }
 
 /// The last reading of one counter.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Counter {
     last: Option<(Time, Time, f64)>,
 }

@@ -6,6 +6,7 @@ use sagascope_api::Time;
 use sagascope_api::read_models::DeadLetter;
 use sagascope_conventions::attributes as key;
 use sagascope_conventions::events::{self, metrics};
+use serde::{Deserialize, Serialize};
 
 use super::counter;
 use super::names::cut;
@@ -15,14 +16,16 @@ use crate::block::{LogRef, PointRef};
 const SETTLED_SECONDS: f64 = 2.0;
 
 /// All dead letters.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DeadLetters {
     limit: usize,
     by_id: BTreeMap<String, DeadLetter>,
     by_time: BTreeSet<(Time, String)>,
     /// When each destination was last said to be empty.
     emptied: BTreeMap<String, Time>,
+    #[serde(skip)]
     changed: BTreeSet<String>,
+    #[serde(skip)]
     removed: Vec<String>,
     dropped: u64,
 }
@@ -38,6 +41,11 @@ impl DeadLetters {
             removed: Vec::new(),
             dropped: 0,
         }
+    }
+
+    /// Bounded by `limit` from now on.
+    pub(super) const fn restored(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Joins a log record when it tells of a message given up.

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Faults counted; the oldest are forgotten.
 const FAULTS_MAX: usize = 1_000;
 
 /// Hits by fault id.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct FaultHits {
     hits: HashMap<Arc<str>, u64>,
     order: VecDeque<Arc<str>>,

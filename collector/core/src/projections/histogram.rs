@@ -1,5 +1,7 @@
 //! Durations counted in logarithmic buckets: bounded memory, percentiles within 5 %.
 
+use serde::{Deserialize, Serialize};
+
 /// Buckets in each doubling.
 const PER_OCTAVE: u32 = 8;
 /// Durations below a microsecond share the first bucket.
@@ -9,7 +11,7 @@ const OCTAVES: u32 = 32;
 const BUCKETS: usize = (OCTAVES * PER_OCTAVE) as usize;
 
 /// Place of a duration in any [`Histogram`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bucket(u16);
 
 impl Bucket {
@@ -31,7 +33,7 @@ impl Bucket {
 }
 
 /// Durations by bucket; the buckets are allocated with the first duration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Histogram {
     counts: Vec<u32>,
     total: u64,

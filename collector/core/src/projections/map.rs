@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use sagascope_api::Time;
 use sagascope_api::services::{MapEdge, MapNode, ServiceMap};
+use serde::{Deserialize, Serialize};
 
 use super::calls::{Counts, SLICE_SECONDS, WINDOW_SECONDS};
 use super::marks::Marks;
@@ -21,7 +22,7 @@ const FORGET_SECONDS: f64 = 900.0;
 const ORPHANS_MAX: usize = 20_000;
 
 /// A place on the map.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Node {
     Service(Arc<str>),
     Topic(Arc<str>),
@@ -49,7 +50,7 @@ enum Side {
     To,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Edge {
     since: Time,
     last_at: Time,
@@ -58,7 +59,7 @@ struct Edge {
 }
 
 /// A span whose parent has not arrived.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Orphan {
     service: Arc<str>,
     at: Time,
@@ -67,7 +68,7 @@ struct Orphan {
 }
 
 /// The whole map.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Map {
     limit: usize,
     edges: HashMap<(Node, Node, bool), Edge>,
@@ -85,6 +86,11 @@ impl Map {
             orphans_held: 0,
             dropped: 0,
         }
+    }
+
+    /// Bounded by `limit` from now on.
+    pub(super) const fn restored(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Counts a span, seen for the first time, of `service`, whose parent belongs to `parent` if that is known.

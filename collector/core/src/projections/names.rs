@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Distinct names shared; further ones are kept unshared, each with the row that holds it.
 const NAMES_MAX: usize = 20_000;
 /// Longest name kept in a projection, in bytes.
 const NAME_BYTES_MAX: usize = 512;
 
 /// Names shared among the rows of the picture.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Names(HashSet<Arc<str>>);
 
 impl Names {

@@ -7,6 +7,7 @@ use sagascope_api::Time;
 use sagascope_api::read_models::Outbox;
 use sagascope_conventions::attributes as key;
 use sagascope_conventions::events::metrics;
+use serde::{Deserialize, Serialize};
 
 use super::counter::{self, Counter};
 use super::names::Names;
@@ -20,15 +21,16 @@ const RATE_SECONDS: u64 = 10;
 const FORGET_SECONDS: f64 = 3_600.0;
 
 /// All outboxes, by service and name: a restarted process continues the row of its predecessor.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outboxes {
     limit: usize,
     held: BTreeMap<(Arc<str>, Arc<str>), Known>,
+    #[serde(skip)]
     removed: Vec<String>,
     dropped: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Known {
     pending: Option<(Time, u64)>,
     oldest_age: Option<(Time, f64)>,
@@ -37,7 +39,9 @@ struct Known {
     counts_published: bool,
     failed: Option<(Time, u64)>,
     updated_at: Time,
+    #[serde(skip)]
     sent: Option<Outbox>,
+    #[serde(skip)]
     is_changed: bool,
 }
 
@@ -49,6 +53,11 @@ impl Outboxes {
             removed: Vec::new(),
             dropped: 0,
         }
+    }
+
+    /// Bounded by `limit` from now on.
+    pub(super) const fn restored(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Joins a metric point when it is of an outbox.

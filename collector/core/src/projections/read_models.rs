@@ -7,6 +7,7 @@ use sagascope_api::Time;
 use sagascope_api::read_models::ReadModel;
 use sagascope_conventions::events::{self, metrics};
 use sagascope_conventions::{ProjectionState, attributes as key};
+use serde::{Deserialize, Serialize};
 
 use super::counter::{self, Counter};
 use super::names::Names;
@@ -28,17 +29,18 @@ const LAG_SLICES: usize = 60;
 const LAG_SLICE_SECONDS: u64 = 5;
 
 /// All read models, by service, name and partition: a restarted process continues the row of its predecessor.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ReadModels {
     limit: usize,
     held: BTreeMap<Key, Known>,
+    #[serde(skip)]
     removed: Vec<String>,
     dropped: u64,
 }
 
 type Key = (Arc<str>, Arc<str>, Arc<str>);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Known {
     position: Reading,
     head: Reading,
@@ -50,18 +52,20 @@ struct Known {
     /// Last time its position rose, or it was seen without lag.
     progress_at: Time,
     lag_history: Slices<f32>,
+    #[serde(skip)]
     sent: Option<ReadModel>,
+    #[serde(skip)]
     is_changed: bool,
 }
 
 /// A gauge's newest value and those of the last seconds.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Reading {
     recent: VecDeque<(Time, u64)>,
 }
 
 /// When a rebuild last began and ended.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Rebuild {
     started_at: Option<Time>,
     finished_at: Option<Time>,
@@ -75,6 +79,11 @@ impl ReadModels {
             removed: Vec::new(),
             dropped: 0,
         }
+    }
+
+    /// Bounded by `limit` from now on.
+    pub(super) const fn restored(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Joins a metric point when it is of a read model.
@@ -323,7 +332,7 @@ impl Reading {
 }
 
 /// Rebuilds by service and read model: they concern all of its partitions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Rebuilds(BTreeMap<(Arc<str>, Arc<str>), Rebuild>);
 
 /// Models whose rebuilds are remembered.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sagascope_api::Time;
 use sagascope_api::overview::SagaTypeSummary;
 use sagascope_api::sagas::{Saga, SagaDetail, SagaType};
+use serde::{Deserialize, Serialize};
 
 use self::instance::Instance;
 use self::telling::Addressed;
@@ -38,7 +39,7 @@ type Place = u32;
 pub(super) type BreakerName = (Arc<str>, Arc<str>);
 
 /// All sagas.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Sagas {
     limit: usize,
     held: Vec<Option<Box<Held>>>,
@@ -55,26 +56,33 @@ pub(super) struct Sagas {
     /// Instances that wait, by the caller and breaker they wait on, then by saga type.
     waiting: HashMap<BreakerName, BTreeMap<Arc<str>, u64>>,
     /// Told of since their rows were drawn.
+    #[serde(skip)]
     stale: Vec<Place>,
     /// Rows drawn since changes were last taken.
+    #[serde(skip)]
     changed: Vec<Place>,
+    #[serde(skip)]
     removed: Vec<String>,
     /// Breakers whose waiting sagas changed since last asked.
+    #[serde(skip)]
     waiting_changed: BTreeSet<BreakerName>,
     lost: u64,
     aged_out: u64,
 }
 
 /// One instance with what was drawn of it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Held {
     instance: Instance,
+    #[serde(skip)]
     row: Option<Saga>,
     share: Option<Share>,
     due: Option<Time>,
     waits_on: Option<BreakerName>,
     name: Arc<str>,
+    #[serde(skip)]
     is_stale: bool,
+    #[serde(skip)]
     is_changed: bool,
 }
 
@@ -98,6 +106,17 @@ impl Sagas {
             waiting_changed: BTreeSet::new(),
             lost: 0,
             aged_out: 0,
+        }
+    }
+
+    /// Bounded by `limit` from now on; draws the rows, which follow from the rest, and shares names again.
+    pub(super) fn restored(&mut self, limit: usize, names: &mut Names, now: Time) {
+        self.limit = limit.max(1);
+        for held in self.held.iter_mut().flatten() {
+            held.name = names.share(&held.name);
+            held.instance.share_names(names);
+            let facts = held.instance.told();
+            held.row = facts.map(|facts| held.instance.row(&facts, now));
         }
     }
 

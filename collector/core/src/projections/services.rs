@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sagascope_api::Time;
 use sagascope_api::services::{Operation, Service, ServiceDetail};
 use sagascope_conventions::attributes as key;
+use serde::{Deserialize, Serialize};
 
 use super::calls::{Counts, Durations, HISTORY_SLICES, SLICE_SECONDS, WINDOW_SECONDS};
 use super::names::{Names, cut};
@@ -25,18 +26,19 @@ const OPERATIONS_MAX: usize = 2_000;
 pub(super) type ServiceId = u32;
 
 /// All services.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Services {
     limit: usize,
     all: Vec<Option<Known>>,
     by_name: HashMap<Arc<str>, ServiceId>,
     operations: usize,
     faults: HashMap<Arc<str>, Vec<String>>,
+    #[serde(skip)]
     removed: Vec<String>,
     dropped: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Known {
     name: Arc<str>,
     instances: HashMap<Arc<str>, Heard>,
@@ -47,17 +49,19 @@ struct Known {
     durations: Durations,
     operations: HashMap<Arc<str>, Vec<(SpanKind, Calls)>>,
     /// The row last handed out.
+    #[serde(skip)]
     sent: Option<Service>,
+    #[serde(skip)]
     is_changed: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Heard {
     first_at: Time,
     last_at: Time,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Calls {
     since: Time,
     counts: Counts,
@@ -75,6 +79,11 @@ impl Services {
             removed: Vec::new(),
             dropped: 0,
         }
+    }
+
+    /// Bounded by `limit` from now on.
+    pub(super) const fn restored(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Notes that this resource was heard at `at`; `None` when there are too many services.

@@ -287,3 +287,66 @@ fn nothing_new_means_no_changes() {
     projections.take_changes(at(10.0));
     assert_eq!(projections.take_changes(at(10.1)), []);
 }
+
+/// Calls, sagas by events and by spans, a breaker, a read model, an outbox and a dead letter, a request after the other.
+pub(super) fn story() -> Vec<Batch> {
+    let named =
+        |key: &str, name: &str| [("correlation.id", text("c-1")), (key, text(name))].map(|(k, v)| (k.to_owned(), v));
+    let saga = |seconds: f64, name: &str, step: &str| {
+        let pairs = [
+            ("saga.id", text("o-1")),
+            ("saga.name", text("order")),
+            ("saga.step.name", text(step)),
+        ];
+        batch_of(&[], &[event("orders", seconds, name, &pairs)], &[], seconds)
+    };
+    let of_breaker = [
+        ("circuit_breaker.name", text("payments")),
+        ("circuit_breaker.state", text("open")),
+    ];
+    let letter = [
+        ("messaging.message.id", text("m-1")),
+        ("messaging.destination.name", text("orders.events")),
+    ];
+    let model = named("projection.name", "orders").map(|(key, value)| (key, value));
+    let model: Vec<_> = model.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    let outbox = [("outbox.name", text("outbox"))];
+    let mut story: Vec<Batch> = call_chain()
+        .iter()
+        .map(|span| batch_of(std::slice::from_ref(span), &[], &[], 1.5))
+        .collect();
+    let mut step = span("payments", 9, 3, SpanKind::Internal, 1.4, 0.2);
+    step.name = "saga.step ship".into();
+    step.attributes.0.extend([
+        ("saga.id".into(), text("o-2")),
+        ("saga.name".into(), text("order")),
+        ("fault.id".into(), text("f-1")),
+    ]);
+    story.extend([
+        batch_of(&[step], &[], &[], 2.0),
+        saga(2.0, "saga.started", ""),
+        saga(2.1, "saga.step.started", "reserve"),
+        saga(2.2, "saga.step.succeeded", "reserve"),
+        saga(2.3, "saga.step.started", "pay"),
+        batch_of(
+            &[],
+            &[event("orders", 2.4, "circuit_breaker.state_changed", &of_breaker)],
+            &[],
+            2.4,
+        ),
+        batch_of(&[], &[event("broker", 2.5, "message.dead_lettered", &letter)], &[], 2.5),
+        batch_of(
+            &[],
+            &[],
+            &[gauge("orders", 2.6, "projection.position", 7.0, &model)],
+            2.6,
+        ),
+        batch_of(&[], &[], &[gauge("orders", 2.7, "projection.head", 9.0, &model)], 2.7),
+        batch_of(&[], &[], &[gauge("orders", 2.8, "outbox.pending", 3.0, &outbox)], 2.8),
+        saga(3.0, "saga.step.failed", "pay"),
+        saga(3.1, "saga.compensation.started", "reserve"),
+        saga(3.2, "saga.compensation.succeeded", "reserve"),
+        saga(3.3, "saga.compensated", ""),
+    ]);
+    story
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sagascope_api::Time;
 use sagascope_api::traces::{TraceRoot, TraceSummary};
+use serde::{Deserialize, Serialize};
 
 use super::marks::Marks;
 use super::names::{Names, cut};
@@ -21,17 +22,18 @@ const MISSING_MAX: usize = 64;
 const CHANGES_MAX: usize = 200;
 
 /// All summaries.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Traces {
     limit: usize,
     by_id: HashMap<TraceId, Summary>,
     /// In the order of their first span's arrival.
     arrival: VecDeque<TraceId>,
+    #[serde(skip)]
     changed: Vec<TraceId>,
     aged_out: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Summary {
     /// Least of: has a parent, start, id. So the root, or the earliest span known.
     root: (bool, Time, SpanId),
@@ -46,6 +48,7 @@ struct Summary {
     correlation: Option<Box<str>>,
     missing: Vec<SpanId>,
     lacks_too_many: bool,
+    #[serde(skip)]
     is_changed: bool,
 }
 
@@ -58,6 +61,11 @@ impl Traces {
             changed: Vec::new(),
             aged_out: 0,
         }
+    }
+
+    /// Bounded by `limit` from now on.
+    pub(super) const fn restored(&mut self, limit: usize) {
+        self.limit = if limit > 0 { limit } else { 1 };
     }
 
     /// Joins a span seen for the first time; `is_parent_known` tells whether its parent was seen.

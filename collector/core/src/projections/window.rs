@@ -1,9 +1,10 @@
 //! Counts over the last while, in slices of a fixed length by the time things happened.
 
 use sagascope_api::Time;
+use serde::{Deserialize, Serialize};
 
 /// The last slices of `T`, addressed by time. `T::default()` is an empty slice.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Slices<T> {
     /// Number of the newest slice since the epoch.
     newest: u64,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use sagascope_api::Time;
 use sagascope_api::sagas::{Compensation, CurrentStep, Saga, SagaEvent, Step, Waiting};
 use sagascope_conventions::{Coordination, StepState, WaitingFor};
+use serde::{Deserialize, Serialize};
 
 use super::replay::{self, Facts, Half, StepFacts, Track};
 use super::telling::{Addressed, Kind, Telling, Witness};
+use crate::projections::names::Names;
 use crate::rows::TraceId;
 
 /// Tellings kept of one instance. Lasting ones stay longest, then the newest.
@@ -19,7 +21,7 @@ const TRACES_MAX: usize = 8;
 const FAULTS_MAX: usize = 16;
 
 /// One instance.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Instance {
     name: Arc<str>,
     id: Box<str>,
@@ -43,6 +45,15 @@ impl Instance {
             trace: None,
             traces: BTreeSet::new(),
             faults: BTreeSet::new(),
+        }
+    }
+
+    /// Keeps each name once, together with all other instances.
+    pub(super) fn share_names(&mut self, names: &mut Names) {
+        self.name = names.share(&self.name);
+        self.faults = self.faults.iter().map(|fault| names.share(fault)).collect();
+        for telling in &mut self.tellings {
+            telling.share_names(names);
         }
     }
 

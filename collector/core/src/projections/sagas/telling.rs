@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sagascope_api::Time;
 use sagascope_conventions::{Coordination, SagaState, WaitingFor, attributes as key, events};
+use serde::{Deserialize, Serialize};
 
 use crate::block::{AttributesRef, LogRef, SpanRef, ValueRef};
 use crate::projections::names::Names;
@@ -13,7 +14,7 @@ use crate::rows::{SpanId, SpanStatus, TraceId, Value};
 const DECLARED_STEPS_MAX: usize = 64;
 
 /// What was told, in the order a lattice would have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Kind {
     Started,
     StepStarted,
@@ -113,14 +114,14 @@ pub(super) enum Subject {
 }
 
 /// Who told. Events come first: where they speak, spans are not asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Witness {
     Event,
     Span,
 }
 
 /// One thing told. The fields down to `witness` are its identity; order among equals is arbitrary but fixed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Telling {
     pub(super) at: Time,
     pub(super) sequence: Option<u64>,
@@ -139,7 +140,7 @@ pub(super) struct Telling {
 }
 
 /// What few tellings carry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct More {
     pub(super) index: Option<u32>,
     pub(super) deadline: Option<Time>,
@@ -149,6 +150,26 @@ pub(super) struct More {
 }
 
 impl Telling {
+    pub(super) fn share_names(&mut self, names: &mut Names) {
+        let Self {
+            service,
+            step,
+            reason,
+            fault_id,
+            more,
+            ..
+        } = self;
+        *service = names.share(service);
+        for name in [step, reason, fault_id].into_iter().flatten() {
+            *name = names.share(name);
+        }
+        let Some(more) = more else { return };
+        let on = more.waiting.as_mut().and_then(|(_, on)| on.as_mut());
+        for name in more.steps.iter_mut().chain(on) {
+            *name = names.share(name);
+        }
+    }
+
     /// Two tellings of one identity are repeats of each other.
     pub(super) fn is_repeat_of(&self, other: &Self) -> bool {
         let identity = |t: &Self| (t.at, t.sequence, t.kind, t.attempt, t.witness);

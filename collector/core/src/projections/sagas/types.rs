@@ -7,6 +7,7 @@ use sagascope_api::Time;
 use sagascope_api::overview::SagaTypeSummary;
 use sagascope_api::sagas::{SagaType, StepSummary};
 use sagascope_conventions::{SagaState, StepState};
+use serde::{Deserialize, Serialize};
 
 use super::replay::{Facts, Track};
 use crate::projections::histogram::{Bucket, Histogram};
@@ -18,7 +19,7 @@ const STEPS_MAX: usize = 64;
 const START_RATE_SECONDS: u64 = 10;
 
 /// What one instance adds to the numbers of its type, so that it can be taken back.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Share {
     state: SagaState,
     stuck: bool,
@@ -26,7 +27,7 @@ pub(super) struct Share {
     steps: Box<[StepShare]>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct StepShare {
     /// Place in [`TypeNumbers::steps`].
     step: u16,
@@ -39,7 +40,7 @@ struct StepShare {
 }
 
 /// One type.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct TypeNumbers {
     states: BTreeMap<SagaState, u64>,
     stuck: u64,
@@ -48,7 +49,7 @@ pub(super) struct TypeNumbers {
     starts: Slices<u32>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct StepNumbers {
     name: Arc<str>,
     /// Instances that know the step, and the sum of its places in them: an instance heard of in part may have it
