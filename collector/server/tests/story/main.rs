@@ -2,8 +2,8 @@
 
 mod connections;
 mod control;
-mod intake;
 mod live;
+mod protocol;
 mod restart;
 mod rig;
 mod security;

@@ -1,9 +1,12 @@
 //! Who may do what, over real connections.
 
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use reqwest::Method;
 use serde_json::json;
+use tonic::Code;
+use tonic::transport::Endpoint;
 
-use crate::rig::{Rig, problem};
+use crate::rig::{Rig, one, problem};
 
 /// Every way to change something, with a body that would be taken.
 const CONTROL: [(&str, &str); 6] = [
@@ -246,4 +249,33 @@ async fn d01_d02_senseless_queries_are_refused_with_their_parameter() {
         assert_eq!((status, named.as_str()), (400, field), "{path}");
     }
     rig.get("/api/v1/traces?limit=18446744073709551615").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e01_grpc_is_taken_by_our_names_only() {
+    let rig = Rig::start().await;
+    let address = rig.collector.addresses().grpc;
+    let api = rig.collector.addresses().api;
+    let named = async |origin: String| {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let channel = endpoint.origin(origin.parse().unwrap()).connect().await.unwrap();
+        TraceServiceClient::new(channel).export(one(1)).await
+    };
+    for ours in [
+        format!("http://{address}"),
+        format!("http://localhost:{}", address.port()),
+    ] {
+        named(ours.clone())
+            .await
+            .unwrap_or_else(|status| panic!("{ours}: {status}"));
+    }
+    for foreign in [
+        "http://evil.example".to_owned(),
+        format!("http://evil.example:{}", address.port()),
+        format!("http://{api}"),
+    ] {
+        let status = named(foreign.clone()).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{foreign}: {status}");
+        assert!(status.message().contains("--allowed-host"), "{status}");
+    }
 }
