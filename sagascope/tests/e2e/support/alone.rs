@@ -1,0 +1,111 @@
+//! A collector alone, as its own process, that can be killed and started again on the same data.
+
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::{binary, eventually, free_port_base};
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+pub(crate) struct Alone {
+    child: Child,
+    base: u16,
+    flags: Vec<String>,
+    folder: tempfile::TempDir,
+    http: reqwest::Client,
+}
+
+impl Alone {
+    /// Starts it; it may not be ready yet.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let base = free_port_base();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let flags: Vec<_> = flags.iter().map(ToString::to_string).collect();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(30))
+            .build()
+            .expect("a client");
+        Self {
+            child: spawn(base, &folder, &flags),
+            base,
+            flags,
+            folder,
+            http,
+        }
+    }
+
+    /// Ends it as the kernel does when memory runs out: with no farewell.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("a child of ours");
+        self.child.wait().expect("a child of ours");
+    }
+
+    /// Starts it again, same data, same ports.
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(self.base, &self.folder, &self.flags);
+    }
+
+    /// Waits until queries answer.
+    pub(crate) async fn ready(&mut self) {
+        let url = self.api("/readyz");
+        let (child, folder, http) = (&mut self.child, &self.folder, &self.http);
+        eventually("the collector is ready", READY_WITHIN, || {
+            let ended = child.try_wait().expect("a child of ours");
+            assert!(ended.is_none(), "it ended: {ended:?}\n{}", said(folder));
+            let answer = http.get(&url).send();
+            async {
+                answer
+                    .await
+                    .ok()
+                    .filter(|answer| answer.status().is_success())
+                    .map(drop)
+            }
+        })
+        .await;
+    }
+
+    /// Where OTLP over HTTP is taken.
+    pub(crate) fn otlp(&self) -> String {
+        format!("http://127.0.0.1:{}", self.base + 1)
+    }
+
+    pub(crate) fn api(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.base + 2)
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", said(&self.folder));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(base: u16, folder: &tempfile::TempDir, flags: &[String]) -> Child {
+    let mut log = File::options();
+    let log = log.create(true).append(true).open(folder.path().join("said"));
+    Command::new(binary())
+        .arg("collect")
+        .args(["--port-base", &base.to_string()])
+        .arg("--data-dir")
+        .arg(folder.path().join("data"))
+        .args(flags)
+        .env("RUST_LOG", "warn")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log.expect("a file for what it says"))
+        .spawn()
+        .expect("the binary starts")
+}
+
+/// The last that it said.
+fn said(folder: &tempfile::TempDir) -> String {
+    let text = std::fs::read_to_string(folder.path().join("said")).unwrap_or_default();
+    let lines: Vec<_> = text.lines().rev().take(40).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
