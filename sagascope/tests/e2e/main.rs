@@ -5,6 +5,7 @@
 mod bench;
 mod browser;
 mod command_line;
+mod crash;
 mod faults;
 mod lifecycle;
 mod recovery;

@@ -1,5 +1,6 @@
 //! What the stories share: a running demo, patience with a deadline, processes, a terminal.
 
+pub(crate) mod alone;
 pub(crate) mod demo;
 pub(crate) mod processes;
 pub(crate) mod terminal;
