@@ -13,9 +13,12 @@ use crate::rows::{LogRow, SpanRow};
 
 mod parse;
 mod pattern;
+mod select;
 mod subject;
 #[cfg(test)]
 mod tests;
+
+pub use select::{LogSelect, SpanSelect};
 
 /// A query that was understood.
 #[derive(Clone, Debug)]

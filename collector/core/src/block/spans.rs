@@ -381,6 +381,12 @@ impl<'a> SpanRef<'a> {
         events.iter().map(move |cells| EventRef { tables, cells: *cells })
     }
 
+    /// Events on it, as the columns have them.
+    #[must_use]
+    pub fn event_cells(self) -> &'a [EventCells] {
+        within(&self.block.event_ends, &self.block.events, self.row)
+    }
+
     /// Links from it.
     pub fn links(self) -> impl ExactSizeIterator<Item = LinkRef<'a>> {
         let tables = &self.block.tables;

@@ -209,6 +209,12 @@ impl<'a> ScopeRef<'a> {
         self.tables.strings.get(self.entry.name)
     }
 
+    /// Its entry in the tables.
+    #[must_use]
+    pub const fn entry(self) -> ScopeEntry {
+        self.entry
+    }
+
     /// Version.
     #[must_use]
     pub fn version(self) -> &'a str {

@@ -143,7 +143,7 @@ fn own(attributes: &Attributes, name: &str, accepts: &mut dyn FnMut(Field<'_>) -
 }
 
 /// A list has each of its elements as a value.
-fn visit(value: &Value, accepts: &mut dyn FnMut(Field<'_>) -> bool) -> bool {
+pub(super) fn visit(value: &Value, accepts: &mut dyn FnMut(Field<'_>) -> bool) -> bool {
     match value {
         Value::Text(text) => accepts(Field::Text(text)),
         Value::Bool(truth) => accepts(Field::Truth(*truth)),
@@ -158,7 +158,7 @@ fn all_texts(attributes: &Attributes, accepts: &mut dyn FnMut(&str) -> bool) -> 
     attributes.0.iter().any(|(_, value)| texts_of(value, accepts))
 }
 
-fn texts_of(value: &Value, accepts: &mut dyn FnMut(&str) -> bool) -> bool {
+pub(super) fn texts_of(value: &Value, accepts: &mut dyn FnMut(&str) -> bool) -> bool {
     match value {
         Value::Text(text) => accepts(text),
         Value::Int(number) => accepts(&number.to_string()),
@@ -173,7 +173,7 @@ fn text_of(id: Option<String>) -> String {
 }
 
 /// The ranges of OTLP severity numbers.
-const fn severity_word(number: u8) -> &'static str {
+pub(super) const fn severity_word(number: u8) -> &'static str {
     match number {
         1..=4 => "trace",
         5..=8 => "debug",

@@ -3,7 +3,7 @@ use sagascope_api::sagas::{CurrentStep, Saga};
 use sagascope_conventions::{Coordination, SagaState};
 
 use super::*;
-use crate::rows::{SpanKind, SpanStatus, Value};
+use crate::rows::{LogRow, SpanKind, SpanRow, SpanStatus, Value};
 use crate::testing::{at, event, span, text};
 
 fn charge() -> SpanRow {
@@ -192,5 +192,163 @@ proptest! {
         prop_assert!(Query::parse(&quoted).unwrap().matches_span(&span));
         let denied = format!("-{quoted}");
         prop_assert!(!Query::parse(&denied).unwrap().matches_span(&span));
+    }
+}
+
+/// Words of a small world, so that queries and rows meet.
+fn word() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "order", "payments", "charge", "5", "true", "red", "Ünder", "", "c-1",
+    ])
+    .prop_map(str::to_owned)
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        word().prop_map(|word| text(&word)),
+        (-3_i64..600).prop_map(Value::Int),
+        Just(Value::Double(0.5)),
+        any::<bool>().prop_map(Value::Bool),
+        Just(Value::Empty),
+        Just(Value::Bytes([1].into())),
+    ];
+    leaf.prop_recursive(2, 6, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::List),
+            prop::collection::vec(inner, 0..3)
+                .prop_map(|values| Value::Map(values.into_iter().map(|value| ("k".into(), value)).collect())),
+        ]
+    })
+}
+
+const KEYS: [&str; 6] = [
+    "saga.name",
+    "http.route",
+    "tags",
+    "correlation.id",
+    "messaging.message.conversation_id",
+    "n",
+];
+
+fn some_attributes() -> impl Strategy<Value = crate::rows::Attributes> {
+    let pair = (prop::sample::select(KEYS.to_vec()), value()).prop_map(|(key, value)| (key.into(), value));
+    prop::collection::vec(pair, 0..5).prop_map(crate::rows::Attributes)
+}
+
+fn some_span() -> impl Strategy<Value = SpanRow> {
+    let kinds = prop::sample::select(vec![SpanKind::Server, SpanKind::Client, SpanKind::Unspecified]);
+    let statuses = prop::sample::select(vec![SpanStatus::Ok, SpanStatus::Error, SpanStatus::Unset]);
+    (
+        word(),
+        word(),
+        word(),
+        kinds,
+        statuses,
+        some_attributes(),
+        prop::option::of(some_attributes()),
+        0..3_u8,
+    )
+        .prop_map(|(service, name, message, kind, status, attributes, event, n)| {
+            let mut row = span(&format!("{service}#{n}"), n + 1, 0, kind, 0.0, f64::from(n) / 10.0);
+            (row.name, row.status, row.status_message) = (name.as_str().into(), status, message.as_str().into());
+            row.attributes = attributes;
+            row.events = event
+                .map(|attributes| crate::rows::SpanEventRow {
+                    at: at(0.0),
+                    name: name.as_str().into(),
+                    attributes,
+                    dropped_attributes: 0,
+                })
+                .into_iter()
+                .collect();
+            row
+        })
+}
+
+fn some_log() -> impl Strategy<Value = LogRow> {
+    (word(), word(), 0..24_u8, value(), some_attributes(), any::<bool>()).prop_map(
+        |(service, name, severity, body, attributes, is_traced)| {
+            let mut row = event(&service, 0.0, "x", &[]);
+            row.event_name = (!name.is_empty()).then(|| name.as_str().into());
+            (row.severity, row.body, row.attributes) = (severity, body, attributes);
+            row.trace_id = is_traced.then(|| crate::testing::trace_id(1));
+            row
+        },
+    )
+}
+
+fn some_query() -> impl Strategy<Value = String> {
+    let fields = [
+        "service",
+        "instance",
+        "name",
+        "kind",
+        "status",
+        "status_message",
+        "scope",
+        "duration",
+        "trace",
+        "span",
+        "event",
+        "level",
+        "body",
+        "resource.service.name",
+        "resource.saga.name",
+        "saga.name",
+        "http.route",
+        "tags",
+        "correlation.id",
+        "n",
+        "service.name",
+    ];
+    let signs = prop::sample::select(vec![":", "=", "!=", ">", "<="]);
+    let field = (prop::sample::select(fields.to_vec()), signs, word()).prop_map(|(field, sign, word)| {
+        let word = if matches!(sign, ">" | "<=") {
+            "5".to_owned()
+        } else {
+            word
+        };
+        format!("{field}{sign}\"{word}\"")
+            .replace(">\"5\"", ">5")
+            .replace("<=\"5\"", "<=5")
+    });
+    let term = prop_oneof![
+        4 => field,
+        1 => word().prop_map(|word| format!("\"{word}\"")),
+        1 => prop::sample::select(vec!["tags:*", "name:*a*", "~or.er", "http.route:~^[a-m]"]).prop_map(str::to_owned),
+    ];
+    prop::collection::vec((term, 0..4_u8), 1..4).prop_map(|terms| {
+        let joined = terms.iter().map(|(term, how)| match how {
+            0 => format!("NOT {term}"),
+            1 => format!("OR {term}"),
+            _ => term.clone(),
+        });
+        joined
+            .collect::<Vec<_>>()
+            .join(" ")
+            .trim_start_matches("OR ")
+            .to_owned()
+    })
+}
+
+proptest! {
+    #[test]
+    fn d08_columns_answer_as_rows_do(
+        query in some_query(),
+        spans in prop::collection::vec(some_span(), 1..12),
+        logs in prop::collection::vec(some_log(), 1..12),
+    ) {
+        let query = Query::parse(&query).expect("the queries made here are good");
+        let (spans_held, logs_held) = (crate::testing::span_block(&spans), crate::testing::log_block(&logs));
+        let (mut over_spans, mut over_logs) = (query.over_spans(&spans_held), query.over_logs(&logs_held));
+        // Twice: what was remembered must not change an answer.
+        for _ in 0..2 {
+            for (n, row) in spans.iter().enumerate() {
+                prop_assert_eq!(over_spans.matches(n), query.matches_span(row), "{:?}", row);
+            }
+            for (n, row) in logs.iter().enumerate() {
+                prop_assert_eq!(over_logs.matches(n), query.matches_log(row), "{:?}", row);
+            }
+        }
     }
 }
