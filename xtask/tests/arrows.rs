@@ -12,7 +12,7 @@ const SERVICE: [&str; 2] = ["sagascope-conventions", "shop-kit"];
 fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
     let of = |names: &[&'static str]| Some(names.iter().copied().collect());
     match name {
-        "sagascope-conventions" | "xtask" => of(&[]),
+        "sagascope-conventions" | "sagascope-fuzz" | "xtask" => of(&[]),
         "sagascope-api" | "sagascope-instrument" | "sagascope-load" => of(&["sagascope-conventions"]),
         "sagascope-core" | "sagascope-tui" | "sagascope-web" => of(&SHARED),
         "sagascope-store" => of(&["sagascope-conventions", "sagascope-api", "sagascope-core"]),

@@ -7,6 +7,8 @@ mod blocks;
 mod disk;
 mod files;
 mod frame;
+#[cfg(test)]
+mod fuzz_tests;
 mod head;
 pub mod memory;
 pub mod picture;

@@ -6,6 +6,8 @@ mod answer;
 mod body;
 pub(crate) mod budget;
 mod decode;
+#[cfg(test)]
+mod fuzz_tests;
 mod grpc;
 mod http;
 mod json;

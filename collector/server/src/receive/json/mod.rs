@@ -31,7 +31,7 @@ pub(super) async fn to_protobuf(signal: Signal, json: Bytes) -> Result<Bytes, No
     task.map_err(|error| NotTaken::Malformed(body::short(&error)))?
 }
 
-fn convert(signal: Signal, json: &[u8]) -> Result<Bytes, NotTaken> {
+pub(super) fn convert(signal: Signal, json: &[u8]) -> Result<Bytes, NotTaken> {
     if json.iter().filter(|byte| **byte == b'{').count() > OBJECTS {
         return Err(NotTaken::TooLarge(format!(
             "the request holds more than {OBJECTS} objects"
