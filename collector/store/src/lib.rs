@@ -6,6 +6,7 @@
 mod blocks;
 mod disk;
 mod files;
+pub mod find;
 mod frame;
 #[cfg(test)]
 mod fuzz_tests;

@@ -1,0 +1,16 @@
+//! Queries over what is in memory and what is sealed, as one.
+//!
+//! A query looks at parts (blocks of the head, sealed files) from the newest on and stops as soon as no older part can
+//! change its page. What it may cost is stated by a [`Budget`]; an answer that the budget cut says so.
+
+mod budget;
+mod logs;
+mod parts;
+#[cfg(test)]
+mod tests;
+mod traces;
+
+pub use budget::Budget;
+pub use logs::{LogCursor, LogPage, LogQuery, logs, logs_of};
+pub use parts::{LogPart, Parts, Sealed, SealedLogs, SealedSpans, SpanPart};
+pub use traces::{TraceCursor, TracePage, TraceQuery, carrying, trace, traces};

@@ -1,0 +1,156 @@
+//! Log records by query, newest first.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use sagascope_api::Time;
+use sagascope_core::block::LogBlock;
+use sagascope_core::rows::{LogRow, TraceId};
+use sagascope_core::search::Query;
+
+use super::budget::Budget;
+use super::parts::{LogPart, Parts, newest_first};
+
+/// Rows between two looks at the budget.
+const STRIDE: usize = 4_096;
+
+/// A search for log records.
+#[derive(Clone, Debug)]
+pub struct LogQuery<'a> {
+    /// What a record must match.
+    pub query: &'a Query,
+    /// Records before that do not count.
+    pub since: Option<Time>,
+    /// Records from then on do not count.
+    pub until: Option<Time>,
+    /// Records of a page.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub after: Option<LogCursor>,
+}
+
+/// A record's place: the newest first; of equal times the one that came last first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogCursor {
+    /// When it happened.
+    pub at: Time,
+    /// Its ordinal among all records ever taken.
+    pub sequence: u64,
+}
+
+/// A page of log records.
+#[derive(Debug, Default)]
+pub struct LogPage {
+    /// Records with their places.
+    pub logs: Vec<(LogCursor, Arc<LogRow>)>,
+    /// There may be more behind the last.
+    pub more: bool,
+    /// The budget ended before all was looked at: older records may be missing.
+    pub truncated: bool,
+}
+
+/// Finds log records.
+#[must_use]
+pub fn logs(parts: &Parts, search: &LogQuery<'_>, budget: &Budget) -> LogPage {
+    let from = search.since.unwrap_or(Time(0));
+    let until = search.until.unwrap_or(Time(u64::MAX));
+    let to = search
+        .after
+        .map_or(until, |after| until.min(Time(after.at.0.saturating_add(1))));
+    let within = newest_first(&parts.logs, LogPart::times, (from, to));
+    // One more than a page tells that there is a next one.
+    let mut found: BTreeSet<(LogCursor, usize)> = BTreeSet::new();
+    let mut truncated = false;
+    'parts: for (n, (end, part)) in within.iter().enumerate() {
+        if found.len() > search.limit && found.first().is_some_and(|(oldest, _)| oldest.at > *end) {
+            break;
+        }
+        let block = candidates(part, search.query, (from, to));
+        let mut select = search.query.over_logs(&block);
+        for row in 0..block.len() {
+            if row % STRIDE == 0 && budget.is_spent() {
+                truncated = true;
+                break 'parts;
+            }
+            let place = LogCursor {
+                at: block.at[row],
+                sequence: block.sequence[row],
+            };
+            let is_in = place.at >= from && place.at < to && search.after.is_none_or(|after| place < after);
+            let is_late = found.len() > search.limit && found.first().is_some_and(|(oldest, _)| place < *oldest);
+            if is_in && !is_late && select.matches(row) {
+                found.insert((place, n));
+                if found.len() > search.limit + 1 {
+                    found.pop_first();
+                }
+            }
+        }
+    }
+    let more = found.len() > search.limit;
+    if more {
+        found.pop_first();
+    }
+    LogPage {
+        logs: load(&within, &found),
+        more: more || truncated,
+        truncated,
+    }
+}
+
+/// The records of a trace in order of time, at most `limit`.
+#[must_use]
+pub fn logs_of(parts: &Parts, id: TraceId, limit: usize, budget: &Budget) -> Vec<Arc<LogRow>> {
+    let Ok(query) = Query::parse(&format!("trace_id:{id}")) else {
+        return Vec::new();
+    };
+    let search = LogQuery {
+        query: &query,
+        since: None,
+        until: None,
+        limit,
+        after: None,
+    };
+    let mut rows: Vec<_> = logs(parts, &search, budget)
+        .logs
+        .into_iter()
+        .map(|(_, log)| log)
+        .collect();
+    rows.reverse();
+    rows
+}
+
+fn candidates<'a>(part: &'a LogPart, query: &Query, (from, to): (Time, Time)) -> Cow<'a, LogBlock> {
+    match part {
+        LogPart::Block(block) => Cow::Borrowed(block),
+        LogPart::File(file) => Cow::Owned(file.candidates(query, from, to)),
+    }
+}
+
+/// The rows at these places of these parts, newest first.
+fn load(within: &[(Time, &LogPart)], found: &BTreeSet<(LogCursor, usize)>) -> Vec<(LogCursor, Arc<LogRow>)> {
+    let mut wanted: HashMap<usize, HashSet<u64>> = HashMap::new();
+    for (place, n) in found {
+        wanted.entry(*n).or_default().insert(place.sequence);
+    }
+    let mut rows = Vec::with_capacity(found.len());
+    for (n, sequences) in wanted {
+        let block = match within[n].1 {
+            LogPart::Block(block) => Cow::Borrowed(&**block),
+            LogPart::File(file) => {
+                let mut sequences: Vec<u64> = sequences.iter().copied().collect();
+                sequences.sort_unstable();
+                Cow::Owned(file.rows(&sequences))
+            }
+        };
+        for log in block.rows().filter(|log| sequences.contains(&log.sequence())) {
+            let place = LogCursor {
+                at: log.at(),
+                sequence: log.sequence(),
+            };
+            rows.push((place, Arc::new(log.to_row())));
+        }
+    }
+    rows.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+    rows
+}

@@ -1,0 +1,102 @@
+//! What a query looks at: blocks in memory and files on disk.
+
+use std::sync::Arc;
+
+use sagascope_api::Time;
+use sagascope_core::block::{LogBlock, SpanBlock};
+use sagascope_core::rows::TraceId;
+use sagascope_core::search::Query;
+
+/// A sealed file of any signal.
+pub trait Sealed {
+    /// Times of its oldest and newest row.
+    fn times(&self) -> (Time, Time);
+}
+
+/// A sealed file of spans. What cannot be read is told to the log and counts as not there.
+pub trait SealedSpans: Sealed {
+    /// The spans that may match a query and start within a range: all that do, and perhaps others. At least the columns
+    /// that the query looks at are filled, beside trace, start and sequence.
+    fn candidates(&self, query: &Query, from: Time, to: Time) -> SpanBlock;
+
+    /// All spans of these traces, whole.
+    fn traces(&self, ids: &[TraceId]) -> SpanBlock;
+
+    /// The rows with these sequences, whole.
+    fn rows(&self, sequences: &[u64]) -> SpanBlock;
+}
+
+/// A sealed file of log records. What cannot be read is told to the log and counts as not there.
+pub trait SealedLogs: Sealed {
+    /// The records that may match a query and lie within a range: all that do, and perhaps others. At least the columns
+    /// that the query looks at are filled, beside time and sequence.
+    fn candidates(&self, query: &Query, from: Time, to: Time) -> LogBlock;
+
+    /// The rows with these sequences, whole.
+    fn rows(&self, sequences: &[u64]) -> LogBlock;
+}
+
+/// Spans in one place.
+#[derive(Clone)]
+pub enum SpanPart {
+    /// In memory.
+    Block(Arc<SpanBlock>),
+    /// On disk.
+    File(Arc<dyn SealedSpans + Send + Sync>),
+}
+
+/// Log records in one place.
+#[derive(Clone)]
+pub enum LogPart {
+    /// In memory.
+    Block(Arc<LogBlock>),
+    /// On disk.
+    File(Arc<dyn SealedLogs + Send + Sync>),
+}
+
+/// Everything that a query looks at, as it was at one moment: each row is in it once.
+#[derive(Clone, Default)]
+pub struct Parts {
+    /// Spans.
+    pub spans: Vec<SpanPart>,
+    /// Log records.
+    pub logs: Vec<LogPart>,
+}
+
+/// A part's oldest and newest time; `None` when it is empty.
+type Times = Option<(Time, Time)>;
+
+impl SpanPart {
+    pub(super) fn times(&self) -> Times {
+        match self {
+            Self::Block(block) => times_of(&block.start),
+            Self::File(file) => Some(file.times()),
+        }
+    }
+}
+
+impl LogPart {
+    pub(super) fn times(&self) -> Times {
+        match self {
+            Self::Block(block) => times_of(&block.at),
+            Self::File(file) => Some(file.times()),
+        }
+    }
+}
+
+fn times_of(times: &[Time]) -> Times {
+    Some((*times.iter().min()?, *times.iter().max()?))
+}
+
+/// Parts that reach into the range, the one that ends last first, with that end.
+pub(super) fn newest_first<T>(parts: &[T], times: impl Fn(&T) -> Times, (from, to): (Time, Time)) -> Vec<(Time, &T)> {
+    let mut within: Vec<(Time, &T)> = parts
+        .iter()
+        .filter_map(|part| {
+            let (oldest, newest) = times(part)?;
+            (oldest < to && newest >= from).then_some((newest, part))
+        })
+        .collect();
+    within.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
+    within
+}
