@@ -1,88 +1,78 @@
-//! What folding a span into the picture costs: `cargo run --release --example apply_cost -p sagascope-core`.
+//! What folding the shop's telemetry into the picture costs, and what the picture weighs after it:
+//! `cargo run --release --example apply_cost -p sagascope-core [requests]`.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use sagascope_api::Time;
+use sagascope_core::block::SpanBlock;
 use sagascope_core::projections::Projections;
-use sagascope_core::rows::{
-    Attributes, Batch, Dropped, Resource, SpanId, SpanKind, SpanRow, SpanStatus, TraceId, Value,
-};
+use sagascope_core::wire;
+use sagascope_load::{Mix, Signal, Templates};
 
-const BATCHES: u64 = 1_000;
-const SPANS_A_BATCH: u64 = 512;
-const SPANS_A_TRACE: u64 = 8;
+const SPANS_A_REQUEST: u32 = 512;
+const REQUESTS_A_BLOCK: u64 = 32;
+/// Requests between two publications.
+const REQUESTS_A_TICK: u64 = 48;
+/// As at 600,000 spans a second.
+const NANOS_A_REQUEST: u64 = 853_000;
 
 fn main() {
-    let resources: Vec<Arc<Resource>> = (0..SPANS_A_TRACE).map(resource).collect();
+    let requests = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(2_000);
+    let templates = Templates::new(1, SPANS_A_REQUEST, Mix::TRACES);
+    // The first round folds nothing: what it leaves is the blocks' own memory.
     let mut projections = Projections::default();
-    let (mut folding, mut taking) = (0.0, 0.0);
-    for n in 0..BATCHES {
-        let batch = batch(n, &resources);
+    run(&templates, requests, |_, _, _| {});
+    let before = resident_kib();
+    let (mut folding, mut taking, mut longest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    run(&templates, requests, |number, block, now| {
         let begun = Instant::now();
-        projections.apply(&batch, batch.received_at);
-        folding += begun.elapsed().as_secs_f64();
-        let begun = Instant::now();
-        projections.tick(batch.received_at);
-        std::hint::black_box(projections.take_changes(batch.received_at));
-        taking += begun.elapsed().as_secs_f64();
-    }
-    let spans = (BATCHES * SPANS_A_BATCH) as f64;
-    println!("apply {:.2} µs a span", folding * 1e6 / spans);
-    println!("tick and take_changes {:.0} µs a call", taking * 1e6 / BATCHES as f64);
+        projections.apply_spans(block, block.len() - SPANS_A_REQUEST as usize..block.len(), now);
+        folding += begun.elapsed();
+        if number % REQUESTS_A_TICK == 0 {
+            let begun = Instant::now();
+            projections.tick(now);
+            std::hint::black_box(projections.take_changes(now));
+            taking += begun.elapsed();
+            longest = longest.max(begun.elapsed());
+        }
+    });
+    let spans = (requests * u64::from(SPANS_A_REQUEST)) as f64;
+    println!("apply {:.3} µs a span", folding.as_secs_f64() * 1e6 / spans);
+    println!(
+        "tick and take_changes {:.0} µs a call, at most {:.0} µs",
+        taking.as_secs_f64() * 1e6 / (requests as f64 / REQUESTS_A_TICK as f64),
+        longest.as_secs_f64() * 1e6,
+    );
+    println!(
+        "weight {:.1} MiB, {} traces, {} sagas",
+        resident_kib().saturating_sub(before) as f64 / 1_024.0,
+        projections.traces(usize::MAX).len(),
+        projections.sagas(|_| true).len(),
+    );
 }
 
-fn batch(n: u64, resources: &[Arc<Resource>]) -> Batch {
-    let now = Time(1_763_000_000_000_000_000 + n * 10_000_000);
-    Batch {
-        received_at: now,
-        spans: (0..SPANS_A_BATCH)
-            .map(|k| Arc::new(span(n * SPANS_A_BATCH + k, now, resources)))
-            .collect(),
-        ..Batch::default()
-    }
-}
-
-fn span(number: u64, now: Time, resources: &[Arc<Resource>]) -> SpanRow {
-    let (trace, place) = (number / SPANS_A_TRACE + 1, number % SPANS_A_TRACE);
-    let mut trace_id = [7; 16];
-    trace_id[8..].copy_from_slice(&trace.to_be_bytes());
-    let id = |place: u64| SpanId((number - number % SPANS_A_TRACE + place + 1).to_be_bytes());
-    let mut attributes: Vec<(Arc<str>, Value)> = (0..11)
-        .map(|n| (format!("some.attribute.{n}").into(), Value::Text("value".into())))
-        .collect();
-    attributes.push(("correlation.id".into(), Value::Text(format!("c-{trace}").into())));
-    SpanRow {
-        resource: Arc::clone(&resources[place as usize]),
-        scope: Arc::default(),
-        trace_id: TraceId(trace_id),
-        span_id: id(place),
-        parent_span_id: (place > 0).then(|| id(place - 1)),
-        name: format!("GET /resource/{place}").into(),
-        kind: if place % 2 == 0 {
-            SpanKind::Server
-        } else {
-            SpanKind::Client
-        },
-        start: now,
-        duration_nanos: 1_000_000 + number % 9_000_000,
-        status: SpanStatus::Unset,
-        status_message: "".into(),
-        attributes: Attributes(attributes),
-        events: Vec::new(),
-        links: Vec::new(),
-        trace_state: "".into(),
-        flags: 0,
-        dropped: Dropped::default(),
+/// Reads the requests into blocks one after the other.
+fn run(templates: &Templates, requests: u64, mut then: impl FnMut(u64, &SpanBlock, Time)) {
+    let mut buffer = BytesMut::new();
+    let mut block = SpanBlock::default();
+    for number in 0..requests {
+        if number % REQUESTS_A_BLOCK == 0 {
+            block = SpanBlock::begin_at(block.next_sequence);
+        }
+        let now = Time(1_763_000_000_000_000_000 + number * NANOS_A_REQUEST);
+        if let Some(template) = templates.of(Signal::Traces, number) {
+            template.fill(&mut buffer, 1, number, now.0);
+            wire::read_spans(&buffer, now, &mut block).expect("a request");
+            then(number, &block, now);
+        }
     }
 }
 
-fn resource(n: u64) -> Arc<Resource> {
-    let service: Arc<str> = format!("service-{n}").into();
-    Arc::new(Resource {
-        attributes: Attributes(vec![("service.name".into(), Value::Text((&*service).into()))]),
-        instance: "1".into(),
-        service,
-        ..Resource::default()
-    })
+/// Memory in use; 0 where the system does not tell it this way.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
 }
