@@ -48,6 +48,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Connections that each port serves at a time; further ones wait.
     pub connections_per_port: usize,
+    /// A peer that takes nothing of its answer for this long is let go.
+    pub unread_timeout: Duration,
     /// When telemetry is acknowledged.
     pub durability: Durability,
     /// Bytes of rows held in memory for queries.
@@ -75,6 +77,7 @@ impl Config {
             token: None,
             allowed_hosts: Vec::new(),
             connections_per_port: 1_024,
+            unread_timeout: Duration::from_secs(30),
             durability: Durability::Fsync,
             memory_cap_bytes: 128 << 20,
             storage_cap_bytes: 1 << 30,

@@ -1,6 +1,7 @@
 //! Our own accept loop: header timeout, connection cap, graceful end.
 
 mod first_bytes;
+mod must_read;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,15 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tower::Service;
 
 use crate::app::{App, count, stopped};
+use crate::receive::budget::Peer;
 use first_bytes::FirstBytes;
+use must_read::MustRead;
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const HEADER_BYTES: u32 = 16 << 10;
@@ -49,6 +55,7 @@ pub(crate) async fn bind(address: IpAddr, port: u16) -> io::Result<(TcpListener,
 pub(crate) async fn serve(listener: TcpListener, router: Router, protocol: Protocol, app: Arc<App>) {
     let mut stopping = app.stopping.clone();
     let slots = Arc::new(Semaphore::new(app.config.connections_per_port));
+    let unread = app.config.unread_timeout;
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -60,7 +67,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, protocol: Proto
                 count(&app.counters.connections);
                 let (router, stopping) = (router.clone(), app.stopping.clone());
                 connections.spawn(async move {
-                    connection(stream, router, protocol, stopping).await;
+                    connection(stream, router, protocol, unread, stopping).await;
                     drop(slot);
                 });
             }
@@ -85,14 +92,25 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(T
     Ok((stream, slot))
 }
 
-async fn connection(stream: TcpStream, router: Router, protocol: Protocol, mut stopping: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    protocol: Protocol,
+    unread: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
     // Small answers and live messages should not wait for more.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let stream = TokioIo::new(FirstBytes::new(stream, HEADER_TIMEOUT));
+    let stream = TokioIo::new(FirstBytes::new(MustRead::new(stream, unread), HEADER_TIMEOUT));
     let builder = builder(protocol);
-    let mut connection = pin!(builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(router)));
+    let peer = Peer::default();
+    let service = tower::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        router.clone().call(request)
+    });
+    let mut connection = pin!(builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(service)));
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
         () = stopped(&mut stopping) => {

@@ -9,7 +9,7 @@ use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 
-use super::budget::{Budget, Share};
+use super::budget::Share;
 
 /// The limit that the OTLP specification recommends, before and after decompression.
 pub(crate) const LIMIT: usize = 64 << 20;
@@ -68,15 +68,14 @@ impl Encoding {
     }
 }
 
-/// The whole body, decompressed, with its part of the budget.
-pub(crate) async fn read(body: Body, encoding: Encoding, budget: &Budget) -> Result<(Bytes, Share), BodyError> {
-    tokio::time::timeout(READ_TIMEOUT, collect(body, encoding, budget))
+/// The whole body, decompressed, with its part of the budget, which `share` begins.
+pub(crate) async fn read(body: Body, encoding: Encoding, share: Share) -> Result<(Bytes, Share), BodyError> {
+    tokio::time::timeout(READ_TIMEOUT, collect(body, encoding, share))
         .await
         .map_err(|_| BodyError::Slow)?
 }
 
-async fn collect(mut body: Body, encoding: Encoding, budget: &Budget) -> Result<(Bytes, Share), BodyError> {
-    let mut share = budget.share();
+async fn collect(mut body: Body, encoding: Encoding, mut share: Share) -> Result<(Bytes, Share), BodyError> {
     let mut wire = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| BodyError::Broken(short(&error)))?;

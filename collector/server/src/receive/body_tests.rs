@@ -5,6 +5,7 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 use http::HeaderValue;
 
 use super::*;
+use crate::receive::budget::{Budget, Peer};
 
 fn packed(encoding: Encoding, data: &[u8]) -> Vec<u8> {
     match encoding {
@@ -23,6 +24,10 @@ fn packed(encoding: Encoding, data: &[u8]) -> Vec<u8> {
     }
 }
 
+fn share() -> Share {
+    budget().share(&Peer::default())
+}
+
 fn budget() -> Budget {
     Budget::new(2 * LIMIT)
 }
@@ -34,7 +39,7 @@ async fn every_encoding_is_read() {
     for encoding in ALL {
         for data in [&b""[..], b"hello", &[7; 100_000]] {
             let body = Body::from(packed(encoding, data));
-            let (read, _share) = read(body, encoding, &budget())
+            let (read, _share) = read(body, encoding, share())
                 .await
                 .unwrap_or_else(|e| panic!("{encoding:?}: {e}"));
             assert_eq!(read, data, "{encoding:?}");
@@ -49,7 +54,7 @@ async fn a13_a_bomb_costs_no_more_than_the_limit() {
     for encoding in ALL {
         let body = Body::from(packed(encoding, &zeros));
         assert_eq!(
-            read(body, encoding, &budget).await.err(),
+            read(body, encoding, budget.share(&Peer::default())).await.err(),
             Some(BodyError::TooLarge),
             "{encoding:?}"
         );
@@ -62,7 +67,9 @@ async fn a_used_up_budget_pushes_back() {
     let small = Budget::new(8 << 10);
     let body = Body::from(vec![1; 100_000]);
     assert_eq!(
-        read(body, Encoding::Identity, &small).await.err(),
+        read(body, Encoding::Identity, small.share(&Peer::default()))
+            .await
+            .err(),
         Some(BodyError::Busy)
     );
 }
@@ -70,13 +77,13 @@ async fn a_used_up_budget_pushes_back() {
 #[tokio::test]
 async fn garbage_and_cut_bodies_are_broken() {
     for encoding in [Encoding::Gzip, Encoding::Deflate, Encoding::Zstd] {
-        let outcome = read(Body::from("not compressed at all"), encoding, &budget()).await;
+        let outcome = read(Body::from("not compressed at all"), encoding, share()).await;
         assert!(matches!(outcome.err(), Some(BodyError::Broken(_))), "{encoding:?}");
     }
     for encoding in [Encoding::Gzip, Encoding::Deflate, Encoding::Zstd] {
         let whole = packed(encoding, &[9; 5_000]);
         let cut = whole[..whole.len() / 2].to_vec();
-        let outcome = read(Body::from(cut), encoding, &budget()).await;
+        let outcome = read(Body::from(cut), encoding, share()).await;
         assert!(matches!(outcome.err(), Some(BodyError::Broken(_))), "{encoding:?}");
     }
 }

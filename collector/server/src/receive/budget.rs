@@ -1,69 +1,163 @@
-//! One budget of bytes for all requests under way, from socket to projection.
+//! One budget of bytes for all requests under way, from socket to projection, shared fairly among the services that send.
+//!
+//! A service may hold as much as is left for all others: alone it gets half of the budget, of two greedy ones each gets a
+//! third, and what is left lets the modest ones in. So a service that sends a hundred times too much is pushed back,
+//! and the others are not. Which service a connection speaks for is known from its last request.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// Bytes are counted in blocks of this size, since a semaphore counts up to 2³².
-const BLOCK: usize = 4 << 10;
+/// What a request costs however short it is: its rows, its place in the queues.
+const FLOOR: usize = 16 << 10;
 
 /// Shared by all receivers.
 #[derive(Clone)]
 pub(crate) struct Budget {
-    blocks: Arc<Semaphore>,
+    accounts: Arc<Mutex<Accounts>>,
 }
 
-/// The budget is used up; the sender should come again.
+/// The budget, or the service's part of it, is used up; the sender should come again.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Exhausted;
+
+/// A service, by its name's hash. All whose name is not known yet are one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Service(pub(crate) u64);
+
+/// A connection; remembers for whom it spoke last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peer(Arc<AtomicU64>);
+
+impl Peer {
+    /// The connection that a request came by.
+    pub(crate) fn of(extensions: &http::Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_default()
+    }
+
+    fn service(&self) -> Service {
+        Service(self.0.load(Ordering::Relaxed))
+    }
+}
+
+struct Accounts {
+    left: usize,
+    /// Of those that hold something.
+    held: HashMap<Service, Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    requests: usize,
+    bytes: usize,
+}
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
-            blocks: Arc::new(Semaphore::new(bytes / BLOCK)),
+            accounts: Arc::new(Mutex::new(Accounts {
+                left: bytes,
+                held: HashMap::new(),
+            })),
         }
     }
 
-    /// Nothing yet.
-    pub(crate) fn share(&self) -> Share {
+    /// Nothing yet, for a request by this connection.
+    pub(crate) fn share(&self, peer: &Peer) -> Share {
         Share {
             budget: self.clone(),
-            permit: None,
+            service: peer.service(),
+            peer: peer.clone(),
             used: 0,
+            held: 0,
         }
     }
 
     /// Bytes left.
     pub(crate) fn left(&self) -> usize {
-        self.blocks.available_permits() * BLOCK
+        self.lock().left
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Accounts {
+    /// A service that has nothing else under way gets what there is: else a large request could never be taken.
+    fn take(&mut self, service: Service, bytes: usize, is_new: bool) -> Result<(), Exhausted> {
+        let left = self.left.checked_sub(bytes).ok_or(Exhausted)?;
+        let held = self.held.entry(service).or_default();
+        let others = held.requests - usize::from(!is_new);
+        if others > 0 && held.bytes + bytes > left {
+            return Err(Exhausted);
+        }
+        held.requests += usize::from(is_new);
+        held.bytes += bytes;
+        self.left = left;
+        Ok(())
+    }
+
+    fn give_back(&mut self, service: Service, bytes: usize) {
+        self.left += bytes;
+        if let Some(held) = self.held.get_mut(&service) {
+            held.requests -= 1;
+            held.bytes -= bytes;
+            if held.requests == 0 {
+                self.held.remove(&service);
+            }
+        }
     }
 }
 
 /// One request's part of the budget; given back when dropped.
 pub(crate) struct Share {
     budget: Budget,
-    permit: Option<OwnedSemaphorePermit>,
+    peer: Peer,
+    service: Service,
     used: usize,
+    /// At least [`FLOOR`] once anything is used.
+    held: usize,
 }
 
 impl Share {
     /// Takes `bytes` more.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
-        self.used += bytes;
-        let held = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let wanted = self.used.div_ceil(BLOCK).saturating_sub(held);
-        if wanted == 0 {
+        self.used = self.used.saturating_add(bytes);
+        let more = self.used.max(FLOOR).saturating_sub(self.held);
+        if more == 0 {
             return Ok(());
         }
-        let wanted = u32::try_from(wanted).map_err(|_| Exhausted)?;
-        let more = Arc::clone(&self.budget.blocks)
-            .try_acquire_many_owned(wanted)
-            .map_err(|_| Exhausted)?;
-        match &mut self.permit {
-            Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
-        }
+        let is_new = self.held == 0;
+        self.budget.lock().take(self.service, more, is_new)?;
+        self.held += more;
         Ok(())
+    }
+
+    /// The request turns out to be this service's: what it holds counts as that one's, when there is room for it.
+    pub(crate) fn belongs_to(&mut self, service: Service) -> Result<(), Exhausted> {
+        self.peer.0.store(service.0, Ordering::Relaxed);
+        if self.service == service || self.held == 0 {
+            self.service = service;
+            return Ok(());
+        }
+        let mut accounts = self.budget.lock();
+        accounts.give_back(self.service, self.held);
+        let taken = accounts.take(service, self.held, true);
+        drop(accounts);
+        self.service = service;
+        if taken.is_err() {
+            self.held = 0;
+        }
+        taken
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.held > 0 {
+            self.budget.lock().give_back(self.service, self.held);
+        }
     }
 }
 
@@ -71,19 +165,99 @@ impl Share {
 mod tests {
     use super::*;
 
+    const NOISY: Service = Service(1);
+    const MODEST: Service = Service(2);
+
+    fn of(budget: &Budget, service: Service) -> Share {
+        let mut share = budget.share(&Peer::default());
+        share.belongs_to(service).unwrap();
+        share
+    }
+
+    /// Shares of one floor each, until no more are given.
+    fn all_of(budget: &Budget, service: Service) -> Vec<Share> {
+        let one = || {
+            let mut share = of(budget, service);
+            share.grow(1).ok().map(|()| share)
+        };
+        std::iter::from_fn(one).collect()
+    }
+
     #[test]
     fn shares_add_up_and_come_back() {
-        let budget = Budget::new(10 * BLOCK);
-        let mut one = budget.share();
-        let mut two = budget.share();
+        let budget = Budget::new(10 * FLOOR);
+        let mut one = of(&budget, NOISY);
         one.grow(1).unwrap();
-        one.grow(BLOCK - 1).unwrap();
-        assert_eq!(budget.left(), 9 * BLOCK, "a block is taken once");
-        two.grow(9 * BLOCK).unwrap();
+        one.grow(FLOOR - 1).unwrap();
+        assert_eq!(budget.left(), 9 * FLOOR, "a floor is taken once");
+        let mut two = of(&budget, MODEST);
+        two.grow(9 * FLOOR).unwrap();
         assert_eq!(one.grow(1), Err(Exhausted));
         drop(two);
         one.grow(1).unwrap();
         drop(one);
-        assert_eq!(budget.left(), 10 * BLOCK);
+        assert_eq!(budget.left(), 10 * FLOOR);
+        assert!(budget.lock().held.is_empty());
+    }
+
+    #[test]
+    fn b02_a_greedy_service_leaves_room_for_the_others() {
+        let budget = Budget::new(60 * FLOOR);
+        let greedy = all_of(&budget, NOISY);
+        assert_eq!(greedy.len(), 30, "alone it gets half");
+        let other = all_of(&budget, Service(7));
+        assert_eq!(other.len(), 15, "and another one half of the rest");
+        let mut modest: Vec<_> = (0..7).map(|_| of(&budget, MODEST)).collect();
+        assert!(modest.iter_mut().all(|share| share.grow(1).is_ok()));
+        drop((greedy, other, modest));
+        assert_eq!(budget.left(), 60 * FLOOR);
+    }
+
+    #[test]
+    fn b02_many_greedy_services_leave_room_too() {
+        let budget = Budget::new(1_000 * FLOOR);
+        let mut greedy = Vec::new();
+        for service in 10..15 {
+            greedy.push(all_of(&budget, Service(service)));
+        }
+        assert!(greedy.iter().all(|shares| !shares.is_empty()));
+        let mut modest = of(&budget, MODEST);
+        assert_eq!(modest.grow(1), Ok(()));
+    }
+
+    #[test]
+    fn a_single_request_may_be_as_large_as_the_budget() {
+        let budget = Budget::new(10 * FLOOR);
+        let mut large = of(&budget, NOISY);
+        large.grow(4 * FLOOR).unwrap();
+        large.grow(5 * FLOOR).unwrap();
+        assert_eq!(of(&budget, NOISY).grow(1), Err(Exhausted), "but not beside another");
+        assert_eq!(of(&budget, MODEST).grow(1), Ok(()));
+    }
+
+    #[test]
+    fn b02_what_a_connection_said_last_counts_from_its_next_first_byte() {
+        let budget = Budget::new(20 * FLOOR);
+        let peer = Peer::default();
+        let mut first = budget.share(&peer);
+        first.grow(FLOOR).unwrap();
+        first.belongs_to(NOISY).unwrap();
+        drop(first);
+        let held = all_of(&budget, NOISY);
+        assert_eq!(held.len(), 10);
+        assert_eq!(budget.share(&peer).grow(1), Err(Exhausted), "before it is read");
+        assert_eq!(budget.share(&Peer::default()).grow(1), Ok(()));
+    }
+
+    #[test]
+    fn a_request_that_turns_out_to_be_too_much_gives_back_what_it_held() {
+        let budget = Budget::new(20 * FLOOR);
+        let held = all_of(&budget, NOISY);
+        let mut late = budget.share(&Peer::default());
+        late.grow(3 * FLOOR).unwrap();
+        assert_eq!(late.belongs_to(NOISY), Err(Exhausted));
+        drop((late, held));
+        assert_eq!(budget.left(), 20 * FLOOR);
+        assert!(budget.lock().held.is_empty());
     }
 }

@@ -18,7 +18,7 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::budget::Share;
+use super::budget::{Peer, Share};
 use super::{NotTaken, answer, body, take};
 use crate::app::{App, count};
 
@@ -54,12 +54,14 @@ async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
     let mut grpc = Grpc::new(RawCodec)
         .apply_compression_config(encodings, EnabledCompressionEncodings::default())
         .apply_max_message_size_config(Some(body::LIMIT), None);
-    let share = Arc::new(Mutex::new(app.budget.share()));
+    let peer = Peer::of(request.extensions());
+    let share = Arc::new(Mutex::new(app.budget.share(&peer)));
     let request = request.map(|body| charged(body, Arc::clone(&share)));
     let service = Export {
         app: Arc::clone(&app),
         signal,
         share,
+        peer,
     };
     let mut response = grpc.unary(service, request).await;
     never_retry_oversize(&app, &mut response);
@@ -105,6 +107,7 @@ struct Export {
     app: Arc<App>,
     signal: Signal,
     share: Arc<Mutex<Share>>,
+    peer: Peer,
 }
 
 impl UnaryService<Bytes> for Export {
@@ -113,12 +116,13 @@ impl UnaryService<Bytes> for Export {
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (app, signal, charged) = (Arc::clone(&self.app), self.signal, Arc::clone(&self.share));
+        let peer = self.peer.clone();
         Box::pin(async move {
             let message = request.into_inner();
             grow(&charged, message.len())?;
             let share = std::mem::replace(
                 &mut *charged.lock().unwrap_or_else(PoisonError::into_inner),
-                app.budget.share(),
+                app.budget.share(&peer),
             );
             match take(&app, signal, message, share).await {
                 Ok(taken) => Ok(tonic::Response::new(answer::success_message(signal, &taken))),

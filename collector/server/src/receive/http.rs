@@ -11,6 +11,7 @@ use sagascope_store::Signal;
 
 use super::answer::{Format, failure, success};
 use super::body::{self, BodyError, Encoding};
+use super::budget::{Peer, Share};
 use super::{NotTaken, Taken, json, take};
 use crate::app::{App, count};
 
@@ -54,7 +55,8 @@ async fn receive(app: Arc<App>, signal: Signal, request: Request) -> Response {
             "content type is neither application/x-protobuf nor application/json",
         );
     };
-    match read_and_take(&app, signal, format, &parts.headers, body).await {
+    let share = app.budget.share(&Peer::of(&parts.extensions));
+    match read_and_take(&app, signal, format, &parts.headers, body, share).await {
         Ok(taken) => success(format, signal, &taken),
         Err((status, message)) => {
             let mut response = failure(status, format, &message);
@@ -74,13 +76,14 @@ async fn read_and_take(
     format: Format,
     headers: &HeaderMap,
     body: axum::body::Body,
+    share: Share,
 ) -> Result<Taken, Failure> {
     if declared_length(headers).is_some_and(|length| length > body::LIMIT as u64) {
         count(&app.counters.oversized);
         return Err((StatusCode::PAYLOAD_TOO_LARGE, BodyError::TooLarge.to_string()));
     }
     let read = match Encoding::of(headers) {
-        Ok(encoding) => body::read(body, encoding, &app.budget).await,
+        Ok(encoding) => body::read(body, encoding, share).await,
         Err(error) => Err(error),
     };
     let (bytes, share) = read.map_err(|error| {

@@ -11,6 +11,7 @@ mod fuzz_tests;
 mod grpc;
 mod http;
 mod json;
+mod sender;
 mod weigh;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(crate) use decode::decode;
 pub(crate) use grpc::router as grpc_router;
 pub(crate) use http::router as http_router;
 
-use budget::Share;
+use budget::{Exhausted, Share};
 use weigh::WeighError;
 
 /// Requests above this are decoded off the async threads.
@@ -66,10 +67,13 @@ pub(crate) async fn take(app: &Arc<App>, signal: Signal, message: Bytes, share: 
     outcome
 }
 
-async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, share: Share) -> Result<Taken, NotTaken> {
+async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Share) -> Result<Taken, NotTaken> {
     if !app.is_ready() {
         return Err(NotTaken::Later("the collector is still reading its log".into()));
     }
+    share
+        .belongs_to(sender::service(&message))
+        .map_err(|Exhausted| NotTaken::Later("too much of this service is under way".into()))?;
     let received_at = app::now();
     let prepare = {
         let message = message.clone();

@@ -3,6 +3,7 @@
 mod connections;
 mod control;
 mod live;
+mod overload;
 mod protocol;
 mod restart;
 mod rig;
