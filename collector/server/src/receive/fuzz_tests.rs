@@ -8,7 +8,7 @@ use sagascope_store::Signal;
 
 use super::NotTaken;
 use super::body::{self, BodyError, Encoding};
-use super::budget::Budget;
+use super::budget::{Budget, Peer};
 use super::json::convert;
 
 const JSON: [&[u8]; 14] = [
@@ -66,7 +66,11 @@ fn compressed_bodies() {
     ] {
         fuzz(target, &[], |input| {
             let budget = Budget::new(4 << 20);
-            let outcome = runtime.block_on(body::read(Body::from(input.to_vec()), encoding, &budget));
+            let outcome = runtime.block_on(body::read(
+                Body::from(input.to_vec()),
+                encoding,
+                budget.share(&Peer::default()),
+            ));
             match outcome {
                 Ok((bytes, _share)) => way(&[1, bytes.len().checked_ilog2().unwrap_or(0).into()]),
                 Err(BodyError::Broken(reason)) => way(&[2, reason.len() as u64]),
