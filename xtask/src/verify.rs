@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// Cheap checks first, so that a mistake is found early; the page and the binary before what needs them.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "format",
         run: format,
@@ -36,6 +36,10 @@ const STEPS: [Step; 8] = [
     Step {
         name: "tests: unit and integration",
         run: test_workspace,
+    },
+    Step {
+        name: "tests: damaged input",
+        run: test_damaged_input,
     },
     Step {
         name: "tests: page",
@@ -163,6 +167,20 @@ fn test_workspace(root: &Path, counts: &mut Counts) -> Result<()> {
         "sagascope",
     ];
     tests(tools::cargo(root).args(arguments), counts)
+}
+
+/// New inputs for some seconds each; the ordinary tests try the same ones each time.
+fn test_damaged_input(root: &Path, counts: &mut Counts) -> Result<()> {
+    let mut command = tools::cargo(root);
+    command.args(["test", "--quiet", "--locked", "--no-fail-fast"]);
+    for package in ["sagascope-core", "sagascope-store", "sagascope-server"] {
+        command.args(["--package", package]);
+    }
+    // The names of the tests or of their modules hold the word.
+    command
+        .args(["--lib", "--test", "fuzz"])
+        .env("SAGASCOPE_FUZZ_SECONDS", "5");
+    tests(command.arg("fuzz"), counts)
 }
 
 /// The page's pure parts run on the host.

@@ -58,7 +58,7 @@ fn drawn(fold: impl FnOnce(&mut Projections)) -> u64 {
 }
 
 #[test]
-fn spans() {
+fn fuzzed_spans() {
     fuzz("traces", &PROTOBUF, |input| {
         let mut block = SpanBlock::default();
         let read = wire::read_spans(input, NOW, &mut block);
@@ -77,7 +77,7 @@ fn spans() {
 }
 
 #[test]
-fn logs() {
+fn fuzzed_logs() {
     fuzz("logs", &PROTOBUF, |input| {
         let mut block = LogBlock::default();
         let read = wire::read_logs(input, NOW, &mut block);
@@ -93,7 +93,7 @@ fn logs() {
 }
 
 #[test]
-fn points() {
+fn fuzzed_points() {
     fuzz("metrics", &PROTOBUF, |input| {
         let mut block = PointBlock::default();
         let read = wire::read_points(input, NOW, &mut block);
@@ -112,7 +112,7 @@ fn points() {
 }
 
 #[test]
-fn a_kept_picture() {
+fn a_fuzzed_picture() {
     fuzz("picture", &[], |input| {
         match Projections::from_snapshot(input, Limits::default(), NOW) {
             Ok(mut projections) => {
@@ -126,7 +126,7 @@ fn a_kept_picture() {
 }
 
 #[test]
-fn queries() {
+fn fuzzed_queries() {
     let words: [&[u8]; 12] = [
         b" OR ",
         b" AND ",

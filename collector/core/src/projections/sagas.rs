@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sagascope_api::Time;
 use sagascope_api::overview::SagaTypeSummary;
 use sagascope_api::sagas::{Saga, SagaDetail, SagaType};
+use sagascope_conventions::SagaState;
 use serde::{Deserialize, Serialize};
 
 use self::instance::Instance;
@@ -29,6 +30,9 @@ mod types;
 
 /// Types counted; instances of further ones are held, but not summed up.
 const TYPES_MAX: usize = 200;
+/// Instances handed out at once that had completed before anyone heard of them; of more, the newest. Nobody can follow
+/// thousands a second, and each would go to every watcher; queries find them all.
+const COMPLETED_UNHEARD_MAX: usize = 200;
 /// Traces with faults remembered until their saga is known.
 const FAULTY_TRACES_MAX: usize = 4_096;
 
@@ -84,6 +88,9 @@ struct Held {
     is_stale: bool,
     #[serde(skip)]
     is_changed: bool,
+    /// Its row was among changes that were taken.
+    #[serde(skip)]
+    is_heard_of: bool,
 }
 
 impl Sagas {
@@ -170,13 +177,24 @@ impl Sagas {
     /// Rows drawn, and keys let go, since the last call.
     pub(super) fn take_changes(&mut self) -> Option<(Vec<Saga>, Vec<String>)> {
         let removed = std::mem::take(&mut self.removed);
-        let mut rows = Vec::with_capacity(self.changed.len());
-        for place in std::mem::take(&mut self.changed) {
-            if let Some(held) = self.held[place as usize].as_mut() {
-                held.is_changed = false;
-                rows.extend(held.row.clone());
+        let mut rows = Vec::new();
+        let mut unheard = 0;
+        for place in std::mem::take(&mut self.changed).into_iter().rev() {
+            let Some(held) = self.held[place as usize].as_mut() else {
+                continue;
+            };
+            held.is_changed = false;
+            let Some(row) = &held.row else { continue };
+            if !held.is_heard_of && row.state == SagaState::Completed {
+                unheard += 1;
+                if unheard > COMPLETED_UNHEARD_MAX {
+                    continue;
+                }
             }
+            held.is_heard_of = true;
+            rows.push(row.clone());
         }
+        rows.reverse();
         (!rows.is_empty() || !removed.is_empty()).then_some((rows, removed))
     }
 
@@ -300,6 +318,7 @@ impl Sagas {
             name,
             is_stale: false,
             is_changed: false,
+            is_heard_of: false,
         }));
         let place = match self.free.pop() {
             Some(place) => {
@@ -452,7 +471,9 @@ impl Sagas {
             self.by_start.remove(&(row.started_at, place));
             self.open.remove(&(row.started_at, place));
             self.by_key.remove(key(&row.name, &row.id).as_str());
-            self.removed.push(row.key());
+            if held.is_heard_of || self.removed.len() < COMPLETED_UNHEARD_MAX {
+                self.removed.push(row.key());
+            }
         }
         self.free.push(place);
     }

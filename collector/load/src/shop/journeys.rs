@@ -3,7 +3,7 @@
 
 use super::attributes::Is::{Flag, Hex, Numbered, OneOf, UpTo};
 use super::attributes::{Attribute, ORDER};
-use super::steps::{client, database, message, saga, server};
+use super::steps::{client, database, message, saga, server, whole_saga};
 
 /// The services, in the order of their numbers.
 pub(super) const SERVICES: [&str; 8] = [
@@ -179,14 +179,7 @@ const PLACE_ORDER: Journey = Journey {
             (0, 92_000),
             server("POST", "/orders", 201, ("order.id", ORDER)),
         ),
-        step(
-            ORDERS,
-            Some(0),
-            SERVER,
-            "POST /orders",
-            (1_100, 90_500),
-            server("POST", "/orders", 201, ("order.items", UpTo(9))),
-        ),
+        step(ORDERS, Some(0), INTERNAL, "saga order", (1_100, 90_500), whole_saga()),
         step(
             ORDERS,
             Some(1),

@@ -1,5 +1,7 @@
 //! What spans of a kind carry: nine attributes each.
 
+use sagascope_conventions::attributes::{SAGA_COORDINATION, SAGA_ID, SAGA_NAME, SAGA_STATE};
+
 use super::attributes::Is::{Amount, Flag, Hex, Int, OneOf, Text, UpTo};
 use super::attributes::{Attribute, ORDER};
 
@@ -77,14 +79,29 @@ pub(super) const fn message(
 
 pub(super) const fn saga(step: &'static str, index: i64) -> [Attribute; 9] {
     [
-        ("saga.name", Text("order")),
-        ("saga.id", ORDER),
-        ("saga.coordination", Text("orchestration")),
+        (SAGA_NAME, Text("order")),
+        (SAGA_ID, ORDER),
+        (SAGA_COORDINATION, Text("orchestration")),
         ("saga.step.name", Text(step)),
         ("saga.step.index", Int(index)),
         ("saga.step.attempt", Int(1)),
         ("order.total", Amount(50_000)),
         ("order.currency", OneOf(&CURRENCIES)),
+        ("feature.express_checkout", Flag(true)),
+    ]
+}
+
+/// Of the span over all steps. A failing journey changes the state.
+pub(super) const fn whole_saga() -> [Attribute; 9] {
+    [
+        (SAGA_NAME, Text("order")),
+        (SAGA_ID, ORDER),
+        (SAGA_COORDINATION, Text("orchestration")),
+        (SAGA_STATE, Text("completed")),
+        ("order.items", UpTo(9)),
+        ("order.total", Amount(50_000)),
+        ("order.currency", OneOf(&CURRENCIES)),
+        ("payment.method", OneOf(&["card", "invoice", "wallet"])),
         ("feature.express_checkout", Flag(true)),
     ]
 }

@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
-use sagascope_conventions::attributes::{CORRELATION_ID, ERROR_TYPE};
+use sagascope_conventions::attributes::{CORRELATION_ID, ERROR_TYPE, SAGA_STATE};
 
 use super::attributes::Is::{Numbered, Text, UpTo};
 use super::attributes::{Attribute, CORRELATION, Maker, resource, scope, text};
@@ -107,6 +107,9 @@ fn span(maker: &mut Maker<'_>, trace: u32, journey: &Journey, place: usize, fail
     attributes.extend(maker.attributes(trace, &COMMON));
     if fails {
         attributes.push(text(ERROR_TYPE, "declined"));
+        if let Some(state) = attributes.iter_mut().find(|pair| pair.key == SAGA_STATE) {
+            *state = text(SAGA_STATE, "compensated");
+        }
     }
     let parent = step.parent.map(|parent| maker.holes.span_id(trace, parent));
     Span {

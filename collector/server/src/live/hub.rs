@@ -21,6 +21,13 @@ const QUEUE: usize = 256;
 /// Recent messages kept for resuming.
 const RECENT: usize = 2_048;
 const RECENT_BYTES: usize = 8 << 20;
+/// Changes are gathered for at least this long before they are published.
+const GATHER: Duration = Duration::from_millis(40);
+/// And for at most this long, however many watch.
+const GATHER_MAX: Duration = Duration::from_millis(250);
+/// Bytes a second that go to all watchers together before they are told less often. A stream costs by its bytes; intake
+/// must not suffer because many look at it.
+const BYTES_A_SECOND: f64 = 64e6;
 /// A watcher that reads nothing for this long is let go.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -85,6 +92,8 @@ pub(crate) struct Hub {
     subscribers: HashMap<u64, Subscriber>,
     next_subscriber: u64,
     missed: u64,
+    /// Handed to all watchers since the last call of [`Hub::pause`].
+    handed_bytes: usize,
 }
 
 impl Hub {
@@ -97,6 +106,7 @@ impl Hub {
             subscribers: HashMap::new(),
             next_subscriber: 1,
             missed: 0,
+            handed_bytes: 0,
         }
     }
 
@@ -107,6 +117,12 @@ impl Hub {
     /// Messages missed by slow watchers, over all of them.
     pub(crate) const fn missed(&self) -> u64 {
         self.missed
+    }
+
+    /// How long to gather before the next publication, after what this one cost.
+    pub(crate) fn pause(&mut self) -> Duration {
+        let bytes = std::mem::take(&mut self.handed_bytes);
+        Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND).clamp(GATHER, GATHER_MAX)
     }
 
     /// One more message for those who watch its topic.
@@ -120,7 +136,7 @@ impl Hub {
         }) else {
             return;
         };
-        let mut missed = 0;
+        let (mut missed, mut handed) = (0, 0);
         self.subscribers.retain(|_, subscriber| {
             if !subscriber.topics.contains(topic) {
                 return !subscriber.queue.is_closed();
@@ -128,7 +144,10 @@ impl Hub {
             // Once it has missed one message, later ones alone would tell it a wrong story.
             let full = subscriber.missed > 0
                 || match subscriber.queue.try_send(Arc::clone(&message)) {
-                    Ok(()) => false,
+                    Ok(()) => {
+                        handed += message.sse.len();
+                        false
+                    }
                     Err(mpsc::error::TrySendError::Full(_)) => true,
                     Err(mpsc::error::TrySendError::Closed(_)) => return false,
                 };
@@ -139,6 +158,7 @@ impl Hub {
             true
         });
         self.missed += missed;
+        self.handed_bytes += handed;
         self.remember(message);
     }
 

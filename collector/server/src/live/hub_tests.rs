@@ -147,3 +147,25 @@ fn new_topics_come_with_their_snapshot() {
     hub.publish(rows("unseen"), vec![]);
     assert!(read(&mut watcher).is_empty());
 }
+
+#[test]
+fn many_watchers_of_much_are_told_less_often() {
+    let mut hub = hub();
+    let topics = Topics::parse("services").unwrap();
+    let long = "x".repeat(100_000);
+    let mut one = hub.subscribe(topics, None, &snapshot);
+    hub.publish(rows(&long), vec![]);
+    assert_eq!(hub.pause(), GATHER, "one does not matter");
+    let mut others: Vec<_> = (0..100).map(|_| hub.subscribe(topics, None, &snapshot)).collect();
+    hub.publish(rows("short"), vec![]);
+    assert_eq!(hub.pause(), GATHER, "nor do many of little");
+    hub.publish(rows(&long), vec![]);
+    let pause = hub.pause();
+    assert!(pause > 3 * GATHER && pause < GATHER_MAX, "{pause:?}");
+    for _ in 0..10 {
+        hub.publish(rows(&long), vec![]);
+    }
+    assert_eq!(hub.pause(), GATHER_MAX);
+    assert_eq!(hub.pause(), GATHER, "it is forgotten at once");
+    assert_eq!((read(&mut one).len(), read(&mut others[0]).len()), (14, 13));
+}

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
+use futures_util::SinkExt;
 use sagascope_api::live::{LiveRequest, Topic};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::hub::Subscription;
+use super::hub::{self, Subscription};
 use super::topics::Topics;
 use super::{Wanted, subscribe};
 use crate::app::{App, stopped};
@@ -59,7 +60,7 @@ impl Watcher {
         let farewell = loop {
             let step = tokio::select! {
                 message = self.subscription.messages.recv() => match message {
-                    Some(message) => self.send(Message::Text(message.json.clone())).await,
+                    Some(message) => self.forward(message).await,
                     None => Break(None),
                 },
                 request = self.socket.recv() => match request {
@@ -85,6 +86,22 @@ impl Watcher {
         };
         // The peer may be gone already; there is nobody to tell.
         let _ = timeout(SEND, self.socket.send(Message::Close(farewell))).await;
+    }
+
+    /// All that waits goes out in one piece.
+    async fn forward(&mut self, first: Arc<hub::Message>) -> Step {
+        let feed = async {
+            let mut next = Some(first);
+            while let Some(message) = next {
+                self.socket.feed(Message::Text(message.json.clone())).await?;
+                next = self.subscription.messages.try_recv().ok();
+            }
+            self.socket.flush().await
+        };
+        match timeout(SEND, feed).await {
+            Ok(Ok(())) => Continue(()),
+            _ => Break(None),
+        }
     }
 
     async fn send(&mut self, message: Message) -> Step {

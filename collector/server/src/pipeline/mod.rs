@@ -29,8 +29,6 @@ pub(crate) use replay::replay;
 
 /// Events that may wait for the loop; the log's writer waits then, and its senders are pushed back.
 pub(crate) const QUEUE: usize = 1_024;
-/// Changes are gathered for this long before they are published.
-const GATHER: Duration = Duration::from_millis(40);
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks between two overviews.
 const OVERVIEW_TICKS: u64 = 2;
@@ -78,7 +76,8 @@ pub(crate) struct Pipeline {
     pub(crate) streams: HashMap<Instance, mpsc::Sender<FaultCommand>>,
     logs: VecDeque<Arc<LogRow>>,
     dirty: bool,
-    published_at: Instant,
+    /// Not before this.
+    publish_at: Instant,
     ticks: u64,
     pub(crate) app: Arc<App>,
 }
@@ -91,7 +90,7 @@ impl Pipeline {
             streams: HashMap::new(),
             logs: VecDeque::new(),
             dirty: false,
-            published_at: Instant::now(),
+            publish_at: Instant::now(),
             ticks: 0,
             app,
         }
@@ -103,7 +102,7 @@ impl Pipeline {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let due = self.published_at + GATHER;
+            let due = self.publish_at;
             tokio::select! {
                 event = self.events.recv() => match event {
                     Some(event) => self.handle(event),
@@ -113,7 +112,7 @@ impl Pipeline {
                 () = sleep_until(due), if self.dirty => self.publish(),
                 () = stopped(&mut stopping) => break,
             }
-            if self.dirty && self.published_at.elapsed() >= GATHER {
+            if self.dirty && self.publish_at.elapsed() > Duration::ZERO {
                 self.publish();
             }
         }
@@ -192,7 +191,6 @@ impl Pipeline {
     /// What changed since the last time goes out, each topic in one message.
     fn publish(&mut self) {
         self.dirty = false;
-        self.published_at = Instant::now();
         let changes = self.app.write().projections.take_changes(app::now());
         for change in changes {
             self.hub.publish(change.rows, change.removed);
@@ -201,6 +199,7 @@ impl Pipeline {
             let rows = self.logs.drain(..).map(|log| log_row(&log)).collect();
             self.hub.publish(Rows::Logs(rows), Vec::new());
         }
+        self.publish_at = Instant::now() + self.hub.pause();
     }
 
     fn tick(&mut self) {
@@ -230,7 +229,9 @@ impl Pipeline {
         };
         self.deliver(deliveries);
         self.publish_faults();
-        self.publish();
+        if self.publish_at <= Instant::now() {
+            self.publish();
+        }
         if self.ticks.is_multiple_of(OVERVIEW_TICKS) {
             self.publish_overview();
         }

@@ -360,6 +360,37 @@ fn ended_sagas_make_room_first() {
 }
 
 #[test]
+fn of_many_that_completed_unheard_the_newest_are_told_and_all_others_always() {
+    let mut picture = Picture::new();
+    let with_id = |mut log: LogRow, id: usize| {
+        log.attributes.0[0].1 = text(&format!("o-{id}"));
+        log
+    };
+    let hear = |picture: &mut Picture, lines: &[LogRow], id: usize| {
+        let lines: Vec<_> = lines.iter().map(|log| with_id(log.clone(), id)).collect();
+        picture.hear(&lines);
+    };
+    let (begun, happy) = ([tell("0.0 started", Some(1))], script(HAPPY));
+    let many = 3 * COMPLETED_UNHEARD_MAX;
+    hear(&mut picture, &begun, 0);
+    picture.sagas.take_changes();
+    for id in 0..many {
+        hear(&mut picture, &happy, id);
+    }
+    hear(&mut picture, &script(UNDONE), many);
+    let (rows, _) = picture.sagas.take_changes().unwrap();
+    let ids: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(rows.len(), COMPLETED_UNHEARD_MAX + 2);
+    assert!(ids.contains("o-0"), "whoever heard that it began hears that it ended");
+    assert!(
+        ids.contains(format!("o-{many}").as_str()),
+        "what had to be undone is told"
+    );
+    assert!(ids.contains(format!("o-{}", many - 1).as_str()) && !ids.contains("o-1"));
+    assert_eq!(picture.sagas.rows().count(), many + 1, "queries find them all");
+}
+
+#[test]
 fn a_type_sums_its_instances_up() {
     let mut picture = Picture::of(&script(UNDONE)[..9]);
     let graph = picture.sagas.type_graph("order").unwrap();
