@@ -57,22 +57,27 @@ fn drawn(fold: impl FnOnce(&mut Projections)) -> u64 {
     changes
 }
 
+/// The rows that a request became are those that prost and the older reading make of it.
+fn same<A: std::fmt::Debug, B: std::fmt::Debug>(ours: &[A], oracle: &[B]) {
+    // As text, because a number that is none equals nothing.
+    assert_eq!(format!("{ours:?}"), format!("{oracle:?}"));
+}
+
 #[test]
 fn fuzzed_spans() {
     fuzz("traces", &PROTOBUF, |input| {
         let mut block = SpanBlock::default();
         let read = wire::read_spans(input, NOW, &mut block);
         let kind = agreed(Signal::Traces, input, &read);
-        let rows = block.rows().map(|row| row.to_row()).count();
-        if let Ok(verdict) = &read {
-            assert_eq!(verdict.accepted, rows as u64);
-            let oracle = ExportTraceServiceRequest::decode(input).map(|request| normalise::traces(request, NOW));
-            let oracle = oracle.expect("what we read, prost reads");
-            let ours: Vec<_> = block.rows().map(|row| row.to_row()).collect();
-            assert_eq!(ours.len(), oracle.batch.spans.len());
-            assert_eq!(oracle.rejected, verdict.rejected);
+        let ours: Vec<_> = block.rows().map(|row| row.to_row()).collect();
+        match ExportTraceServiceRequest::decode(input) {
+            Ok(request) => same(&ours, &normalise::traces(request, NOW).batch.spans),
+            Err(_) => assert!(read.is_err(), "prost cannot read it"),
         }
-        way(&[kind, drawn(|projections| projections.apply_spans(&block, 0..rows, NOW))])
+        way(&[
+            kind,
+            drawn(|projections| projections.apply_spans(&block, 0..ours.len(), NOW)),
+        ])
     });
 }
 
@@ -82,13 +87,15 @@ fn fuzzed_logs() {
         let mut block = LogBlock::default();
         let read = wire::read_logs(input, NOW, &mut block);
         let kind = agreed(Signal::Logs, input, &read);
-        let rows = block.rows().map(|row| row.to_row()).count();
-        if let Ok(verdict) = &read {
-            assert_eq!(verdict.accepted, rows as u64);
-            let oracle = ExportLogsServiceRequest::decode(input).map(|request| normalise::logs(request, NOW));
-            assert_eq!(oracle.expect("what we read, prost reads").batch.logs.len(), rows);
+        let ours: Vec<_> = block.rows().map(|row| row.to_row()).collect();
+        match ExportLogsServiceRequest::decode(input) {
+            Ok(request) => same(&ours, &normalise::logs(request, NOW).batch.logs),
+            Err(_) => assert!(read.is_err(), "prost cannot read it"),
         }
-        way(&[kind, drawn(|projections| projections.apply_logs(&block, 0..rows, NOW))])
+        way(&[
+            kind,
+            drawn(|projections| projections.apply_logs(&block, 0..ours.len(), NOW)),
+        ])
     });
 }
 
@@ -98,15 +105,14 @@ fn fuzzed_points() {
         let mut block = PointBlock::default();
         let read = wire::read_points(input, NOW, &mut block);
         let kind = agreed(Signal::Metrics, input, &read);
-        let rows = block.rows().map(|row| row.to_row()).count();
-        if let Ok(verdict) = &read {
-            assert_eq!(verdict.accepted, rows as u64);
-            let oracle = ExportMetricsServiceRequest::decode(input).map(|request| normalise::metrics(request, NOW));
-            assert_eq!(oracle.expect("what we read, prost reads").batch.points.len(), rows);
+        let ours: Vec<_> = block.rows().map(|row| row.to_row()).collect();
+        match ExportMetricsServiceRequest::decode(input) {
+            Ok(request) => same(&ours, &normalise::metrics(request, NOW).batch.points),
+            Err(_) => assert!(read.is_err(), "prost cannot read it"),
         }
         way(&[
             kind,
-            drawn(|projections| projections.apply_points(&block, 0..rows, NOW)),
+            drawn(|projections| projections.apply_points(&block, 0..ours.len(), NOW)),
         ])
     });
 }
