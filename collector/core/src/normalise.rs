@@ -19,7 +19,10 @@ mod spans;
 mod values;
 
 pub(crate) use any::any_of;
-pub(crate) use values::value_of;
+pub(crate) use interner::{NAME_BYTES_MAX, cut};
+pub(crate) use logs::{EVENT_NAME, severity_of};
+pub(crate) use spans::{EVENTS_MAX, LINKS_MAX, SpanIds, kind_of, status_of};
+pub(crate) use values::{ATTRIBUTES_MAX, VALUE_BYTES_MAX, value_of};
 
 /// Rows and what could not become one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -70,7 +73,7 @@ pub fn metrics(request: ExportMetricsServiceRequest, received_at: Time) -> Norma
 }
 
 /// The sender's time, or the arrival where it gave none.
-const fn time_or(unix_nano: u64, otherwise: Time) -> Time {
+pub(crate) const fn time_or(unix_nano: u64, otherwise: Time) -> Time {
     if unix_nano == 0 { otherwise } else { Time(unix_nano) }
 }
 

@@ -4,14 +4,21 @@
 //! put just that into columns once it is in the log. Both make the same judgements, so what was accepted is what is
 //! found, also when the log is replayed.
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use sagascope_api::Time;
 
+use self::reader::Malformed;
 use crate::block::{LogBlock, PointBlock, SpanBlock};
-use crate::normalise::{self, Normalised};
+use crate::normalise::{self, Normalised, time_or};
+
+mod any;
+mod logs;
+mod reader;
+mod senders;
+#[cfg(test)]
+mod tests;
+mod traces;
 
 /// Which of the three OTLP requests bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,8 +56,8 @@ pub enum WireError {
 /// When the bytes are no request.
 pub fn check(signal: Signal, bytes: &[u8]) -> Result<Verdict, WireError> {
     match signal {
-        Signal::Traces => read_spans(bytes, Time(0), &mut SpanBlock::default()),
-        Signal::Logs => read_logs(bytes, Time(0), &mut LogBlock::default()),
+        Signal::Traces => told(traces::check(bytes)),
+        Signal::Logs => told(logs::check(bytes)),
         Signal::Metrics => read_points(bytes, Time(0), &mut PointBlock::default()),
     }
 }
@@ -60,10 +67,7 @@ pub fn check(signal: Signal, bytes: &[u8]) -> Result<Verdict, WireError> {
 /// # Errors
 /// When the bytes are no request; the block has no new rows then.
 pub fn read_spans(bytes: &[u8], received_at: Time, block: &mut SpanBlock) -> Result<Verdict, WireError> {
-    let request = ExportTraceServiceRequest::decode(bytes).map_err(malformed)?;
-    let read = normalise::traces(request, received_at);
-    read.batch.spans.iter().for_each(|row| block.push_row(row, received_at));
-    Ok(verdict(read.batch.spans.len(), &read))
+    told(traces::read(bytes, received_at, block))
 }
 
 /// Reads the log records of a request into a block.
@@ -71,10 +75,7 @@ pub fn read_spans(bytes: &[u8], received_at: Time, block: &mut SpanBlock) -> Res
 /// # Errors
 /// When the bytes are no request; the block has no new rows then.
 pub fn read_logs(bytes: &[u8], received_at: Time, block: &mut LogBlock) -> Result<Verdict, WireError> {
-    let request = ExportLogsServiceRequest::decode(bytes).map_err(malformed)?;
-    let read = normalise::logs(request, received_at);
-    read.batch.logs.iter().for_each(|row| block.push_row(row, received_at));
-    Ok(verdict(read.batch.logs.len(), &read))
+    told(logs::read(bytes, received_at, block))
 }
 
 /// Reads the metric points of a request into a block.
@@ -101,4 +102,40 @@ fn verdict(accepted: usize, read: &Normalised) -> Verdict {
 
 fn malformed(error: prost::DecodeError) -> WireError {
     WireError::Malformed(error.to_string().chars().take(300).collect())
+}
+
+fn told(walked: Result<Tally, Malformed>) -> Result<Verdict, WireError> {
+    let tally = walked.map_err(|error| WireError::Malformed(error.to_string()))?;
+    Ok(Verdict {
+        accepted: tally.accepted,
+        rejected: tally.rejected,
+        reason: tally.reason.to_owned(),
+    })
+}
+
+/// Counts what is good and what is not.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    accepted: u64,
+    rejected: u64,
+    reason: &'static str,
+}
+
+impl Tally {
+    /// Counts a record by what was judged of it; answers what is good about it.
+    fn count<T>(&mut self, judged: Result<T, &'static str>) -> Option<T> {
+        match judged {
+            Ok(good) => {
+                self.accepted += 1;
+                Some(good)
+            }
+            Err(reason) => {
+                if self.rejected == 0 {
+                    self.reason = reason;
+                }
+                self.rejected += 1;
+                None
+            }
+        }
+    }
 }

@@ -142,6 +142,28 @@ impl LogBlock {
         self.push(cells, received_at);
     }
 
+    /// Takes the last rows back, so that this many are left.
+    pub fn truncate(&mut self, rows: usize) {
+        if let Some(sequence) = self.sequence.get(rows) {
+            self.next_sequence = *sequence;
+        }
+        self.sequence.truncate(rows);
+        self.received_at.truncate(rows);
+        self.resource.truncate(rows);
+        self.scope.truncate(rows);
+        self.at.truncate(rows);
+        self.observed.truncate(rows);
+        self.severity.truncate(rows);
+        self.severity_text.truncate(rows);
+        self.event_name.truncate(rows);
+        self.body.truncate(rows);
+        self.attributes.truncate(rows);
+        self.dropped_attributes.truncate(rows);
+        self.trace_id.truncate(rows);
+        self.span_id.truncate(rows);
+        self.flags.truncate(rows);
+    }
+
     /// A view of a row.
     ///
     /// # Panics

@@ -333,6 +333,25 @@ impl PointBlock {
         }
     }
 
+    /// Takes the last rows back, so that this many are left.
+    pub fn truncate(&mut self, rows: usize) {
+        if let Some(sequence) = self.sequence.get(rows) {
+            self.next_sequence = *sequence;
+        }
+        self.sequence.truncate(rows);
+        self.received_at.truncate(rows);
+        self.resource.truncate(rows);
+        self.scope.truncate(rows);
+        self.metric.truncate(rows);
+        self.start.truncate(rows);
+        self.at.truncate(rows);
+        self.flags.truncate(rows);
+        self.attributes.truncate(rows);
+        self.value.truncate(rows);
+        self.exemplar_ends.truncate(rows);
+        self.abandon();
+    }
+
     /// A view of a row.
     ///
     /// # Panics

@@ -230,6 +230,33 @@ impl SpanBlock {
         self.push(cells, received_at);
     }
 
+    /// Takes the last rows back, so that this many are left.
+    pub fn truncate(&mut self, rows: usize) {
+        if let Some(sequence) = self.sequence.get(rows) {
+            self.next_sequence = *sequence;
+        }
+        self.sequence.truncate(rows);
+        self.received_at.truncate(rows);
+        self.resource.truncate(rows);
+        self.scope.truncate(rows);
+        self.trace_id.truncate(rows);
+        self.span_id.truncate(rows);
+        self.parent_span_id.truncate(rows);
+        self.name.truncate(rows);
+        self.kind.truncate(rows);
+        self.start.truncate(rows);
+        self.duration_nanos.truncate(rows);
+        self.status.truncate(rows);
+        self.status_message.truncate(rows);
+        self.trace_state.truncate(rows);
+        self.flags.truncate(rows);
+        self.dropped.truncate(rows);
+        self.attributes.truncate(rows);
+        self.event_ends.truncate(rows);
+        self.link_ends.truncate(rows);
+        self.abandon();
+    }
+
     /// A view of a row.
     ///
     /// # Panics

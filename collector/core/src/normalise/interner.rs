@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Distinct strings remembered in one request; further ones are kept unshared.
 const REMEMBERED_MAX: usize = 4_096;
 /// Longest key or name kept, in bytes.
-const NAME_BYTES_MAX: usize = 512;
+pub(crate) const NAME_BYTES_MAX: usize = 512;
 
 /// The strings of one request.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Interner {
 }
 
 /// The longest beginning of `text` that fits `bytes` and ends between characters.
-pub(super) fn cut(text: &str, bytes: usize) -> &str {
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     if text.len() <= bytes {
         return text;
     }

@@ -11,7 +11,7 @@ use super::{Normalised, time_or, values};
 use crate::rows::{Attributes, LogRow, Resource, Scope, SpanId, TraceId};
 
 /// Where senders put the event's name before OTLP had a field for it.
-const EVENT_NAME: &str = "event.name";
+pub(crate) const EVENT_NAME: &str = "event.name";
 
 pub(super) fn normalise(request: ExportLogsServiceRequest, received_at: Time) -> Normalised {
     let mut out = Normalised::new(received_at);
@@ -47,7 +47,7 @@ fn row(
             record.time_unix_nano,
             time_or(record.observed_time_unix_nano, received_at),
         ),
-        severity: u8::try_from(record.severity_number).unwrap_or(0).min(24),
+        severity: severity_of(record.severity_number),
         severity_text: values::text(record.severity_text),
         event_name: event_name(&record.event_name, &attributes, names),
         body: values::value(record.body, names),
@@ -67,4 +67,9 @@ fn event_name(field: &str, attributes: &Attributes, names: &mut Interner) -> Opt
         field
     };
     (!name.is_empty()).then(|| names.name(name))
+}
+
+/// Severity as it is kept: what is no severity counts as none, what is above the scale as its end.
+pub(crate) fn severity_of(number: i32) -> u8 {
+    u8::try_from(number).unwrap_or(0).min(24)
 }

@@ -11,9 +11,9 @@ use super::{Normalised, time_or, values};
 use crate::rows::{Dropped, LinkRow, Resource, Scope, SpanEventRow, SpanId, SpanKind, SpanRow, SpanStatus, TraceId};
 
 /// Events kept of one span.
-const EVENTS_MAX: usize = 128;
+pub(crate) const EVENTS_MAX: usize = 128;
 /// Links kept of one span.
-const LINKS_MAX: usize = 128;
+pub(crate) const LINKS_MAX: usize = 128;
 
 pub(super) fn normalise(request: ExportTraceServiceRequest, received_at: Time) -> Normalised {
     let mut out = Normalised::new(received_at);
@@ -40,8 +40,11 @@ fn row(
     received_at: Time,
     names: &mut Interner,
 ) -> Result<SpanRow, &'static str> {
-    let trace_id = TraceId::from_slice(&span.trace_id).ok_or("trace_id must be 16 bytes, not all zero")?;
-    let span_id = SpanId::from_slice(&span.span_id).ok_or("span_id must be 8 bytes, not all zero")?;
+    let SpanIds {
+        trace_id,
+        span_id,
+        parent_span_id,
+    } = SpanIds::of(&span.trace_id, &span.span_id, &span.parent_span_id)?;
     let start = time_or(span.start_time_unix_nano, time_or(span.end_time_unix_nano, received_at));
     let status = span.status.unwrap_or_default();
     let (attributes, dropped_attributes) = values::counted(span.attributes, span.dropped_attributes_count, names);
@@ -64,16 +67,12 @@ fn row(
         scope: Arc::clone(scope),
         trace_id,
         span_id,
-        parent_span_id: parent(&span.parent_span_id)?,
+        parent_span_id,
         name: names.name(&span.name),
-        kind: kind(span.kind),
+        kind: kind_of(span.kind),
         start,
         duration_nanos: span.end_time_unix_nano.saturating_sub(start.0),
-        status: match status.code {
-            1 => SpanStatus::Ok,
-            2 => SpanStatus::Error,
-            _ => SpanStatus::Unset,
-        },
+        status: status_of(status.code),
         status_message: values::text(status.message),
         attributes,
         dropped: Dropped {
@@ -88,6 +87,33 @@ fn row(
     })
 }
 
+pub(crate) const fn status_of(number: i32) -> SpanStatus {
+    match number {
+        1 => SpanStatus::Ok,
+        2 => SpanStatus::Error,
+        _ => SpanStatus::Unset,
+    }
+}
+
+/// The ids without which nothing is a span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpanIds {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) parent_span_id: Option<SpanId>,
+}
+
+impl SpanIds {
+    /// Judges ids of any length.
+    pub(crate) fn of(trace_id: &[u8], span_id: &[u8], parent_span_id: &[u8]) -> Result<Self, &'static str> {
+        Ok(Self {
+            trace_id: TraceId::from_slice(trace_id).ok_or("trace_id must be 16 bytes, not all zero")?,
+            span_id: SpanId::from_slice(span_id).ok_or("span_id must be 8 bytes, not all zero")?,
+            parent_span_id: parent(parent_span_id)?,
+        })
+    }
+}
+
 /// Absent and all-zero parents both mean a root; any other length than 8 is an error.
 fn parent(bytes: &[u8]) -> Result<Option<SpanId>, &'static str> {
     match bytes.len() {
@@ -97,7 +123,7 @@ fn parent(bytes: &[u8]) -> Result<Option<SpanId>, &'static str> {
     }
 }
 
-const fn kind(number: i32) -> SpanKind {
+pub(crate) const fn kind_of(number: i32) -> SpanKind {
     match number {
         1 => SpanKind::Internal,
         2 => SpanKind::Server,

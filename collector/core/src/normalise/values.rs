@@ -11,11 +11,11 @@ use super::interner::{Interner, cut};
 use crate::rows::{Attributes, Resource, Scope, Value};
 
 /// Attributes kept of one record.
-pub(super) const ATTRIBUTES_MAX: usize = 128;
+pub(crate) const ATTRIBUTES_MAX: usize = 128;
 /// Elements kept of one list or map inside a value.
 const ELEMENTS_MAX: usize = 256;
 /// Bytes kept of one text or byte value.
-pub(super) const VALUE_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const VALUE_BYTES_MAX: usize = 16 * 1024;
 /// Lists and maps within each other; what is deeper becomes empty.
 const DEPTH_MAX: usize = 8;
 
