@@ -30,7 +30,9 @@ fn any_value() -> impl Strategy<Value = AnyValue> {
         word().prop_map(Otlp::StringValue),
         any::<bool>().prop_map(Otlp::BoolValue),
         any::<i64>().prop_map(Otlp::IntValue),
-        any::<f64>().prop_filter("equal to itself", |n| !n.is_nan()).prop_map(Otlp::DoubleValue),
+        any::<f64>()
+            .prop_filter("equal to itself", |n| !n.is_nan())
+            .prop_map(Otlp::DoubleValue),
         prop::collection::vec(any::<u8>(), 0..4).prop_map(Otlp::BytesValue),
         (0..3_i32).prop_map(Otlp::StringValueStrindex),
     ];
