@@ -87,9 +87,35 @@ fn apt_install(packages: &[&str]) -> bool {
     run(&["update", "-q"]) && run(&["install", "-qy", "--no-install-recommends"])
 }
 
-/// Installs what `package-lock.json` names, unless it is there.
-pub(crate) fn npm_packages(folder: &Path) -> Result<()> {
-    if folder.join("node_modules/playwright-core/package.json").is_file() {
+/// Makes an environment of Python's in `folder` with what `requirements` names, unless it is there.
+pub(crate) fn python_packages(folder: &Path, requirements: &Path) -> Result<()> {
+    // The list is copied last, so it stands for all that was installed.
+    let installed = folder.join("requirements.txt");
+    let wanted = std::fs::read(requirements)?;
+    if std::fs::read(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    let must = |command: &mut Command| {
+        let status = command.stdout(Stdio::null()).status();
+        anyhow::ensure!(
+            status.is_ok_and(|status| status.success()),
+            "the SDK story needs Python 3 with venv, and its package index: sudo apt-get install python3-venv"
+        );
+        Ok(())
+    };
+    must(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    must(
+        Command::new(folder.join("bin/pip"))
+            .args(["install", "--quiet", "-r"])
+            .arg(requirements),
+    )?;
+    std::fs::write(installed, wanted).context("cannot note what was installed")
+}
+
+/// Installs what `package-lock.json` names, unless `package` is there.
+pub(crate) fn npm_packages(folder: &Path, package: &str) -> Result<()> {
+    let package = folder.join("node_modules").join(package).join("package.json");
+    if package.is_file() {
         return Ok(());
     }
     let status = Command::new("npm")

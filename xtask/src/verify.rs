@@ -118,7 +118,10 @@ fn format(root: &Path, _: &mut Counts) -> Result<()> {
 fn install_tools(root: &Path, _: &mut Counts) -> Result<()> {
     tools::wasm_target()?;
     tools::browser_and_node()?;
-    tools::npm_packages(&root.join("dashboard-web"))
+    tools::npm_packages(&root.join("dashboard-web"), "playwright-core")?;
+    let sdk = root.join("sagascope/tests/e2e/sdk");
+    tools::npm_packages(&sdk, "@opentelemetry/api")?;
+    tools::python_packages(&root.join("target/python"), &sdk.join("requirements.txt"))
 }
 
 fn lint_host(root: &Path, _: &mut Counts) -> Result<()> {

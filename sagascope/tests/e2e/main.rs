@@ -9,5 +9,6 @@ mod crash;
 mod faults;
 mod lifecycle;
 mod recovery;
+mod sdk;
 mod support;
 mod terminal;

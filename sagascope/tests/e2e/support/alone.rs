@@ -66,6 +66,11 @@ impl Alone {
         .await;
     }
 
+    /// Where OTLP over gRPC is taken.
+    pub(crate) fn grpc(&self) -> String {
+        format!("http://127.0.0.1:{}", self.base)
+    }
+
     /// Where OTLP over HTTP is taken.
     pub(crate) fn otlp(&self) -> String {
         format!("http://127.0.0.1:{}", self.base + 1)
