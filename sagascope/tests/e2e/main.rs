@@ -8,6 +8,8 @@ mod command_line;
 mod crash;
 mod faults;
 mod lifecycle;
+mod limits;
+mod overload;
 mod recovery;
 mod sdk;
 mod support;

@@ -18,7 +18,7 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::budget::{Peer, Share};
+use super::budget::{Exhausted, Peer, Share};
 use super::{NotTaken, answer, body, take};
 use crate::app::{App, count};
 
@@ -56,7 +56,7 @@ async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
         .apply_max_message_size_config(Some(body::LIMIT), None);
     let peer = Peer::of(request.extensions());
     let share = Arc::new(Mutex::new(app.budget.share(&peer)));
-    let request = request.map(|body| charged(body, Arc::clone(&share)));
+    let request = request.map(|body| charged(body, Arc::clone(&app), Arc::clone(&share)));
     let service = Export {
         app: Arc::clone(&app),
         signal,
@@ -69,20 +69,20 @@ async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
 }
 
 /// Counts every byte that arrives against the budget.
-fn charged(body: Body, share: Arc<Mutex<Share>>) -> Body {
+fn charged(body: Body, app: Arc<App>, share: Arc<Mutex<Share>>) -> Body {
     Body::from_stream(body.into_data_stream().map(move |data| {
         let data = data.map_err(|error| Status::cancelled(body::short(&error)))?;
-        grow(&share, data.len())?;
+        grow(&app, &share, data.len())?;
         Ok::<Bytes, Status>(data)
     }))
 }
 
-fn grow(share: &Mutex<Share>, bytes: usize) -> Result<(), Status> {
-    share
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .grow(bytes)
-        .map_err(|_| push_back("too much is under way"))
+fn grow(app: &App, share: &Mutex<Share>, bytes: usize) -> Result<(), Status> {
+    let grown = share.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes);
+    grown.map_err(|Exhausted| {
+        count(&app.counters.pushed_back);
+        push_back("too much is under way")
+    })
 }
 
 /// tonic says `OUT_OF_RANGE` for an oversized message, which OTLP clients send again for ever.
@@ -119,7 +119,7 @@ impl UnaryService<Bytes> for Export {
         let peer = self.peer.clone();
         Box::pin(async move {
             let message = request.into_inner();
-            grow(&charged, message.len())?;
+            grow(&app, &charged, message.len())?;
             let share = std::mem::replace(
                 &mut *charged.lock().unwrap_or_else(PoisonError::into_inner),
                 app.budget.share(&peer),

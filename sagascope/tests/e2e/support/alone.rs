@@ -11,6 +11,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct Alone {
     child: Child,
     base: u16,
+    through: Vec<String>,
     flags: Vec<String>,
     folder: tempfile::TempDir,
     http: reqwest::Client,
@@ -19,17 +20,24 @@ pub(crate) struct Alone {
 impl Alone {
     /// Starts it; it may not be ready yet.
     pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::start_as(&[], flags)
+    }
+
+    /// As a child of another program that becomes the collector, such as a shell that sets limits.
+    pub(crate) fn start_as(through: &[&str], flags: &[&str]) -> Self {
         let base = free_port_base();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let flags: Vec<_> = flags.iter().map(ToString::to_string).collect();
+        let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (through, flags) = (owned(through), owned(flags));
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(30))
             .build()
             .expect("a client");
         Self {
-            child: spawn(base, &folder, &flags),
+            child: spawn(&through, base, &folder, &flags),
             base,
+            through,
             flags,
             folder,
             http,
@@ -44,7 +52,7 @@ impl Alone {
 
     /// Starts it again, same data, same ports.
     pub(crate) fn start_again(&mut self) {
-        self.child = spawn(self.base, &self.folder, &self.flags);
+        self.child = spawn(&self.through, self.base, &self.folder, &self.flags);
     }
 
     /// Waits until queries answer.
@@ -64,6 +72,10 @@ impl Alone {
             }
         })
         .await;
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where OTLP over gRPC is taken.
@@ -91,17 +103,27 @@ impl Drop for Alone {
     }
 }
 
-fn spawn(base: u16, folder: &tempfile::TempDir, flags: &[String]) -> Child {
+fn spawn(through: &[String], base: u16, folder: &tempfile::TempDir, flags: &[String]) -> Child {
     let mut log = File::options();
     let log = log.create(true).append(true).open(folder.path().join("said"));
-    Command::new(binary())
+    let mut command = match through {
+        [] => Command::new(binary()),
+        [program, words @ ..] => {
+            let mut command = Command::new(program);
+            command.args(words).arg(binary());
+            command
+        }
+    };
+    command
         .arg("collect")
         .args(["--port-base", &base.to_string()])
         .arg("--data-dir")
         .arg(folder.path().join("data"))
         .args(flags)
         .env("RUST_LOG", "warn")
-        .stdin(Stdio::null())
+        // It ends when this process does, however that ends: we hold the other end of its input.
+        .env("SAGASCOPE_LIFELINE", "1")
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(log.expect("a file for what it says"))
         .spawn()
