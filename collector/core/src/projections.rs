@@ -18,16 +18,17 @@ use serde::{Deserialize, Serialize};
 use self::breakers::Breakers;
 use self::dead_letters::DeadLetters;
 use self::faults::FaultHits;
-use self::map::Map;
-use self::marks::Marks;
+use self::keys::{Key, Keyed};
+use self::map::{Map, Told};
 use self::names::Names;
+use self::notes::Notes;
 use self::outboxes::Outboxes;
 use self::read_models::{ReadModels, Rebuilds};
 use self::sagas::Sagas;
-use self::seen::Seen;
+use self::seen::{Seen, SpanKey};
 use self::services::{ServiceId, Services};
 use self::traces::Traces;
-use crate::block::{LogBlock, LogRef, PointBlock, PointRef, ResourceRef, SpanBlock, SpanRef};
+use crate::block::{LogBlock, LogRef, PointBlock, PointRef, SpanBlock, SpanRef};
 use crate::rows::Batch;
 
 mod breakers;
@@ -36,9 +37,10 @@ mod counter;
 mod dead_letters;
 mod faults;
 mod histogram;
+mod keys;
 mod map;
-mod marks;
 mod names;
+mod notes;
 mod outboxes;
 mod read_models;
 mod sagas;
@@ -51,6 +53,9 @@ mod traces;
 mod window;
 
 pub use snapshot::SnapshotError;
+
+/// Maps of what outsiders can name: quick, and seeded at random.
+type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Rates are handed out this often; states at once.
 const RATES_EVERY_SECONDS: f64 = 1.0;
@@ -151,15 +156,12 @@ impl Projections {
     /// Joins spans of a block; time is `now`.
     pub fn apply_spans(&mut self, block: &SpanBlock, rows: Range<usize>, now: Time) {
         let before = self.turned_away();
-        let mut hearing = Hearing::default();
+        let mut notes = Notes::default();
         for span in rows.map(|row| block.row(row)) {
-            let service = hearing.of(
-                (span.resource_place(), span.received_at()),
-                || span.resource(),
-                &mut self.services,
-                &mut self.names,
-            );
-            self.apply_span(span, service, now);
+            let service = notes.sender((span.resource_place(), span.received_at()), || {
+                self.services.hear(span.resource(), span.received_at(), &mut self.names)
+            });
+            self.apply_span(span, service, now, &mut notes);
         }
         self.lost.spans += self.turned_away() - before;
         self.settle(now);
@@ -168,16 +170,13 @@ impl Projections {
     /// Joins log records of a block; time is `now`.
     pub fn apply_logs(&mut self, block: &LogBlock, rows: Range<usize>, now: Time) {
         let before = self.turned_away();
-        let mut hearing = Hearing::default();
+        let mut notes = Notes::default();
         for log in rows.map(|row| block.row(row)) {
-            hearing.of(
-                (log.resource_place(), log.received_at()),
-                || log.resource(),
-                &mut self.services,
-                &mut self.names,
-            );
+            notes.sender((log.resource_place(), log.received_at()), || {
+                self.services.hear(log.resource(), log.received_at(), &mut self.names)
+            });
             if log.event_name().is_some() {
-                self.apply_event(log);
+                self.apply_event(log, &mut notes);
             }
         }
         self.lost.logs += self.turned_away() - before;
@@ -187,14 +186,12 @@ impl Projections {
     /// Joins metric points of a block; time is `now`.
     pub fn apply_points(&mut self, block: &PointBlock, rows: Range<usize>, now: Time) {
         let before = self.turned_away();
-        let mut hearing = Hearing::default();
+        let mut notes = Notes::default();
         for point in rows.map(|row| block.row(row)) {
-            hearing.of(
-                (point.resource_place(), point.received_at()),
-                || point.resource(),
-                &mut self.services,
-                &mut self.names,
-            );
+            notes.sender((point.resource_place(), point.received_at()), || {
+                self.services
+                    .hear(point.resource(), point.received_at(), &mut self.names)
+            });
             self.apply_point(point, now);
         }
         self.lost.points += self.turned_away() - before;
@@ -396,20 +393,19 @@ impl Projections {
         self.services.set_faults(faults);
     }
 
-    fn apply_span(&mut self, span: SpanRef<'_>, service: Option<ServiceId>, now: Time) {
+    fn apply_span(&mut self, span: SpanRef<'_>, service: Option<ServiceId>, now: Time, notes: &mut Notes) {
         let unknown = ServiceId::MAX;
-        let is_new = self
-            .seen
-            .insert(span.trace_id(), span.span_id(), service.unwrap_or(unknown));
-        if is_new {
-            self.count_span(span, service, now);
+        let id = SpanKey::of(span.trace_id(), span.span_id());
+        let keyed = notes.keys.of(span.attributes());
+        if self.seen.insert(id, service.unwrap_or(unknown)) {
+            self.count_span(span, id, &keyed, service, now, notes);
         }
         // A saga's tellings know their repeats by themselves, for longer than the window of spans.
-        self.sagas.apply_span(span, &mut self.names);
+        self.sagas.apply_span(span, &keyed, &mut self.names);
     }
 
-    fn apply_event(&mut self, log: LogRef<'_>) {
-        self.sagas.apply_log(log, &mut self.names);
+    fn apply_event(&mut self, log: LogRef<'_>, notes: &mut Notes) {
+        self.sagas.apply_log(log, &mut notes.keys, &mut self.names);
         self.breakers.apply_log(log, &mut self.names);
         self.rebuilds.apply_log(log, &mut self.names);
         self.dead_letters.apply_log(log);
@@ -422,51 +418,39 @@ impl Projections {
         self.dead_letters.apply_point(point);
     }
 
-    fn count_span(&mut self, span: SpanRef<'_>, service: Option<ServiceId>, now: Time) {
-        let marks = Marks::of(span.attributes());
-        if let Some(fault) = marks.fault_id {
+    fn count_span(
+        &mut self,
+        span: SpanRef<'_>,
+        id: SpanKey,
+        keyed: &Keyed<'_>,
+        service: Option<ServiceId>,
+        now: Time,
+        notes: &mut Notes,
+    ) {
+        if let Some(fault) = keyed.given(Key::FaultId) {
             let fault = self.names.share(fault);
             self.fault_hits.add(&fault);
             self.sagas.touch_by_fault(span.trace_id(), &fault);
         }
-        let parent = span
-            .parent_span_id()
-            .and_then(|parent| self.seen.service(span.trace_id(), parent));
-        let Some(id) = service else { return };
-        self.services.count(id, span, now, &mut self.names);
-        let Some(name) = self.services.name(id).cloned() else {
+        let parent = span.parent_span_id().map(|parent| {
+            let parent = SpanKey::of(span.trace_id(), parent);
+            (parent, self.seen.service(parent))
+        });
+        let Some(service) = service else { return };
+        self.services.count(service, span, now, &mut self.names, notes);
+        let Some(name) = self.services.name(service) else {
             return;
         };
-        self.traces
-            .apply(span, &marks, &name, parent.is_some(), &mut self.names);
-        let parent = parent.and_then(|id| self.services.name(id)).cloned();
-        self.map
-            .apply(span, &marks, &name, parent.as_ref(), now, &mut self.names);
-    }
-}
-
-/// Notes each sender once a request, however many rows share it.
-#[derive(Default)]
-struct Hearing {
-    last: Option<((u32, Time), Option<ServiceId>)>,
-}
-
-impl Hearing {
-    fn of<'a>(
-        &mut self,
-        heard: (u32, Time),
-        resource: impl FnOnce() -> ResourceRef<'a>,
-        services: &mut Services,
-        names: &mut Names,
-    ) -> Option<ServiceId> {
-        if let Some((last, id)) = self.last
-            && last == heard
-        {
-            return id;
-        }
-        let id = services.hear(resource(), heard.1, names);
-        self.last = Some((heard, id));
-        id
+        let is_parent_known = parent.is_some_and(|(_, of)| of.is_some());
+        self.traces.apply(span, keyed, name, is_parent_known, &mut self.names);
+        let told = Told {
+            span,
+            id,
+            keyed,
+            service,
+            parent,
+        };
+        self.map.apply(told, &self.services, now, &mut self.names, notes);
     }
 }
 

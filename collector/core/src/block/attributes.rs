@@ -271,6 +271,26 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// As a whole number, also when it came as text.
+    #[must_use]
+    pub fn int(self) -> Option<i64> {
+        match self {
+            Self::Int(n) => Some(n),
+            Self::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// As a moment: RFC 3339 text, or unix nanoseconds.
+    #[must_use]
+    pub fn time(self) -> Option<Time> {
+        match self {
+            Self::Text(text) => Time::parse(text),
+            Self::Int(nanos) => u64::try_from(nanos).ok().map(Time),
+            _ => None,
+        }
+    }
+
     /// As an owned value.
     #[must_use]
     pub fn to_value(self) -> Value {
@@ -345,6 +365,24 @@ impl<'a> AttributesRef<'a> {
         self.at(place)
     }
 
+    /// The block's numbers of the keys, in the order of their places.
+    pub fn keys(self) -> impl ExactSizeIterator<Item = Str> {
+        self.values.shapes.get(self.set.shape).iter().map(|(key, _)| *key)
+    }
+
+    /// The block's number of any text, when it has it.
+    #[must_use]
+    pub fn find_string(self, text: &str) -> Option<Str> {
+        self.strings.find(text)
+    }
+
+    /// The block's number of the text at a place of the shape.
+    #[must_use]
+    pub fn string_at(self, place: usize) -> Option<Str> {
+        let (_, cell) = self.values.cells(self.set).nth(place)?;
+        cell.as_str()
+    }
+
     /// The value of `key` when it is text.
     #[must_use]
     pub fn text(self, key: &str) -> Option<&'a str> {
@@ -357,11 +395,7 @@ impl<'a> AttributesRef<'a> {
     /// The value of `key` as a whole number, also when it came as text.
     #[must_use]
     pub fn int(self, key: &str) -> Option<i64> {
-        match self.get(key)? {
-            ValueRef::Int(n) => Some(n),
-            ValueRef::Text(text) => text.parse().ok(),
-            _ => None,
-        }
+        self.get(key)?.int()
     }
 
     /// The value of `key` as a fraction, also when it came as a whole number or text.
@@ -378,11 +412,7 @@ impl<'a> AttributesRef<'a> {
     /// The value of `key` as a moment: RFC 3339 text, or unix nanoseconds.
     #[must_use]
     pub fn time(self, key: &str) -> Option<Time> {
-        match self.get(key)? {
-            ValueRef::Text(text) => Time::parse(text),
-            ValueRef::Int(nanos) => u64::try_from(nanos).ok().map(Time),
-            _ => None,
-        }
+        self.get(key)?.time()
     }
 
     /// As owned attributes.

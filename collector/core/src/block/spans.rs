@@ -353,6 +353,12 @@ impl<'a> SpanRef<'a> {
         self.block.tables.strings.get(self.block.name[self.row])
     }
 
+    /// The block's number of the name.
+    #[must_use]
+    pub fn name_number(self) -> Str {
+        self.block.name[self.row]
+    }
+
     /// Kind.
     #[must_use]
     pub fn kind(self) -> SpanKind {

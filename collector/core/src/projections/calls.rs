@@ -13,6 +13,23 @@ pub(super) const SLICE_SECONDS: u64 = 10;
 /// Slices of a sparkline: five minutes.
 pub(super) const HISTORY_SLICES: usize = 30;
 
+/// When something happened and when it is told, in slices: what the counters of one call have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct When {
+    happened: u64,
+    told: u64,
+}
+
+impl When {
+    pub(super) fn of(at: Time, now: Time) -> Self {
+        const SLICE_NANOS: u64 = SLICE_SECONDS * 1_000_000_000;
+        Self {
+            happened: at.min(now).0 / SLICE_NANOS,
+            told: now.0 / SLICE_NANOS,
+        }
+    }
+}
+
 /// Calls and failures in one slice.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Count {
@@ -25,13 +42,14 @@ pub(super) struct Count {
 pub(super) struct Counts(Slices<Count>);
 
 impl Counts {
+    /// Over this many slices of [`SLICE_SECONDS`].
     pub(super) fn over_slices(count: usize) -> Self {
         Self(Slices::new(SLICE_SECONDS, count))
     }
 
     /// Counts one; false when it is older than the slices.
-    pub(super) fn add(&mut self, at: Time, now: Time, is_error: bool) -> bool {
-        let Some(count) = self.0.at(at, now) else {
+    pub(super) fn add(&mut self, when: When, is_error: bool) -> bool {
+        let Some(count) = self.0.slice(when.happened, when.told) else {
             return false;
         };
         count.calls = count.calls.saturating_add(1);
@@ -82,9 +100,9 @@ impl Default for Durations {
 }
 
 impl Durations {
-    pub(super) fn add(&mut self, at: Time, now: Time, nanos: u64) {
-        if let Some(histogram) = self.0.at(at, now) {
-            histogram.add(Bucket::of_nanos(nanos));
+    pub(super) fn add(&mut self, when: When, bucket: Bucket) {
+        if let Some(histogram) = self.0.slice(when.happened, when.told) {
+            histogram.add(bucket);
         }
     }
 

@@ -3,23 +3,27 @@
 //! A synchronous edge has two witnesses: the caller's client span, which names its peer and also knows of calls that
 //! never arrived, and the server span, whose parent names the caller. The fuller of the two counts is shown.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sagascope_api::Time;
 use sagascope_api::services::{MapEdge, MapNode, ServiceMap};
 use serde::{Deserialize, Serialize};
 
-use super::calls::{Counts, SLICE_SECONDS, WINDOW_SECONDS};
-use super::marks::Marks;
+use super::HashMap;
+use super::calls::{Counts, SLICE_SECONDS, WINDOW_SECONDS, When};
+use super::keys::{Key, Keyed};
 use super::names::Names;
-use crate::block::SpanRef;
-use crate::rows::{SpanId, SpanKind, SpanStatus, TraceId};
+use super::notes::Notes;
+use super::seen::SpanKey;
+use super::services::{ServiceId, Services};
+use crate::block::{SpanRef, Str};
+use crate::rows::{SpanKind, SpanStatus};
 
 /// Silence after which an edge is forgotten, seconds.
 const FORGET_SECONDS: f64 = 900.0;
-/// Spans that wait for their parents to arrive.
-const ORPHANS_MAX: usize = 20_000;
+/// Spans that wait for their parents to arrive: one generation; up to two wait.
+const ORPHANS: usize = 10_000;
 
 /// A place on the map.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,100 +54,195 @@ enum Side {
     To,
 }
 
+/// Place of an edge in [`Map::edges`] until the next [`Map::tick`].
+pub(super) type EdgePlace = u32;
+
+/// An edge as a span of this service tells of it, names by the numbers of its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum EdgeTold {
+    /// It calls a service.
+    Calls(ServiceId, Str),
+    /// It uses a database, known by its system and name.
+    Uses(ServiceId, Str, Option<Str>),
+    /// It sends to a topic.
+    Sends(ServiceId, Str),
+    /// It handles what comes from a topic.
+    Handles(ServiceId, Str),
+    /// It serves another, by a message or by a request.
+    Serves(ServiceId, ServiceId, bool),
+}
+
+/// From, to, by message.
+type EdgeKey = (Node, Node, bool);
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Edge {
+    key: EdgeKey,
     since: Time,
     last_at: Time,
     told_by_from: Counts,
     told_by_to: Counts,
 }
 
-/// A span whose parent has not arrived.
-#[derive(Debug, Serialize, Deserialize)]
-struct Orphan {
-    service: Arc<str>,
+/// One call as a span tells of it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Call {
     at: Time,
     is_error: bool,
+}
+
+/// A span whose parent has not arrived.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Orphan {
+    service: ServiceId,
+    call: Call,
     asynchronous: bool,
+}
+
+/// Spans that wait for one parent: mostly a single one.
+#[derive(Debug, Serialize, Deserialize)]
+struct Siblings {
+    first: Orphan,
+    more: Vec<Orphan>,
+}
+
+/// Spans by the parent they wait for. Of too many, those that have waited longest are given up.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Orphans {
+    young: HashMap<SpanKey, Siblings>,
+    old: HashMap<SpanKey, Siblings>,
+    held: usize,
+}
+
+impl Orphans {
+    fn add(&mut self, parent: SpanKey, orphan: Orphan) {
+        if self.held == ORPHANS {
+            self.old = std::mem::take(&mut self.young);
+            self.held = 0;
+        }
+        self.held += 1;
+        self.young
+            .entry(parent)
+            .and_modify(|siblings| siblings.more.push(orphan))
+            .or_insert_with(|| Siblings {
+                first: orphan,
+                more: Vec::new(),
+            });
+    }
+
+    fn take(&mut self, parent: SpanKey) -> impl Iterator<Item = Orphan> + use<> {
+        let take = |from: &mut HashMap<SpanKey, Siblings>| (!from.is_empty()).then(|| from.remove(&parent)).flatten();
+        let young = take(&mut self.young);
+        self.held -= young.as_ref().map_or(0, |siblings| 1 + siblings.more.len());
+        let both = [take(&mut self.old), young].into_iter().flatten();
+        both.flat_map(|siblings| std::iter::once(siblings.first).chain(siblings.more))
+    }
 }
 
 /// The whole map.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Map {
     limit: usize,
-    edges: HashMap<(Node, Node, bool), Edge>,
-    orphans: HashMap<(TraceId, SpanId), Vec<Orphan>>,
-    orphans_held: usize,
+    edges: Vec<Edge>,
+    /// Places by key; follows from the edges.
+    #[serde(skip)]
+    places: HashMap<EdgeKey, EdgePlace>,
+    orphans: Orphans,
     dropped: u64,
+}
+
+/// A span in its surroundings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    pub(super) span: SpanRef<'a>,
+    pub(super) id: SpanKey,
+    pub(super) keyed: &'a Keyed<'a>,
+    pub(super) service: ServiceId,
+    /// Key of the parent, and its service when it has arrived.
+    pub(super) parent: Option<(SpanKey, Option<ServiceId>)>,
 }
 
 impl Map {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
-            edges: HashMap::new(),
-            orphans: HashMap::new(),
-            orphans_held: 0,
+            edges: Vec::new(),
+            places: HashMap::default(),
+            orphans: Orphans::default(),
             dropped: 0,
         }
     }
 
     /// Bounded by `limit` from now on.
-    pub(super) const fn restored(&mut self, limit: usize) {
+    pub(super) fn restored(&mut self, limit: usize) {
         self.limit = limit;
+        self.find_places();
     }
 
-    /// Counts a span, seen for the first time, of `service`, whose parent belongs to `parent` if that is known.
+    /// Counts a span seen for the first time.
     pub(super) fn apply(
         &mut self,
-        span: SpanRef<'_>,
-        marks: &Marks<'_>,
-        service: &Arc<str>,
-        parent: Option<&Arc<str>>,
+        told: Told<'_>,
+        services: &Services,
         now: Time,
         names: &mut Names,
+        notes: &mut Notes,
     ) {
-        self.adopt(span, service, now);
-        let me = Node::Service(Arc::clone(service));
-        let call = (span.end(), span.status() == SpanStatus::Error);
+        let Told {
+            span, keyed, service, ..
+        } = told;
+        let call = Call {
+            at: span.end(),
+            is_error: span.status() == SpanStatus::Error,
+        };
+        let mut counting = Counting {
+            services,
+            now,
+            names,
+            notes,
+        };
+        for child in self.orphans.take(told.id) {
+            self.join(service, child, span, &mut counting);
+        }
+        let topic = || keyed.given_number(Key::Destination);
         match span.kind() {
             SpanKind::Client => {
-                if let Some(system) = marks.db_system {
-                    let name = match marks.db_namespace {
-                        Some(namespace) => names.share(namespace),
-                        // Without a name of its own it is taken for the service's own.
-                        None => names.share(&format!("{service} {system}")),
-                    };
-                    self.count((me, Node::Database(name), false), Side::From, call, now);
-                } else if let Some(peer) = marks.peer {
-                    self.count((me, Node::Service(names.share(peer)), false), Side::From, call, now);
+                let either = |a, b| keyed.given_number(a).or_else(|| keyed.given_number(b));
+                if let Some(system) = either(Key::DbSystemName, Key::DbSystem) {
+                    let edge = EdgeTold::Uses(service, system, keyed.given_number(Key::DbNamespace));
+                    self.count(edge, span, call, &mut counting);
+                } else if let Some(peer) = either(Key::PeerName, Key::PeerService) {
+                    self.count(EdgeTold::Calls(service, peer), span, call, &mut counting);
                 }
             }
             SpanKind::Producer => {
-                if let Some(topic) = marks.destination {
-                    self.count((me, Node::Topic(names.share(topic)), true), Side::From, call, now);
+                if let Some(topic) = topic() {
+                    self.count(EdgeTold::Sends(service, topic), span, call, &mut counting);
                 }
             }
-            SpanKind::Consumer if marks.destination.is_some() => {
-                if let Some(topic) = marks.destination {
-                    self.count((Node::Topic(names.share(topic)), me, true), Side::To, call, now);
-                }
-            }
-            SpanKind::Server | SpanKind::Consumer => self.arrive(span, service, parent, now),
+            SpanKind::Server | SpanKind::Consumer => match topic().filter(|_| span.kind() == SpanKind::Consumer) {
+                Some(topic) => self.count(EdgeTold::Handles(service, topic), span, call, &mut counting),
+                None => self.arrive(told, call, &mut counting),
+            },
             SpanKind::Internal | SpanKind::Unspecified => {}
         }
     }
 
     /// Forgets edges that have been silent for long.
     pub(super) fn tick(&mut self, now: Time) {
+        let before = self.edges.len();
         self.edges
-            .retain(|_, edge| now.seconds_since(edge.last_at) <= FORGET_SECONDS);
+            .retain(|edge| now.seconds_since(edge.last_at) <= FORGET_SECONDS);
+        if self.edges.len() < before {
+            self.find_places();
+        }
     }
 
     pub(super) fn rows(&self, services: impl Iterator<Item = Arc<str>>, now: Time) -> ServiceMap {
         let mut nodes: BTreeSet<Node> = services.map(Node::Service).collect();
         let mut edges: Vec<MapEdge> = Vec::with_capacity(self.edges.len());
-        for ((from, to, asynchronous), edge) in &self.edges {
+        for edge in &self.edges {
+            let (from, to, asynchronous) = &edge.key;
             nodes.insert(from.clone());
             nodes.insert(to.clone());
             let (rate_per_second, error_ratio) = edge.rate(now);
@@ -167,82 +266,126 @@ impl Map {
     }
 
     /// A server span tells of the edge from its parent's service, now or when the parent arrives.
-    fn arrive(&mut self, span: SpanRef<'_>, service: &Arc<str>, parent: Option<&Arc<str>>, now: Time) {
-        let Some(parent_id) = span.parent_span_id() else { return };
+    fn arrive(&mut self, told: Told<'_>, call: Call, counting: &mut Counting<'_>) {
+        let Some((parent, of)) = told.parent else { return };
         let orphan = Orphan {
-            service: Arc::clone(service),
-            at: span.end(),
-            is_error: span.status() == SpanStatus::Error,
-            asynchronous: span.kind() == SpanKind::Consumer,
+            service: told.service,
+            call,
+            asynchronous: told.span.kind() == SpanKind::Consumer,
         };
-        match parent {
-            Some(parent) => self.join(parent, orphan, now),
+        match of {
+            Some(of) => self.join(of, orphan, told.span, counting),
+            None => self.orphans.add(parent, orphan),
+        }
+    }
+
+    fn join(&mut self, parent: ServiceId, child: Orphan, span: SpanRef<'_>, counting: &mut Counting<'_>) {
+        if parent != child.service {
+            let edge = EdgeTold::Serves(child.service, parent, child.asynchronous);
+            self.count(edge, span, child.call, counting);
+        }
+    }
+
+    fn count(&mut self, told: EdgeTold, span: SpanRef<'_>, call: Call, counting: &mut Counting<'_>) {
+        let place = match counting.notes.edges.get(&told) {
+            Some(place) => *place,
             None => {
-                if self.orphans_held == ORPHANS_MAX {
-                    self.orphans.clear();
-                    self.orphans_held = 0;
-                }
-                self.orphans
-                    .entry((span.trace_id(), parent_id))
-                    .or_default()
-                    .push(orphan);
-                self.orphans_held += 1;
+                // A service that is forgotten has no edges any more.
+                let Some(key) = told.key(span, counting) else { return };
+                let place = self.place(key, call.at.min(counting.now));
+                counting.notes.edges.insert(told, place);
+                place
             }
-        }
-    }
-
-    /// Joins the spans that waited for this one.
-    fn adopt(&mut self, span: SpanRef<'_>, service: &Arc<str>, now: Time) {
-        if self.orphans.is_empty() {
-            return;
-        }
-        let children = self
-            .orphans
-            .remove(&(span.trace_id(), span.span_id()))
-            .unwrap_or_default();
-        self.orphans_held -= children.len();
-        for child in children {
-            self.join(service, child, now);
-        }
-    }
-
-    fn join(&mut self, parent: &Arc<str>, child: Orphan, now: Time) {
-        if *parent == child.service {
-            return;
-        }
-        let edge = (
-            Node::Service(Arc::clone(parent)),
-            Node::Service(child.service),
-            child.asynchronous,
-        );
-        self.count(edge, Side::To, (child.at, child.is_error), now);
-    }
-
-    fn count(&mut self, key: (Node, Node, bool), side: Side, (at, is_error): (Time, bool), now: Time) {
-        if self.edges.len() >= self.limit && !self.edges.contains_key(&key) {
+        };
+        let Some(place) = place else {
             self.dropped += 1;
             return;
-        }
-        let edge = self.edges.entry(key).or_insert_with(|| Edge::since(at.min(now)));
-        edge.since = edge.since.min(at);
-        edge.last_at = edge.last_at.max(at.min(now));
-        let counts = match side {
-            Side::From => &mut edge.told_by_from,
-            Side::To => &mut edge.told_by_to,
         };
-        counts.add(at, now, is_error);
+        self.edges[place as usize].count(told.side(), call, counting.now);
+    }
+
+    /// The place of an edge; `None` when there are too many.
+    fn place(&mut self, key: EdgeKey, since: Time) -> Option<EdgePlace> {
+        if let Some(place) = self.places.get(&key) {
+            return Some(*place);
+        }
+        if self.edges.len() >= self.limit {
+            return None;
+        }
+        let place = EdgePlace::try_from(self.edges.len()).ok()?;
+        self.edges.push(Edge::since(key.clone(), since));
+        self.places.insert(key, place);
+        Some(place)
+    }
+
+    fn find_places(&mut self) {
+        let keys = self.edges.iter().map(|edge| edge.key.clone());
+        self.places = keys.zip(0..).collect();
+    }
+}
+
+/// What counting a span of a block needs beside the map.
+struct Counting<'a> {
+    services: &'a Services,
+    now: Time,
+    names: &'a mut Names,
+    notes: &'a mut Notes,
+}
+
+impl EdgeTold {
+    const fn side(self) -> Side {
+        match self {
+            Self::Calls(..) | Self::Uses(..) | Self::Sends(..) => Side::From,
+            Self::Handles(..) | Self::Serves(..) => Side::To,
+        }
+    }
+
+    fn key(self, span: SpanRef<'_>, counting: &mut Counting<'_>) -> Option<EdgeKey> {
+        let service = |id| counting.services.name(id).cloned();
+        let strings = &span.block().tables.strings;
+        let mut share = |text: Str| counting.names.share(strings.get(text));
+        Some(match self {
+            Self::Calls(me, peer) => (Node::Service(service(me)?), Node::Service(share(peer)), false),
+            Self::Uses(me, _, Some(namespace)) => {
+                (Node::Service(service(me)?), Node::Database(share(namespace)), false)
+            }
+            Self::Uses(me, system, None) => {
+                let me = service(me)?;
+                // Without a name of its own it is taken for the service's own.
+                let own = counting.names.share(&format!("{me} {}", strings.get(system)));
+                (Node::Service(me), Node::Database(own), false)
+            }
+            Self::Sends(me, topic) => (Node::Service(service(me)?), Node::Topic(share(topic)), true),
+            Self::Handles(me, topic) => (Node::Topic(share(topic)), Node::Service(service(me)?), true),
+            Self::Serves(me, parent, asynchronous) => (
+                Node::Service(service(parent)?),
+                Node::Service(service(me)?),
+                asynchronous,
+            ),
+        })
     }
 }
 
 impl Edge {
-    fn since(at: Time) -> Self {
+    fn since(key: EdgeKey, since: Time) -> Self {
         let counts = || Counts::over_slices((WINDOW_SECONDS / SLICE_SECONDS) as usize);
         Self {
-            since: at,
-            last_at: at,
+            key,
+            since,
+            last_at: since,
             told_by_from: counts(),
             told_by_to: counts(),
         }
+    }
+
+    fn count(&mut self, side: Side, Call { at, is_error }: Call, now: Time) {
+        self.since = self.since.min(at);
+        self.last_at = self.last_at.max(at.min(now));
+        let counts = match side {
+            Side::From => &mut self.told_by_from,
+            Side::To => &mut self.told_by_to,
+        };
+        counts.add(When::of(at, now), is_error);
     }
 
     fn rate(&self, now: Time) -> (f64, f64) {

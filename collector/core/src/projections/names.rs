@@ -1,5 +1,6 @@
 //! Long-lived names (services, steps, operations, reasons), each kept once.
 
+use foldhash::fast::RandomState;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ const NAME_BYTES_MAX: usize = 512;
 
 /// Names shared among the rows of the picture.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Names(HashSet<Arc<str>>);
+pub(crate) struct Names(HashSet<Arc<str>, RandomState>);
 
 impl Names {
     /// The shared form of `text`, cut when it is too long.

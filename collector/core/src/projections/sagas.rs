@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::instance::Instance;
 use self::telling::Addressed;
 use self::types::{Share, TypeNumbers};
+use super::keys::{Keyed, Keys};
 use super::names::{Names, cut};
 use crate::block::{LogRef, SpanRef};
 use crate::rows::TraceId;
@@ -128,15 +129,15 @@ impl Sagas {
     }
 
     /// Joins a log record when it is a state event of a saga.
-    pub(super) fn apply_log(&mut self, log: LogRef<'_>, names: &mut Names) {
-        if let Some(addressed) = telling::of_log(log, names) {
+    pub(super) fn apply_log(&mut self, log: LogRef<'_>, keys: &mut Keys, names: &mut Names) {
+        if let Some(addressed) = telling::of_log(log, keys, names) {
             self.tell(addressed, names);
         }
     }
 
     /// Joins a span when it is one of a saga.
-    pub(super) fn apply_span(&mut self, span: SpanRef<'_>, names: &mut Names) {
-        if let Some(addressed) = telling::of_span(span, names) {
+    pub(super) fn apply_span(&mut self, span: SpanRef<'_>, keyed: &Keyed<'_>, names: &mut Names) {
+        if let Some(addressed) = telling::of_span(span, keyed, names) {
             self.tell(addressed, names);
         }
     }

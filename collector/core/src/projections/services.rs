@@ -8,8 +8,10 @@ use sagascope_api::services::{Operation, Service, ServiceDetail};
 use sagascope_conventions::attributes as key;
 use serde::{Deserialize, Serialize};
 
-use super::calls::{Counts, Durations, HISTORY_SLICES, SLICE_SECONDS, WINDOW_SECONDS};
+use super::calls::{Counts, Durations, HISTORY_SLICES, SLICE_SECONDS, WINDOW_SECONDS, When};
+use super::histogram::Bucket;
 use super::names::{Names, cut};
+use super::notes::Notes;
 use crate::block::{ResourceRef, SpanRef};
 use crate::rows::{SpanKind, SpanStatus};
 
@@ -24,6 +26,8 @@ const OPERATIONS_MAX: usize = 2_000;
 
 /// Place of a service.
 pub(super) type ServiceId = u32;
+/// Place of an operation among those of its service.
+pub(super) type OperationPlace = u32;
 
 /// All services.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,7 +51,8 @@ struct Known {
     restarts: u64,
     counts: Counts,
     durations: Durations,
-    operations: HashMap<Arc<str>, Vec<(SpanKind, Calls)>>,
+    operations: Vec<KnownOperation>,
+    by_operation: HashMap<Arc<str>, Vec<OperationPlace>>,
     /// The row last handed out.
     #[serde(skip)]
     sent: Option<Service>,
@@ -62,7 +67,9 @@ struct Heard {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Calls {
+struct KnownOperation {
+    name: Arc<str>,
+    kind: SpanKind,
     since: Time,
     counts: Counts,
     durations: Durations,
@@ -100,22 +107,29 @@ impl Services {
     }
 
     /// Counts a span of this service.
-    pub(super) fn count(&mut self, id: ServiceId, span: SpanRef<'_>, now: Time, names: &mut Names) {
+    pub(super) fn count(&mut self, id: ServiceId, span: SpanRef<'_>, now: Time, names: &mut Names, notes: &mut Notes) {
+        let when = When::of(span.end(), now);
         let Some(service) = self.all[id as usize].as_mut() else {
             return;
         };
-        let (at, is_error) = (span.end(), span.status() == SpanStatus::Error);
-        if span.kind().is_entry() && service.counts.add(at, now, is_error) {
-            service.durations.add(at, now, span.duration_nanos());
+        let is_error = span.status() == SpanStatus::Error;
+        let bucket = Bucket::of_nanos(span.duration_nanos());
+        if span.kind().is_entry() && service.counts.add(when, is_error) {
+            service.durations.add(when, bucket);
             service.is_changed = true;
         }
-        let Some(calls) = service.operation(span, now, &mut self.operations, names) else {
+        let place = *notes
+            .operations
+            .entry((id, span.name_number(), span.kind()))
+            .or_insert_with(|| service.operation(span, now, &mut self.operations, names));
+        let Some(place) = place else {
             self.dropped += 1;
             return;
         };
-        if calls.counts.add(at, now, is_error) {
-            calls.since = calls.since.min(span.start());
-            calls.durations.add(at, now, span.duration_nanos());
+        let operation = &mut service.operations[place as usize];
+        if operation.counts.add(when, is_error) {
+            operation.since = operation.since.min(span.start());
+            operation.durations.add(when, bucket);
         }
     }
 
@@ -157,7 +171,7 @@ impl Services {
             let Some(service) = slot.take_if(|s| now.seconds_since(s.last_seen_at) > FORGET_SECONDS) else {
                 continue;
             };
-            self.operations -= service.operations.values().map(Vec::len).sum::<usize>();
+            self.operations -= service.operations.len();
             self.by_name.remove(&service.name);
             self.removed.push(service.name.to_string());
         }
@@ -198,11 +212,7 @@ impl Services {
 
     pub(super) fn detail(&self, name: &str, now: Time) -> Option<ServiceDetail> {
         let service = self.all[*self.by_name.get(name)? as usize].as_ref()?;
-        let mut operations: Vec<Operation> = service
-            .operations
-            .iter()
-            .flat_map(|(name, kinds)| kinds.iter().map(move |(kind, calls)| calls.row(name, *kind, now)))
-            .collect();
+        let mut operations: Vec<Operation> = service.operations.iter().map(|known| known.row(now)).collect();
         operations.sort_by(|a, b| (&a.name, &a.kind).cmp(&(&b.name, &b.kind)));
         Some(ServiceDetail {
             service: service.row(self.faults.get(&service.name), now),
@@ -257,7 +267,8 @@ impl Known {
             restarts: 0,
             counts: Counts::over_slices(HISTORY_SLICES + 1),
             durations: Durations::default(),
-            operations: HashMap::new(),
+            operations: Vec::new(),
+            by_operation: HashMap::new(),
             sent: None,
             is_changed: true,
         }
@@ -282,30 +293,29 @@ impl Known {
         self.instances.insert(names.share(instance), heard);
     }
 
+    /// The place of a span's operation; `None` when there are too many.
     fn operation(
         &mut self,
         span: SpanRef<'_>,
         now: Time,
-        operations: &mut usize,
+        held: &mut usize,
         names: &mut Names,
-    ) -> Option<&mut Calls> {
-        let name = cut(span.name());
-        if !self.operations.contains_key(name) {
-            if *operations >= OPERATIONS_MAX {
-                return None;
-            }
-            self.operations.insert(names.share(name), Vec::new());
+    ) -> Option<OperationPlace> {
+        let (name, kind) = (cut(span.name()), span.kind());
+        let mut places = self.by_operation.get(name).into_iter().flatten();
+        if let Some(place) = places.find(|place| self.operations[**place as usize].kind == kind) {
+            return Some(*place);
         }
-        let kinds = self.operations.get_mut(name)?;
-        let place = match kinds.iter().position(|(kind, _)| *kind == span.kind()) {
-            Some(place) => place,
-            None => {
-                *operations += 1;
-                kinds.push((span.kind(), Calls::since(span.start().min(now))));
-                kinds.len() - 1
-            }
-        };
-        Some(&mut kinds[place].1)
+        if *held >= OPERATIONS_MAX {
+            return None;
+        }
+        *held += 1;
+        let place = OperationPlace::try_from(self.operations.len()).ok()?;
+        let name = names.share(name);
+        self.by_operation.entry(Arc::clone(&name)).or_default().push(place);
+        self.operations
+            .push(KnownOperation::new(name, kind, span.start().min(now)));
+        Some(place)
     }
 
     fn is_up(&self, now: Time) -> bool {
@@ -347,21 +357,23 @@ impl Known {
     }
 }
 
-impl Calls {
-    fn since(since: Time) -> Self {
+impl KnownOperation {
+    fn new(name: Arc<str>, kind: SpanKind, since: Time) -> Self {
         Self {
+            name,
+            kind,
             since,
             counts: Counts::over_slices((WINDOW_SECONDS / SLICE_SECONDS) as usize),
             durations: Durations::default(),
         }
     }
 
-    fn row(&self, name: &str, kind: SpanKind, now: Time) -> Operation {
+    fn row(&self, now: Time) -> Operation {
         let (rate_per_second, error_ratio) = self.counts.rate(self.since, now);
         let [p50_ms, p95_ms, p99_ms] = self.durations.percentiles(now);
         Operation {
-            name: name.to_owned(),
-            kind: kind.as_str().to_owned(),
+            name: self.name.to_string(),
+            kind: self.kind.as_str().to_owned(),
             rate_per_second,
             error_ratio,
             p50_ms,

@@ -32,8 +32,12 @@ impl<T: Clone + Default> Slices<T> {
     /// The slice of what happened at `at`; `None` when that is too long ago. What seems to come from the future, by
     /// the sender's clock, happens now.
     pub(crate) fn at(&mut self, at: Time, now: Time) -> Option<&mut T> {
-        let number = self.number(at.min(now));
-        self.advance(self.number(now));
+        self.slice(self.number(at.min(now)), self.number(now))
+    }
+
+    /// The slice of this number, when the one with number `newest` is the present.
+    pub(crate) fn slice(&mut self, number: u64, newest: u64) -> Option<&mut T> {
+        self.advance(newest);
         if number + self.slices.len() as u64 <= self.newest {
             return None;
         }

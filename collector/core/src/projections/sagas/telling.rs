@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use sagascope_api::Time;
-use sagascope_conventions::{Coordination, SagaState, WaitingFor, attributes as key, events};
+use sagascope_conventions::{Coordination, SagaState, WaitingFor, events};
 use serde::{Deserialize, Serialize};
 
-use crate::block::{AttributesRef, LogRef, SpanRef, ValueRef};
+use crate::block::{LogRef, SpanRef, ValueRef};
+use crate::projections::keys::{Key, Keyed, Keys};
 use crate::projections::names::Names;
 use crate::rows::{SpanId, SpanStatus, TraceId, Value};
 
@@ -201,30 +202,23 @@ const STEP_SPAN: &str = "saga.step ";
 const UNDO_SPAN: &str = "saga.compensate ";
 
 /// What a log record tells about a saga; `None` when it is no state event of one.
-pub(super) fn of_log<'a>(log: LogRef<'a>, names: &mut Names) -> Option<Addressed<'a>> {
+pub(super) fn of_log<'a>(log: LogRef<'a>, keys: &mut Keys, names: &mut Names) -> Option<Addressed<'a>> {
     let kind = Kind::of_event(log.event_name()?)?;
-    let attributes = log.attributes();
+    let keyed = &keys.of(log.attributes());
     let telling = Telling {
         trace_id: log.trace_id(),
         span_id: log.span_id(),
-        step: step_name(attributes, None, names),
-        ..telling(
-            kind,
-            log.at(),
-            Witness::Event,
-            log.resource().service(),
-            attributes,
-            names,
-        )
+        step: step_name(keyed, None, names),
+        ..telling(kind, log.at(), Witness::Event, log.resource().service(), keyed, names)
     };
     if kind.subject() != Subject::Whole && telling.step.is_none() {
         return None;
     }
-    addressed(attributes, None, vec![telling])
+    addressed(keyed, None, vec![telling])
 }
 
 /// What a span tells about a saga; `None` when it is no span of one.
-pub(super) fn of_span<'a>(span: SpanRef<'a>, names: &mut Names) -> Option<Addressed<'a>> {
+pub(super) fn of_span<'a>(span: SpanRef<'a>, keyed: &Keyed<'a>, names: &mut Names) -> Option<Addressed<'a>> {
     let (begin, well, badly, rest) = if let Some(step) = span.name().strip_prefix(STEP_SPAN) {
         (Kind::StepStarted, Kind::StepSucceeded, Kind::StepFailed, step)
     } else if let Some(step) = span.name().strip_prefix(UNDO_SPAN) {
@@ -233,10 +227,9 @@ pub(super) fn of_span<'a>(span: SpanRef<'a>, names: &mut Names) -> Option<Addres
         let name = span.name().strip_prefix(SAGA_SPAN)?;
         (Kind::Started, Kind::SpanEndedWell, Kind::SpanEndedBadly, name)
     };
-    let attributes = span.attributes();
     let whole = begin == Kind::Started;
     let told = whole
-        .then(|| attributes.text(key::SAGA_STATE).and_then(SagaState::parse))
+        .then(|| keyed.text(Key::SagaState).and_then(SagaState::parse))
         .flatten();
     let end = match (told.and_then(Kind::of_final), span.status()) {
         (Some(end), _) => end,
@@ -246,7 +239,7 @@ pub(super) fn of_span<'a>(span: SpanRef<'a>, names: &mut Names) -> Option<Addres
     let step = if whole {
         None
     } else {
-        step_name(attributes, Some(rest), names)
+        step_name(keyed, Some(rest), names)
     };
     let mut tell = |kind, at| Telling {
         trace_id: Some(span.trace_id()),
@@ -254,89 +247,78 @@ pub(super) fn of_span<'a>(span: SpanRef<'a>, names: &mut Names) -> Option<Addres
         step: step.clone(),
         // A span may carry the number of the event that began it, which says nothing of its end.
         sequence: None,
-        ..telling(kind, at, Witness::Span, span.resource().service(), attributes, names)
+        ..telling(kind, at, Witness::Span, span.resource().service(), keyed, names)
     };
     let mut tellings = vec![tell(begin, span.start()), tell(end, span.end())];
     if tellings[1].reason.is_none() && !span.status_message().is_empty() {
         tellings[1].reason = Some(names.share(span.status_message()));
     }
-    addressed(attributes, whole.then_some(rest), tellings)
+    addressed(keyed, whole.then_some(rest), tellings)
 }
 
-fn addressed<'a>(
-    attributes: AttributesRef<'a>,
-    name: Option<&'a str>,
-    tellings: Vec<Telling>,
-) -> Option<Addressed<'a>> {
+fn addressed<'a>(keyed: &Keyed<'a>, name: Option<&'a str>, tellings: Vec<Telling>) -> Option<Addressed<'a>> {
     let given = |text: &&str| !text.is_empty();
     Some(Addressed {
-        id: attributes.text(key::SAGA_ID).filter(given)?,
-        name: attributes.text(key::SAGA_NAME).or(name).filter(given)?,
-        coordination: attributes.text(key::SAGA_COORDINATION).and_then(Coordination::parse),
-        correlation_id: attributes
-            .text(key::CORRELATION_ID)
-            .or_else(|| attributes.text(key::CONVERSATION_ID))
+        id: keyed.text(Key::SagaId).filter(given)?,
+        name: keyed.text(Key::SagaName).or(name).filter(given)?,
+        coordination: keyed.text(Key::SagaCoordination).and_then(Coordination::parse),
+        correlation_id: keyed
+            .text(Key::CorrelationId)
+            .or_else(|| keyed.text(Key::ConversationId))
             .filter(given),
         tellings,
     })
 }
 
-fn telling(
-    kind: Kind,
-    at: Time,
-    witness: Witness,
-    service: &str,
-    attributes: AttributesRef<'_>,
-    names: &mut Names,
-) -> Telling {
-    let number = |key: &str| attributes.int(key).and_then(|n| u32::try_from(n).ok());
+fn telling(kind: Kind, at: Time, witness: Witness, service: &str, keyed: &Keyed<'_>, names: &mut Names) -> Telling {
+    let number = |key: Key| keyed.int(key).and_then(|n| u32::try_from(n).ok());
     let more = More {
-        index: number(key::SAGA_STEP_INDEX),
-        deadline: attributes.time(key::SAGA_STEP_DEADLINE),
-        next_attempt_at: attributes.time(key::SAGA_STEP_NEXT_ATTEMPT_AT),
-        waiting: waiting(attributes, names),
-        steps: declared_steps(attributes, names),
+        index: number(Key::SagaStepIndex),
+        deadline: keyed.time(Key::SagaStepDeadline),
+        next_attempt_at: keyed.time(Key::SagaStepNextAttemptAt),
+        waiting: waiting(keyed, names),
+        steps: declared_steps(keyed, names),
     };
-    let reason = attributes
-        .text(key::SAGA_REASON)
-        .or_else(|| attributes.text(key::ERROR_TYPE))
+    let reason = keyed
+        .text(Key::SagaReason)
+        .or_else(|| keyed.text(Key::ErrorType))
         .map(|reason| names.share(reason));
     Telling {
         at,
-        sequence: attributes.int(key::SAGA_SEQUENCE).and_then(|n| u64::try_from(n).ok()),
+        sequence: keyed.int(Key::SagaSequence).and_then(|n| u64::try_from(n).ok()),
         kind,
         service: names.share(service),
         step: None,
-        attempt: number(key::SAGA_STEP_ATTEMPT).unwrap_or(0),
+        attempt: number(Key::SagaStepAttempt).unwrap_or(0),
         witness,
         reason,
-        fault_id: attributes.text(key::FAULT_ID).map(|id| names.share(id)),
+        fault_id: keyed.text(Key::FaultId).map(|id| names.share(id)),
         trace_id: None,
         span_id: None,
         more: (more != More::default()).then(|| Box::new(more)),
     }
 }
 
-fn step_name(attributes: AttributesRef<'_>, otherwise: Option<&str>, names: &mut Names) -> Option<Arc<str>> {
-    let name = attributes.text(key::SAGA_STEP_NAME).or(otherwise)?;
+fn step_name(keyed: &Keyed<'_>, otherwise: Option<&str>, names: &mut Names) -> Option<Arc<str>> {
+    let name = keyed.text(Key::SagaStepName).or(otherwise)?;
     (!name.is_empty()).then(|| names.share(name))
 }
 
-fn waiting(attributes: AttributesRef<'_>, names: &mut Names) -> Option<(WaitingFor, Option<Arc<str>>)> {
-    let kind = WaitingFor::parse(attributes.text(key::SAGA_STEP_WAITING_FOR)?)?;
-    let on = attributes.text(key::SAGA_STEP_WAITING_ON).filter(|on| !on.is_empty());
+fn waiting(keyed: &Keyed<'_>, names: &mut Names) -> Option<(WaitingFor, Option<Arc<str>>)> {
+    let kind = WaitingFor::parse(keyed.text(Key::SagaStepWaitingFor)?)?;
+    let on = keyed.text(Key::SagaStepWaitingOn).filter(|on| !on.is_empty());
     Some((kind, on.map(|on| names.share(on))))
 }
 
 /// A list of texts, or one text with commas as some emitters have to write it.
-fn declared_steps(attributes: AttributesRef<'_>, names: &mut Names) -> Vec<Arc<str>> {
+fn declared_steps(keyed: &Keyed<'_>, names: &mut Names) -> Vec<Arc<str>> {
     let mut steps: Vec<Arc<str>> = Vec::new();
     let mut add = |step: &str| {
         if !step.is_empty() && steps.len() < DECLARED_STEPS_MAX && !steps.iter().any(|known| **known == *step) {
             steps.push(names.share(step));
         }
     };
-    match attributes.get(key::SAGA_STEPS) {
+    match keyed.get(Key::SagaSteps) {
         Some(nested @ ValueRef::Nested(_)) => {
             if let Value::List(list) = nested.to_value() {
                 for step in &list {

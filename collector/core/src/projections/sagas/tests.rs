@@ -101,18 +101,28 @@ impl Picture {
 
     fn hear(&mut self, logs: &[LogRow]) {
         for log in logs {
-            self.sagas
-                .apply_log(log_block(std::slice::from_ref(log)).row(0), &mut self.names);
+            self.join_log(log);
         }
         self.sagas.settle(at(NOW));
     }
 
     fn hear_spans(&mut self, spans: &[SpanRow]) {
         for span in spans {
-            self.sagas
-                .apply_span(span_block(std::slice::from_ref(span)).row(0), &mut self.names);
+            self.join_span(span);
         }
         self.sagas.settle(at(NOW));
+    }
+
+    fn join_log(&mut self, log: &LogRow) {
+        let block = log_block(std::slice::from_ref(log));
+        self.sagas
+            .apply_log(block.row(0), &mut Keys::default(), &mut self.names);
+    }
+
+    fn join_span(&mut self, span: &SpanRow) {
+        let block = span_block(std::slice::from_ref(span));
+        let keyed = Keys::default().of(block.row(0).attributes());
+        self.sagas.apply_span(block.row(0), &keyed, &mut self.names);
     }
 
     fn detail(&self) -> SagaDetail {
@@ -225,9 +235,7 @@ fn stuck_is_judged_by_the_deadline_of_the_step_at_hand() {
     assert!(picture.saga().stuck, "the deadline passed at 5.2");
     picture = Picture::new();
     for log in &script(HAPPY)[..4] {
-        picture
-            .sagas
-            .apply_log(log_block(std::slice::from_ref(log)).row(0), &mut picture.names);
+        picture.join_log(log);
     }
     picture.sagas.settle(at(1.0));
     assert!(!picture.saga().stuck);
@@ -246,9 +254,7 @@ fn an_overdue_retry_is_stuck_and_a_planned_one_is_not() {
     let judged = |seconds| {
         let mut picture = Picture::new();
         for log in &script(UNDONE)[..6] {
-            picture
-                .sagas
-                .apply_log(log_block(std::slice::from_ref(log)).row(0), &mut picture.names);
+            picture.join_log(log);
         }
         picture.sagas.settle(at(seconds));
         picture.saga().stuck
@@ -548,8 +554,8 @@ proptest! {
         for some in told.chunks(batch) {
             for n in some {
                 match logs.get(*n) {
-                    Some(log) => shuffled.sagas.apply_log(log_block(std::slice::from_ref(log)).row(0), &mut shuffled.names),
-                    None => shuffled.sagas.apply_span(span_block(std::slice::from_ref(&spans[n - logs.len()])).row(0), &mut shuffled.names),
+                    Some(log) => shuffled.join_log(log),
+                    None => shuffled.join_span(&spans[n - logs.len()]),
                 }
             }
             shuffled.sagas.settle(at(NOW));
