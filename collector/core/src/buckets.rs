@@ -46,17 +46,17 @@ impl Buckets {
         if !histogram.negative.is_empty() {
             counts.push(0);
             for (place, count) in histogram.negative.iter().enumerate().rev() {
-                bounds.push(-histogram.bound(histogram.negative_offset, place + 1));
+                bounds.push(-bound(histogram.scale, histogram.negative_offset, place + 1));
                 counts.push(*count);
             }
-            bounds.push(-histogram.bound(histogram.negative_offset, 0));
+            bounds.push(-bound(histogram.scale, histogram.negative_offset, 0));
         }
         counts.push(histogram.zero_count);
         if !histogram.positive.is_empty() {
-            bounds.push(histogram.bound(histogram.positive_offset, 0));
+            bounds.push(bound(histogram.scale, histogram.positive_offset, 0));
             for (place, count) in histogram.positive.iter().enumerate() {
                 counts.push(*count);
-                bounds.push(histogram.bound(histogram.positive_offset, place + 1));
+                bounds.push(bound(histogram.scale, histogram.positive_offset, place + 1));
             }
             counts.push(0);
         }
@@ -69,22 +69,21 @@ impl Buckets {
     }
 }
 
-impl ExponentialValue {
-    /// Lower bound of the bucket at `place` behind `offset`.
-    fn bound(&self, offset: i32, place: usize) -> f64 {
-        let exponent = (f64::from(offset) + place as f64) * (-f64::from(self.scale)).exp2();
-        exponent.exp2()
-    }
+/// Lower bound of the bucket at `place` behind `offset`.
+fn bound(scale: i32, offset: i32, place: usize) -> f64 {
+    let exponent = (f64::from(offset) + place as f64) * (-f64::from(scale)).exp2();
+    exponent.exp2()
+}
 
-    /// True when every bound is a finite number and can be told from the next.
-    #[must_use]
-    pub fn is_in_range(&self) -> bool {
-        let sound = |offset: i32, len: usize| {
-            let bounds: Vec<f64> = (0..=len).map(|place| self.bound(offset, place)).collect();
-            len == 0 || bounds[0] > 0.0 && bounds[len].is_finite() && bounds.windows(2).all(|pair| pair[0] < pair[1])
-        };
-        sound(self.positive_offset, self.positive.len()) && sound(self.negative_offset, self.negative.len())
+/// True when every bound of so many buckets is a finite number and can be told from the next.
+pub(crate) fn is_in_range(scale: i32, offset: i32, buckets: usize) -> bool {
+    if buckets == 0 {
+        return true;
     }
+    let mut bounds = (0..=buckets).map(|place| bound(scale, offset, place));
+    let first = bounds.next().unwrap_or(0.0);
+    let ascend = bounds.try_fold(first, |before, next| (before < next).then_some(next));
+    first > 0.0 && ascend.is_some_and(f64::is_finite)
 }
 
 #[cfg(test)]
@@ -120,15 +119,7 @@ mod tests {
 
     #[test]
     fn bounds_that_cannot_be_told_apart_are_out_of_range() {
-        let at = |scale, offset| {
-            ExponentialValue {
-                scale,
-                positive_offset: offset,
-                positive: vec![1; 4],
-                ..ExponentialValue::default()
-            }
-            .is_in_range()
-        };
+        let at = |scale, offset| is_in_range(scale, offset, 4);
         assert!(at(0, 0) && at(20, 0));
         assert!(!at(0, i32::MAX) && !at(0, i32::MIN) && !at(60, 0));
     }

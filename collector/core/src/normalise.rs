@@ -11,7 +11,7 @@ use sagascope_api::Time;
 use crate::rows::Batch;
 
 mod any;
-mod histograms;
+pub(crate) mod histograms;
 mod interner;
 mod logs;
 mod metrics;
@@ -19,8 +19,10 @@ mod spans;
 mod values;
 
 pub(crate) use any::any_of;
+pub(crate) use histograms::BUCKETS_MAX;
 pub(crate) use interner::{NAME_BYTES_MAX, cut};
 pub(crate) use logs::{EVENT_NAME, severity_of};
+pub(crate) use metrics::{EXEMPLARS_MAX, NO_RECORDED_VALUE, temporality_of};
 pub(crate) use spans::{EVENTS_MAX, LINKS_MAX, SpanIds, kind_of, status_of};
 pub(crate) use values::{ATTRIBUTES_MAX, VALUE_BYTES_MAX, value_of};
 

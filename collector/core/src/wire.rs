@@ -4,16 +4,16 @@
 //! put just that into columns once it is in the log. Both make the same judgements, so what was accepted is what is
 //! found, also when the log is replayed.
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use prost::Message;
 use sagascope_api::Time;
 
 use self::reader::Malformed;
 use crate::block::{LogBlock, PointBlock, SpanBlock};
-use crate::normalise::{self, Normalised, time_or};
+use crate::normalise::time_or;
 
 mod any;
 mod logs;
+mod metrics;
+mod points;
 mod reader;
 mod senders;
 #[cfg(test)]
@@ -58,7 +58,7 @@ pub fn check(signal: Signal, bytes: &[u8]) -> Result<Verdict, WireError> {
     match signal {
         Signal::Traces => told(traces::check(bytes)),
         Signal::Logs => told(logs::check(bytes)),
-        Signal::Metrics => read_points(bytes, Time(0), &mut PointBlock::default()),
+        Signal::Metrics => told(metrics::check(bytes)),
     }
 }
 
@@ -83,25 +83,7 @@ pub fn read_logs(bytes: &[u8], received_at: Time, block: &mut LogBlock) -> Resul
 /// # Errors
 /// When the bytes are no request; the block has no new rows then.
 pub fn read_points(bytes: &[u8], received_at: Time, block: &mut PointBlock) -> Result<Verdict, WireError> {
-    let request = ExportMetricsServiceRequest::decode(bytes).map_err(malformed)?;
-    let read = normalise::metrics(request, received_at);
-    read.batch
-        .points
-        .iter()
-        .for_each(|row| block.push_row(row, received_at));
-    Ok(verdict(read.batch.points.len(), &read))
-}
-
-fn verdict(accepted: usize, read: &Normalised) -> Verdict {
-    Verdict {
-        accepted: accepted as u64,
-        rejected: read.rejected,
-        reason: read.reason.clone(),
-    }
-}
-
-fn malformed(error: prost::DecodeError) -> WireError {
-    WireError::Malformed(error.to_string().chars().take(300).collect())
+    told(metrics::read(bytes, received_at, block))
 }
 
 fn told(walked: Result<Tally, Malformed>) -> Result<Verdict, WireError> {

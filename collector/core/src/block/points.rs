@@ -298,11 +298,10 @@ impl PointBlock {
                     sum: histogram.sum,
                     min: histogram.min,
                     max: histogram.max,
-                    bounds: append(&mut self.bounds, &histogram.bounds),
-                    counts: append(&mut self.counts, &histogram.counts),
+                    bounds: self.push_bounds(&histogram.bounds),
+                    counts: self.push_counts(&histogram.counts),
                 };
-                self.histograms.push(cells);
-                PointCell::Histogram(self.histograms.len() as u32 - 1)
+                self.push_histogram(cells)
             }
             PointValue::ExponentialHistogram(histogram) => {
                 let cells = ExponentialCells {
@@ -314,23 +313,54 @@ impl PointBlock {
                     zero_count: histogram.zero_count,
                     zero_threshold: histogram.zero_threshold,
                     positive_offset: histogram.positive_offset,
-                    positive: append(&mut self.counts, &histogram.positive),
+                    positive: self.push_counts(&histogram.positive),
                     negative_offset: histogram.negative_offset,
-                    negative: append(&mut self.counts, &histogram.negative),
+                    negative: self.push_counts(&histogram.negative),
                 };
-                self.exponentials.push(cells);
-                PointCell::Exponential(self.exponentials.len() as u32 - 1)
+                self.push_exponential(cells)
             }
             PointValue::Summary(summary) => {
                 let cells = SummaryCells {
                     count: summary.count,
                     sum: summary.sum,
-                    quantiles: append(&mut self.quantiles, &summary.quantiles),
+                    quantiles: self.push_quantiles(&summary.quantiles),
                 };
-                self.summaries.push(cells);
-                PointCell::Summary(self.summaries.len() as u32 - 1)
+                self.push_summary(cells)
             }
         }
+    }
+
+    /// Keeps bounds for a histogram.
+    pub fn push_bounds(&mut self, bounds: &[f64]) -> Range<u32> {
+        append(&mut self.bounds, bounds)
+    }
+
+    /// Keeps bucket counts for a histogram.
+    pub fn push_counts(&mut self, counts: &[u64]) -> Range<u32> {
+        append(&mut self.counts, counts)
+    }
+
+    /// Keeps `(quantile, value)` for a summary.
+    pub fn push_quantiles(&mut self, quantiles: &[(f64, f64)]) -> Range<u32> {
+        append(&mut self.quantiles, quantiles)
+    }
+
+    /// Keeps a histogram, for the point that is pushed next.
+    pub fn push_histogram(&mut self, cells: HistogramCells) -> PointCell {
+        self.histograms.push(cells);
+        PointCell::Histogram(self.histograms.len() as u32 - 1)
+    }
+
+    /// Keeps an exponential histogram, for the point that is pushed next.
+    pub fn push_exponential(&mut self, cells: ExponentialCells) -> PointCell {
+        self.exponentials.push(cells);
+        PointCell::Exponential(self.exponentials.len() as u32 - 1)
+    }
+
+    /// Keeps a summary, for the point that is pushed next.
+    pub fn push_summary(&mut self, cells: SummaryCells) -> PointCell {
+        self.summaries.push(cells);
+        PointCell::Summary(self.summaries.len() as u32 - 1)
     }
 
     /// Takes the last rows back, so that this many are left.

@@ -2,30 +2,18 @@
 
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint, SummaryDataPoint};
 
+use crate::buckets::is_in_range;
 use crate::rows::{ExponentialValue, HistogramValue, PointValue, SummaryValue};
 
 /// Buckets of one point; OpenTelemetry's own default is 160 on each side.
-const BUCKETS_MAX: usize = 1_024;
+pub(crate) const BUCKETS_MAX: usize = 1_024;
 /// Quantiles of one summary.
 const QUANTILES_MAX: usize = 128;
 
 pub(super) fn explicit(point: &mut HistogramDataPoint) -> Result<PointValue, &'static str> {
     let bounds = std::mem::take(&mut point.explicit_bounds);
     let counts = std::mem::take(&mut point.bucket_counts);
-    if bounds.len() > BUCKETS_MAX {
-        return Err("a histogram with too many buckets");
-    }
-    if !(counts.is_empty() && bounds.is_empty()) && counts.len() != bounds.len() + 1 {
-        return Err("a histogram whose bucket_counts are not one more than its bounds");
-    }
-    let ascending = bounds.windows(2).all(|pair| pair[0] < pair[1]);
-    if !ascending || !bounds.iter().all(|bound| bound.is_finite()) {
-        return Err("a histogram whose bounds are not finite and ascending");
-    }
-    if !counts.is_empty() {
-        adds_up(point.count, &[&counts], 0)?;
-    }
-    is_number(point.sum)?;
+    judge_explicit(point.count, point.sum, &bounds, &counts, (bounds.len(), counts.len()))?;
     Ok(PointValue::Histogram(HistogramValue {
         count: point.count,
         sum: point.sum,
@@ -39,16 +27,13 @@ pub(super) fn explicit(point: &mut HistogramDataPoint) -> Result<PointValue, &'s
 pub(super) fn exponential(point: &mut ExponentialHistogramDataPoint) -> Result<PointValue, &'static str> {
     let negative = std::mem::take(&mut point.negative).unwrap_or_default();
     let positive = std::mem::take(&mut point.positive).unwrap_or_default();
-    if negative.bucket_counts.len() + positive.bucket_counts.len() > BUCKETS_MAX {
-        return Err("a histogram with too many buckets");
-    }
-    adds_up(
-        point.count,
-        &[&negative.bucket_counts, &positive.bucket_counts],
-        point.zero_count,
+    judge_exponential(
+        (point.count, point.sum, point.zero_count, point.scale),
+        (negative.offset, &negative.bucket_counts),
+        (positive.offset, &positive.bucket_counts),
+        negative.bucket_counts.len() + positive.bucket_counts.len(),
     )?;
-    is_number(point.sum)?;
-    let value = ExponentialValue {
+    Ok(PointValue::ExponentialHistogram(ExponentialValue {
         count: point.count,
         sum: point.sum,
         min: point.min,
@@ -60,18 +45,11 @@ pub(super) fn exponential(point: &mut ExponentialHistogramDataPoint) -> Result<P
         positive: positive.bucket_counts,
         negative_offset: negative.offset,
         negative: negative.bucket_counts,
-    };
-    if !value.is_in_range() {
-        return Err("a histogram whose bounds are not finite and ascending");
-    }
-    Ok(PointValue::ExponentialHistogram(value))
+    }))
 }
 
 pub(super) fn summary(point: &SummaryDataPoint) -> Result<PointValue, &'static str> {
-    if point.quantile_values.len() > QUANTILES_MAX {
-        return Err("a summary with too many quantiles");
-    }
-    is_number(Some(point.sum))?;
+    judge_summary(point.sum, point.quantile_values.len())?;
     Ok(PointValue::Summary(SummaryValue {
         count: point.count,
         sum: point.sum,
@@ -81,6 +59,59 @@ pub(super) fn summary(point: &SummaryDataPoint) -> Result<PointValue, &'static s
             .map(|quantile| (quantile.quantile, quantile.value))
             .collect(),
     }))
+}
+
+/// Judges a histogram; `lengths` are those of bounds and counts, of which only the beginning may be at hand.
+pub(crate) fn judge_explicit(
+    count: u64,
+    sum: Option<f64>,
+    bounds: &[f64],
+    counts: &[u64],
+    lengths: (usize, usize),
+) -> Result<(), &'static str> {
+    if lengths.0 > BUCKETS_MAX {
+        return Err("a histogram with too many buckets");
+    }
+    if lengths != (0, 0) && lengths.1 != lengths.0 + 1 {
+        return Err("a histogram whose bucket_counts are not one more than its bounds");
+    }
+    let ascending = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+    if !ascending || !bounds.iter().all(|bound| bound.is_finite()) {
+        return Err("a histogram whose bounds are not finite and ascending");
+    }
+    if !counts.is_empty() {
+        adds_up(count, &[counts], 0)?;
+    }
+    is_number(sum)
+}
+
+/// Judges an exponential histogram: count, sum, zero count and scale; offset and counts of each side, of which only the
+/// beginning may be at hand; and how many buckets there are.
+pub(crate) fn judge_exponential(
+    (count, sum, zero_count, scale): (u64, Option<f64>, u64, i32),
+    negative: (i32, &[u64]),
+    positive: (i32, &[u64]),
+    buckets: usize,
+) -> Result<(), &'static str> {
+    if buckets > BUCKETS_MAX {
+        return Err("a histogram with too many buckets");
+    }
+    adds_up(count, &[negative.1, positive.1], zero_count)?;
+    is_number(sum)?;
+    let is_sound = |(offset, counts): (i32, &[u64])| is_in_range(scale, offset, counts.len());
+    if is_sound(positive) && is_sound(negative) {
+        Ok(())
+    } else {
+        Err("a histogram whose bounds are not finite and ascending")
+    }
+}
+
+/// Judges a summary.
+pub(crate) fn judge_summary(sum: f64, quantiles: usize) -> Result<(), &'static str> {
+    if quantiles > QUANTILES_MAX {
+        return Err("a summary with too many quantiles");
+    }
+    is_number(Some(sum))
 }
 
 fn adds_up(count: u64, sides: &[&[u64]], zero: u64) -> Result<(), &'static str> {

@@ -16,9 +16,9 @@ use crate::rows::{
 };
 
 /// The point only says that there is no value now.
-const NO_RECORDED_VALUE: u32 = 1;
+pub(crate) const NO_RECORDED_VALUE: u32 = 1;
 /// Exemplars kept of one point.
-const EXEMPLARS_MAX: usize = 64;
+pub(crate) const EXEMPLARS_MAX: usize = 64;
 
 pub(super) fn normalise(request: ExportMetricsServiceRequest, received_at: Time) -> Normalised {
     let mut out = Normalised::new(received_at);
@@ -67,17 +67,17 @@ const fn kind(data: &Data) -> MetricKind {
         Data::Gauge(_) => MetricKind::Gauge,
         Data::Sum(sum) => MetricKind::Sum {
             monotonic: sum.is_monotonic,
-            temporality: temporality(sum.aggregation_temporality),
+            temporality: temporality_of(sum.aggregation_temporality),
         },
-        Data::Histogram(histogram) => MetricKind::Histogram(temporality(histogram.aggregation_temporality)),
+        Data::Histogram(histogram) => MetricKind::Histogram(temporality_of(histogram.aggregation_temporality)),
         Data::ExponentialHistogram(histogram) => {
-            MetricKind::ExponentialHistogram(temporality(histogram.aggregation_temporality))
+            MetricKind::ExponentialHistogram(temporality_of(histogram.aggregation_temporality))
         }
         Data::Summary(_) => MetricKind::Summary,
     }
 }
 
-const fn temporality(number: i32) -> Temporality {
+pub(crate) const fn temporality_of(number: i32) -> Temporality {
     match number {
         1 => Temporality::Delta,
         2 => Temporality::Cumulative,

@@ -59,6 +59,14 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
+    /// The next of packed numbers.
+    pub(super) fn next_varint(&mut self) -> Result<Option<u64>, Malformed> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        self.varint().map(Some)
+    }
+
     /// A field that its message does not know.
     #[inline]
     pub(super) fn unknown(&self) -> Result<(), Malformed> {

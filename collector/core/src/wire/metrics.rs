@@ -1,0 +1,365 @@
+//! `ExportMetricsServiceRequest`, walked.
+
+use sagascope_api::Time;
+
+use super::any::{self, Pairs, check_pairs, push_pairs};
+use super::points::{Exemplar, Point, Value};
+use super::reader::{Malformed, Reader};
+use super::senders::{Head, head};
+use super::{Tally, time_or};
+use crate::block::{
+    AttributeSet, ExemplarCells, ExponentialCells, HistogramCells, MetricEntry, PointBlock, PointCell, PointCells,
+    SummaryCells,
+};
+use crate::normalise::{EXEMPLARS_MAX, temporality_of};
+use crate::rows::{MetricKind, SpanId, TraceId};
+
+/// Level of a metric in its request, of its data, and of a point.
+const METRIC: u32 = 3;
+const DATA: u32 = METRIC + 1;
+const POINT: u32 = METRIC + 2;
+
+/// What is done with what is found.
+trait Sink {
+    fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed>;
+    fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed>;
+    fn metric(&mut self, metric: &Metric<'_>) -> Result<(), Malformed>;
+    fn point(&mut self, point: &Point<'_>) -> Result<(), Malformed>;
+}
+
+pub(super) fn check(bytes: &[u8]) -> Result<Tally, Malformed> {
+    let mut check = Check(Tally::default());
+    walk(bytes, &mut check)?;
+    Ok(check.0)
+}
+
+pub(super) fn read(bytes: &[u8], received_at: Time, block: &mut PointBlock) -> Result<Tally, Malformed> {
+    let before = block.len();
+    let mut read = Read {
+        block,
+        received_at,
+        resource: 0,
+        scope: 0,
+        metric: 0,
+        tally: Tally::default(),
+    };
+    match walk(bytes, &mut read) {
+        Ok(()) => Ok(read.tally),
+        Err(error) => {
+            block.truncate(before);
+            Err(error)
+        }
+    }
+}
+
+fn walk(bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let mut point = Point::default();
+    let mut request = Reader::new(bytes, 0);
+    while let Some((number, field)) = request.next()? {
+        if number != 1 {
+            request.unknown()?;
+            continue;
+        }
+        let group = field.message(0)?;
+        sink.resource(&head(group, 1)?)?;
+        let mut scopes = Reader::new(group, 1);
+        while let Some((number, field)) = scopes.next()? {
+            if number != 2 {
+                continue;
+            }
+            let scope = field.message(1)?;
+            sink.scope(&head(scope, 2)?)?;
+            let mut metrics = Reader::new(scope, 2);
+            while let Some((number, field)) = metrics.next()? {
+                if number == 2 {
+                    walk_metric(field.message(2)?, &mut point, sink)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn walk_metric<'a>(bytes: &'a [u8], point: &mut Point<'a>, sink: &mut impl Sink) -> Result<(), Malformed> {
+    let metric = Metric::of(bytes)?;
+    check_pairs(&metric.metadata, METRIC + 1)?;
+    let Some(data) = metric.data else { return Ok(()) };
+    sink.metric(&metric)?;
+    for part in &metric.parts {
+        let mut reader = Reader::new(part, DATA);
+        while let Some((number, field)) = reader.next()? {
+            if number == 1 {
+                point.fill(data, field.message(DATA)?)?;
+                sink.point(point)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Which field of a metric its points are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Data {
+    Gauge,
+    Sum,
+    Histogram,
+    Exponential,
+    Summary,
+}
+
+impl Data {
+    const fn of(number: u32) -> Option<Self> {
+        Some(match number {
+            5 => Self::Gauge,
+            7 => Self::Sum,
+            9 => Self::Histogram,
+            10 => Self::Exponential,
+            11 => Self::Summary,
+            _ => return None,
+        })
+    }
+}
+
+/// A metric as it lies on the wire.
+#[derive(Debug, Default)]
+struct Metric<'a> {
+    name: &'a str,
+    description: &'a str,
+    unit: &'a str,
+    metadata: Pairs<'a>,
+    data: Option<Data>,
+    /// The data, in as many parts as were sent.
+    parts: Vec<&'a [u8]>,
+    temporality: i32,
+    is_monotonic: bool,
+}
+
+impl<'a> Metric<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut metric = Self::default();
+        let mut reader = Reader::new(bytes, METRIC);
+        while let Some((number, field)) = reader.next()? {
+            match (number, Data::of(number)) {
+                (1, _) => metric.name = field.text()?,
+                (2, _) => metric.description = field.text()?,
+                (3, _) => metric.unit = field.text()?,
+                (12, _) => metric.metadata.push(field.message(METRIC)?),
+                (_, Some(data)) => metric.take(data, field.message(METRIC)?)?,
+                _ => reader.unknown()?,
+            }
+        }
+        Ok(metric)
+    }
+
+    /// Data of another kind takes the place of what was there; it had to be good all the same.
+    fn take(&mut self, data: Data, part: &'a [u8]) -> Result<(), Malformed> {
+        if let Some(before) = self.data.filter(|before| *before != data) {
+            self.parts.iter().try_for_each(|part| check_data(before, part))?;
+            self.parts.clear();
+            (self.temporality, self.is_monotonic) = (0, false);
+        }
+        self.data = Some(data);
+        self.parts.push(part);
+        let mut reader = Reader::new(part, DATA);
+        while let Some((number, field)) = reader.next()? {
+            match (number, data) {
+                (1, _) => {}
+                (2, Data::Sum | Data::Histogram | Data::Exponential) => self.temporality = field.int32()?,
+                (3, Data::Sum) => self.is_monotonic = field.varint()? != 0,
+                _ => reader.unknown()?,
+            }
+        }
+        Ok(())
+    }
+
+    const fn kind(&self, data: Data) -> MetricKind {
+        let temporality = temporality_of(self.temporality);
+        match data {
+            Data::Gauge => MetricKind::Gauge,
+            Data::Sum => MetricKind::Sum {
+                monotonic: self.is_monotonic,
+                temporality,
+            },
+            Data::Histogram => MetricKind::Histogram(temporality),
+            Data::Exponential => MetricKind::ExponentialHistogram(temporality),
+            Data::Summary => MetricKind::Summary,
+        }
+    }
+}
+
+fn check_data(data: Data, part: &[u8]) -> Result<(), Malformed> {
+    let mut reader = Reader::new(part, DATA);
+    let mut point = Point::default();
+    while let Some((number, field)) = reader.next()? {
+        if number == 1 {
+            point.fill(data, field.message(DATA)?)?;
+            check_point(&point)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks what [`Point::fill`] has only found.
+fn check_point(point: &Point<'_>) -> Result<(), Malformed> {
+    check_pairs(&point.attributes, POINT + 1)?;
+    point
+        .exemplars
+        .iter()
+        .try_for_each(|bytes| check_pairs(&Exemplar::of(bytes)?.pairs, POINT + 2))
+}
+
+/// Judges and keeps nothing.
+struct Check(Tally);
+
+impl Sink for Check {
+    fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
+        head.check_resource()
+    }
+
+    fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
+        head.check_scope()
+    }
+
+    fn metric(&mut self, _: &Metric<'_>) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    fn point(&mut self, point: &Point<'_>) -> Result<(), Malformed> {
+        check_point(point)?;
+        self.0.count(point.judge());
+        Ok(())
+    }
+}
+
+/// Judges the same way, and puts what is good into columns.
+struct Read<'b> {
+    block: &'b mut PointBlock,
+    received_at: Time,
+    resource: u32,
+    scope: u32,
+    metric: u32,
+    tally: Tally,
+}
+
+impl Sink for Read<'_> {
+    fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
+        self.resource = head.resource_in(&mut self.block.tables)?;
+        Ok(())
+    }
+
+    fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
+        self.scope = head.scope_in(&mut self.block.tables)?;
+        Ok(())
+    }
+
+    fn metric(&mut self, metric: &Metric<'_>) -> Result<(), Malformed> {
+        let Some(data) = metric.data else { return Ok(()) };
+        let tables = &mut self.block.tables;
+        let metadata = if metric.metadata.is_empty() {
+            AttributeSet::default()
+        } else {
+            push_pairs(&metric.metadata, METRIC + 1, tables)?;
+            tables.values.finish()
+        };
+        let entry = MetricEntry {
+            name: any::name(tables, metric.name),
+            description: any::name(tables, metric.description),
+            unit: any::name(tables, metric.unit),
+            kind: metric.kind(data),
+            metadata,
+        };
+        self.metric = self.block.metric(entry);
+        Ok(())
+    }
+
+    fn point(&mut self, point: &Point<'_>) -> Result<(), Malformed> {
+        let Some(value) = self.tally.count(point.judge()) else {
+            return check_point(point);
+        };
+        let tables = &mut self.block.tables;
+        push_pairs(&point.attributes, POINT + 1, tables)?;
+        let attributes = tables.values.finish();
+        self.exemplars(&point.exemplars)?;
+        let cells = PointCells {
+            resource: self.resource,
+            scope: self.scope,
+            metric: self.metric,
+            start: Time(point.start),
+            at: time_or(point.at, self.received_at),
+            flags: point.flags,
+            attributes,
+            value: self.value(value, point),
+        };
+        self.block.push(cells, self.received_at);
+        Ok(())
+    }
+}
+
+impl Read<'_> {
+    /// Keeps the first exemplars that have a value.
+    fn exemplars(&mut self, exemplars: &[&[u8]]) -> Result<(), Malformed> {
+        for (n, bytes) in exemplars.iter().enumerate() {
+            let exemplar = Exemplar::of(bytes)?;
+            let Some(value) = exemplar.value.filter(|_| n < EXEMPLARS_MAX) else {
+                check_pairs(&exemplar.pairs, POINT + 2)?;
+                continue;
+            };
+            push_pairs(&exemplar.pairs, POINT + 2, &mut self.block.tables)?;
+            let attributes = self.block.tables.values.finish();
+            self.block.push_exemplar(ExemplarCells {
+                at: Time(exemplar.at),
+                value,
+                trace_id: TraceId::from_slice(exemplar.trace_id),
+                span_id: SpanId::from_slice(exemplar.span_id),
+                attributes,
+            });
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, value: Value, point: &Point<'_>) -> PointCell {
+        let block = &mut *self.block;
+        match value {
+            Value::Missing => PointCell::Missing,
+            Value::Int(number) => PointCell::Int(number),
+            Value::Double(number) => PointCell::Double(number),
+            Value::Histogram => {
+                let bounds = block.push_bounds(point.bounds.kept());
+                let counts = block.push_counts(point.counts.kept());
+                block.push_histogram(HistogramCells {
+                    count: point.count,
+                    sum: point.sum,
+                    min: point.min,
+                    max: point.max,
+                    bounds,
+                    counts,
+                })
+            }
+            Value::Exponential => {
+                let positive = block.push_counts(point.positive.counts.kept());
+                let negative = block.push_counts(point.negative.counts.kept());
+                block.push_exponential(ExponentialCells {
+                    count: point.count,
+                    sum: point.sum,
+                    min: point.min,
+                    max: point.max,
+                    scale: point.scale,
+                    zero_count: point.zero_count,
+                    zero_threshold: point.zero_threshold,
+                    positive_offset: point.positive.offset,
+                    positive,
+                    negative_offset: point.negative.offset,
+                    negative,
+                })
+            }
+            Value::Summary => {
+                let quantiles = block.push_quantiles(point.quantiles.kept());
+                block.push_summary(SummaryCells {
+                    count: point.count,
+                    sum: point.sum.unwrap_or(0.0),
+                    quantiles,
+                })
+            }
+        }
+    }
+}
