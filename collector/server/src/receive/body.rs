@@ -112,7 +112,11 @@ fn decompress(encoding: Encoding, wire: &[u8], share: Share) -> Result<(Bytes, S
         Encoding::Zstd => unzstd(wire, &mut into),
     };
     match outcome {
-        Ok(()) => Ok((into.bytes.into(), into.share)),
+        Ok(()) => {
+            // The compressed bytes go now.
+            into.share.settle(into.bytes.len()).map_err(|_| BodyError::Busy)?;
+            Ok((into.bytes.into(), into.share))
+        }
         Err(error) => Err(into.refused.unwrap_or_else(|| BodyError::Broken(short(&error)))),
     }
 }

@@ -98,11 +98,17 @@ impl Accounts {
         Ok(())
     }
 
-    fn give_back(&mut self, service: Service, bytes: usize) {
+    fn shrink(&mut self, service: Service, bytes: usize) {
         self.left += bytes;
         if let Some(held) = self.held.get_mut(&service) {
-            held.requests -= 1;
             held.bytes -= bytes;
+        }
+    }
+
+    fn give_back(&mut self, service: Service, bytes: usize) {
+        self.shrink(service, bytes);
+        if let Some(held) = self.held.get_mut(&service) {
+            held.requests -= 1;
             if held.requests == 0 {
                 self.held.remove(&service);
             }
@@ -131,6 +137,18 @@ impl Share {
         let is_new = self.held == 0;
         self.budget.lock().take(self.service, more, is_new)?;
         self.held += more;
+        Ok(())
+    }
+
+    /// The request holds `bytes` from here on, no more what it took to read it.
+    pub(crate) fn settle(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        let spare = self.held.saturating_sub(bytes.max(FLOOR));
+        self.used = bytes;
+        if spare == 0 {
+            return self.grow(0);
+        }
+        self.budget.lock().shrink(self.service, spare);
+        self.held -= spare;
         Ok(())
     }
 
@@ -198,6 +216,22 @@ mod tests {
         drop(one);
         assert_eq!(budget.left(), 10 * FLOOR);
         assert!(budget.lock().held.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_is_read_holds_its_bytes_once() {
+        let budget = Budget::new(20 * FLOOR);
+        let mut share = of(&budget, MODEST);
+        share.grow(7 * FLOOR).unwrap();
+        share.settle(3 * FLOOR).unwrap();
+        assert_eq!(budget.left(), 17 * FLOOR);
+        share.settle(4 * FLOOR).unwrap();
+        assert_eq!(budget.left(), 16 * FLOOR, "it may have grown, too");
+        share.settle(0).unwrap();
+        assert_eq!(budget.left(), 19 * FLOOR, "a floor as long as it is under way");
+        assert_eq!(share.settle(30 * FLOOR), Err(Exhausted));
+        drop(share);
+        assert_eq!(budget.left(), 20 * FLOOR);
     }
 
     #[test]

@@ -78,8 +78,11 @@ fn charged(body: Body, app: Arc<App>, share: Arc<Mutex<Share>>) -> Body {
 }
 
 fn grow(app: &App, share: &Mutex<Share>, bytes: usize) -> Result<(), Status> {
-    let grown = share.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes);
-    grown.map_err(|Exhausted| {
+    pushed_back(app, share.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes))
+}
+
+fn pushed_back(app: &App, outcome: Result<(), Exhausted>) -> Result<(), Status> {
+    outcome.map_err(|Exhausted| {
         count(&app.counters.pushed_back);
         push_back("too much is under way")
     })
@@ -119,11 +122,12 @@ impl UnaryService<Bytes> for Export {
         let peer = self.peer.clone();
         Box::pin(async move {
             let message = request.into_inner();
-            grow(&app, &charged, message.len())?;
-            let share = std::mem::replace(
+            // Read and unpacked: from here on there is the message alone.
+            let mut share = std::mem::replace(
                 &mut *charged.lock().unwrap_or_else(PoisonError::into_inner),
                 app.budget.share(&peer),
             );
+            pushed_back(&app, share.settle(message.len()))?;
             match take(&app, signal, message, share).await {
                 Ok(taken) => Ok(tonic::Response::new(answer::success_message(signal, &taken))),
                 Err(NotTaken::Malformed(message)) => Err(Status::invalid_argument(message)),
