@@ -14,6 +14,7 @@ pub mod explain;
 pub mod faults;
 pub mod live;
 pub mod logs;
+pub mod metrics;
 pub mod overview;
 pub mod page;
 pub mod problem;

@@ -497,6 +497,25 @@ impl PointValue {
 }
 
 impl MetricKind {
+    /// As the API has it, without what belongs to some kinds only.
+    #[must_use]
+    pub const fn word(self) -> sagascope_api::metrics::MetricKind {
+        use sagascope_api::metrics::MetricKind as Word;
+        match self {
+            Self::Gauge => Word::Gauge,
+            Self::Sum { .. } => Word::Sum,
+            Self::Histogram(_) => Word::Histogram,
+            Self::ExponentialHistogram(_) => Word::ExponentialHistogram,
+            Self::Summary => Word::Summary,
+        }
+    }
+
+    /// A sum that never falls but at a restart.
+    #[must_use]
+    pub const fn is_monotonic(self) -> bool {
+        matches!(self, Self::Sum { monotonic: true, .. })
+    }
+
     /// What the points count from; of gauges and summaries nothing is said.
     #[must_use]
     pub const fn temporality(self) -> Temporality {

@@ -9,7 +9,7 @@
 use self::parse::Parser;
 use self::pattern::Test;
 use self::subject::Subject;
-use crate::rows::{LogRow, SpanRow};
+use crate::rows::{LogRow, PointRow, SpanRow};
 
 mod parse;
 mod pattern;
@@ -18,7 +18,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-pub use select::{LogSelect, SpanSelect};
+pub use select::{LogSelect, PointSelect, SpanSelect};
 
 /// A query that was understood.
 #[derive(Clone, Debug)]
@@ -65,6 +65,12 @@ impl Query {
     #[must_use]
     pub fn matches_log(&self, log: &LogRow) -> bool {
         self.expression.matches(log)
+    }
+
+    /// Does this metric point match (`metric`, `unit`, `kind`, `service`, `instance`, `scope`, any attribute, free text)?
+    #[must_use]
+    pub fn matches_point(&self, point: &PointRow) -> bool {
+        self.expression.matches(point)
     }
 
     /// Does this saga match (`saga.name`, `saga.id`, `state`, `step`, `stuck`, `correlation.id`, free text)?

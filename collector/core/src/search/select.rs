@@ -2,6 +2,10 @@
 //!
 //! The answers are those of [`Query::matches_span`] and [`Query::matches_log`] over the owned rows.
 
+mod points;
+
+pub use points::PointSelect;
+
 use sagascope_conventions::attributes as key;
 
 use super::pattern::{Field, Test};

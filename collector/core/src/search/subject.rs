@@ -4,7 +4,7 @@ use sagascope_api::sagas::Saga;
 use sagascope_conventions::attributes as key;
 
 use super::pattern::Field;
-use crate::rows::{Attributes, LogRow, Resource, SpanId, SpanRow, TraceId, Value};
+use crate::rows::{Attributes, LogRow, PointRow, Resource, SpanId, SpanRow, TraceId, Value};
 
 /// Something with named fields and texts. The visitor says whether a value will do, which ends the visit.
 pub(super) trait Subject {
@@ -74,6 +74,27 @@ impl Subject for LogRow {
             || self.event_name.as_deref().is_some_and(&mut *accepts)
             || all_texts(&self.attributes, accepts)
             || self.trace_id.is_some_and(|id| accepts(&id.to_string()))
+    }
+}
+
+impl Subject for PointRow {
+    fn field(&self, name: &str, accepts: &mut dyn FnMut(Field<'_>) -> bool) -> bool {
+        match name {
+            "service" => accepts(Field::Text(&self.resource.service)),
+            "instance" => accepts(Field::Text(&self.resource.instance)),
+            "scope" => accepts(Field::Text(&self.scope.name)),
+            "name" | "metric" => accepts(Field::Text(&self.metric.name)),
+            "unit" => accepts(Field::Text(&self.metric.unit)),
+            "kind" => accepts(Field::Text(self.metric.kind.word().as_str())),
+            _ => attribute(&self.attributes, &self.resource, name, accepts),
+        }
+    }
+
+    fn texts(&self, accepts: &mut dyn FnMut(&str) -> bool) -> bool {
+        accepts(&self.metric.name)
+            || accepts(&self.metric.description)
+            || accepts(&self.resource.service)
+            || all_texts(&self.attributes, accepts)
     }
 }
 

@@ -4,7 +4,7 @@ use sagascope_conventions::{Coordination, SagaState};
 
 use super::*;
 use crate::rows::{LogRow, SpanKind, SpanRow, SpanStatus, Value};
-use crate::testing::{at, event, span, text};
+use crate::testing::{at, counter, event, gauge, span, text};
 
 fn charge() -> SpanRow {
     let mut span = span("payments", 1, 0, SpanKind::Server, 0.0, 0.25);
@@ -348,6 +348,30 @@ proptest! {
             }
             for (n, row) in logs.iter().enumerate() {
                 prop_assert_eq!(over_logs.matches(n), query.matches_log(row), "{:?}", row);
+            }
+        }
+    }
+
+    #[test]
+    fn d08_columns_of_points_answer_as_rows_do(
+        query in prop::sample::select(vec![
+            "", "metric:depth", "name:dep*", "kind:gauge", "kind:sum service:orders", "queue:red", "NOT queue:red",
+            "depth", "red", "queue:*", "service.name:stock", "resource.queue:red", "instance:2 OR queue:blue", "unit:ms",
+        ]),
+        rows in prop::collection::vec((0..4_usize, 0..3_usize, any::<bool>()), 1..12),
+    ) {
+        let query = Query::parse(query).expect("the queries made here are good");
+        let rows: Vec<_> = rows.into_iter().map(|(process, queue, is_gauge)| {
+            let process = ["orders", "orders#2", "stock", "red"][process];
+            let pairs = [("queue", text(["red", "blue", "green"][queue]))];
+            let make = if is_gauge { gauge } else { counter };
+            make(process, 1.0, if is_gauge { "depth" } else { "sent" }, 1.0, &pairs)
+        }).collect();
+        let block = crate::testing::point_block(&rows);
+        let mut select = query.over_points(&block);
+        for _ in 0..2 {
+            for (n, row) in rows.iter().enumerate() {
+                prop_assert_eq!(select.matches(n), query.matches_point(row), "{:?}", row);
             }
         }
     }
