@@ -26,12 +26,22 @@ fn setting(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c01_killed_again_and_again_it_keeps_every_acknowledged_record_once() {
-    let kills = setting("CRASH_KILLS").unwrap_or(KILLS);
+    kill_and_check(setting("CRASH_KILLS").unwrap_or(KILLS), "fsync").await;
+}
+
+/// What is only handed to the system survives the kill of the process as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn c01_os_promises_the_same_for_a_kill() {
+    kill_and_check(KILLS / 5, "os").await;
+}
+
+async fn kill_and_check(kills: u64, durability: &str) {
     let seed = setting("SEED").unwrap_or_else(rand_seed);
     eprintln!("SEED={seed} CRASH_KILLS={kills}");
     let mut random = Random::new(seed);
     // Enough to find all of it again, however many kills.
-    let mut collector = Alone::start(&["--memory-cap", "2GiB", "--storage-cap", "8GiB"]);
+    let room = ["--memory-cap", "2GiB", "--storage-cap", "8GiB"];
+    let mut collector = Alone::start(&[&room[..], &["--durability", durability]].concat());
     let load = Load::start(&collector.otlp(), CONNECTIONS);
     for _ in 0..kills {
         if random.below(4) > 0 {
