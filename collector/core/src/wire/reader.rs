@@ -30,6 +30,8 @@ pub(super) enum Field<'a> {
     Fixed64(u64),
     Bytes(&'a [u8]),
     Fixed32(u32),
+    /// Passed over; OTLP has none, so no message knows what to do with one.
+    Group,
 }
 
 /// The fields of one message.
@@ -45,18 +47,18 @@ impl<'a> Reader<'a> {
         Self { rest: bytes, level }
     }
 
-    /// The next field's number and value; groups are passed over.
+    /// The next field's number and value.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Malformed> {
-        while !self.rest.is_empty() {
-            let (number, wire_type) = self.key()?;
-            if wire_type == 3 {
-                self.pass_group(number, self.level)?;
-                continue;
-            }
-            return Ok(Some((number, self.value(wire_type)?)));
+        if self.rest.is_empty() {
+            return Ok(None);
         }
-        Ok(None)
+        let (number, wire_type) = self.key()?;
+        if wire_type == 3 {
+            self.pass_group(number, self.level)?;
+            return Ok(Some((number, Field::Group)));
+        }
+        Ok(Some((number, self.value(wire_type)?)))
     }
 
     /// The next of packed numbers.
@@ -267,6 +269,7 @@ mod tests {
             (2, Field::Fixed64(1)),
             (3, Field::Bytes(b"hi")),
             (4, Field::Fixed32(7)),
+            (5, Field::Group),
             (1, Field::Varint(1)),
         ];
         assert_eq!(read(&bytes).unwrap(), expected);
