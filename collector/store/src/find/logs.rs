@@ -1,11 +1,9 @@
 //! Log records by query, newest first.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sagascope_api::Time;
-use sagascope_core::block::LogBlock;
 use sagascope_core::rows::{LogRow, TraceId};
 use sagascope_core::search::Query;
 
@@ -62,29 +60,34 @@ pub fn logs(parts: &Parts, search: &LogQuery<'_>, budget: &Budget) -> LogPage {
     // One more than a page tells that there is a next one.
     let mut found: BTreeSet<(LogCursor, usize)> = BTreeSet::new();
     let mut truncated = false;
-    'parts: for (n, (end, part)) in within.iter().enumerate() {
+    for (n, (end, part)) in within.iter().enumerate() {
         if found.len() > search.limit && found.first().is_some_and(|(oldest, _)| oldest.at > *end) {
             break;
         }
-        let block = candidates(part, search.query, (from, to));
-        let mut select = search.query.over_logs(&block);
-        for row in 0..block.len() {
-            if row % STRIDE == 0 && budget.is_spent() {
-                truncated = true;
-                break 'parts;
-            }
-            let place = LogCursor {
-                at: block.at[row],
-                sequence: block.sequence[row],
-            };
-            let is_in = place.at >= from && place.at < to && search.after.is_none_or(|after| place < after);
-            let is_late = found.len() > search.limit && found.first().is_some_and(|(oldest, _)| place < *oldest);
-            if is_in && !is_late && select.matches(row) {
-                found.insert((place, n));
-                if found.len() > search.limit + 1 {
-                    found.pop_first();
+        part.candidates(search.query, (from, to), &mut |block| {
+            let mut select = search.query.over_logs(block);
+            for row in 0..block.len() {
+                if row % STRIDE == 0 && budget.is_spent() {
+                    truncated = true;
+                    return false;
+                }
+                let place = LogCursor {
+                    at: block.at[row],
+                    sequence: block.sequence[row],
+                };
+                let is_in = place.at >= from && place.at < to && search.after.is_none_or(|after| place < after);
+                let is_late = found.len() > search.limit && found.first().is_some_and(|(oldest, _)| place < *oldest);
+                if is_in && !is_late && select.matches(row) {
+                    found.insert((place, n));
+                    if found.len() > search.limit + 1 {
+                        found.pop_first();
+                    }
                 }
             }
+            true
+        });
+        if truncated {
+            break;
         }
     }
     let more = found.len() > search.limit;
@@ -120,13 +123,6 @@ pub fn logs_of(parts: &Parts, id: TraceId, limit: usize, budget: &Budget) -> Vec
     rows
 }
 
-fn candidates<'a>(part: &'a LogPart, query: &Query, (from, to): (Time, Time)) -> Cow<'a, LogBlock> {
-    match part {
-        LogPart::Block(block) => Cow::Borrowed(block),
-        LogPart::File(file) => Cow::Owned(file.candidates(query, from, to)),
-    }
-}
-
 /// The rows at these places of these parts, newest first.
 fn load(within: &[(Time, &LogPart)], found: &BTreeSet<(LogCursor, usize)>) -> Vec<(LogCursor, Arc<LogRow>)> {
     let mut wanted: HashMap<usize, HashSet<u64>> = HashMap::new();
@@ -135,21 +131,17 @@ fn load(within: &[(Time, &LogPart)], found: &BTreeSet<(LogCursor, usize)>) -> Ve
     }
     let mut rows = Vec::with_capacity(found.len());
     for (n, sequences) in wanted {
-        let block = match within[n].1 {
-            LogPart::Block(block) => Cow::Borrowed(&**block),
-            LogPart::File(file) => {
-                let mut sequences: Vec<u64> = sequences.iter().copied().collect();
-                sequences.sort_unstable();
-                Cow::Owned(file.rows(&sequences))
+        let mut sorted: Vec<u64> = sequences.iter().copied().collect();
+        sorted.sort_unstable();
+        within[n].1.rows(&sorted, |block| {
+            for log in block.rows().filter(|log| sequences.contains(&log.sequence())) {
+                let place = LogCursor {
+                    at: log.at(),
+                    sequence: log.sequence(),
+                };
+                rows.push((place, Arc::new(log.to_row())));
             }
-        };
-        for log in block.rows().filter(|log| sequences.contains(&log.sequence())) {
-            let place = LogCursor {
-                at: log.at(),
-                sequence: log.sequence(),
-            };
-            rows.push((place, Arc::new(log.to_row())));
-        }
+        });
     }
     rows.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
     rows

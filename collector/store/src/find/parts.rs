@@ -15,25 +15,25 @@ pub trait Sealed {
 
 /// A sealed file of spans. What cannot be read is told to the log and counts as not there.
 pub trait SealedSpans: Sealed {
-    /// The spans that may match a query and start within a range: all that do, and perhaps others. At least the columns
-    /// that the query looks at are filled, beside trace, start and sequence.
-    fn candidates(&self, query: &Query, from: Time, to: Time) -> SpanBlock;
+    /// Shows the spans that may match a query and start within a range: all that do, and perhaps others, until `each`
+    /// says no. At least the columns that the query looks at are filled, beside trace, start and sequence.
+    fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool);
 
     /// All spans of these traces, whole.
-    fn traces(&self, ids: &[TraceId]) -> SpanBlock;
+    fn traces(&self, ids: &[TraceId]) -> Vec<SpanBlock>;
 
     /// The rows with these sequences, whole.
-    fn rows(&self, sequences: &[u64]) -> SpanBlock;
+    fn rows(&self, sequences: &[u64]) -> Vec<SpanBlock>;
 }
 
 /// A sealed file of log records. What cannot be read is told to the log and counts as not there.
 pub trait SealedLogs: Sealed {
-    /// The records that may match a query and lie within a range: all that do, and perhaps others. At least the columns
-    /// that the query looks at are filled, beside time and sequence.
-    fn candidates(&self, query: &Query, from: Time, to: Time) -> LogBlock;
+    /// Shows the records that may match a query and lie within a range: all that do, and perhaps others, until `each`
+    /// says no. At least the columns that the query looks at are filled, beside time and sequence.
+    fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool);
 
     /// The rows with these sequences, whole.
-    fn rows(&self, sequences: &[u64]) -> LogBlock;
+    fn rows(&self, sequences: &[u64]) -> Vec<LogBlock>;
 }
 
 /// Spans in one place.
@@ -67,6 +67,32 @@ pub struct Parts {
 type Times = Option<(Time, Time)>;
 
 impl SpanPart {
+    /// Shows what may match, until `each` says no.
+    pub(super) fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool) {
+        match self {
+            Self::Block(block) => {
+                each(block);
+            }
+            Self::File(file) => file.candidates(query, range, each),
+        }
+    }
+
+    /// Shows the blocks that have these traces, and perhaps others.
+    pub(super) fn traces(&self, ids: &[TraceId], mut each: impl FnMut(&SpanBlock)) {
+        match self {
+            Self::Block(block) => each(block),
+            Self::File(file) => file.traces(ids).iter().for_each(each),
+        }
+    }
+
+    /// Shows the blocks that have these rows, and perhaps others.
+    pub(super) fn rows(&self, sequences: &[u64], mut each: impl FnMut(&SpanBlock)) {
+        match self {
+            Self::Block(block) => each(block),
+            Self::File(file) => file.rows(sequences).iter().for_each(each),
+        }
+    }
+
     pub(super) fn times(&self) -> Times {
         match self {
             Self::Block(block) => times_of(&block.start),
@@ -76,6 +102,24 @@ impl SpanPart {
 }
 
 impl LogPart {
+    /// Shows what may match, until `each` says no.
+    pub(super) fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool) {
+        match self {
+            Self::Block(block) => {
+                each(block);
+            }
+            Self::File(file) => file.candidates(query, range, each),
+        }
+    }
+
+    /// Shows the blocks that have these rows, and perhaps others.
+    pub(super) fn rows(&self, sequences: &[u64], mut each: impl FnMut(&LogBlock)) {
+        match self {
+            Self::Block(block) => each(block),
+            Self::File(file) => file.rows(sequences).iter().for_each(each),
+        }
+    }
+
     pub(super) fn times(&self) -> Times {
         match self {
             Self::Block(block) => times_of(&block.at),

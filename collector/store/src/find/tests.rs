@@ -69,16 +69,16 @@ impl Sealed for Pretended<SpanBlock> {
 }
 
 impl SealedSpans for Pretended<SpanBlock> {
-    fn candidates(&self, _: &Query, _: Time, _: Time) -> SpanBlock {
-        (*self.0).clone()
+    fn candidates(&self, _: &Query, _: (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool) {
+        each(&self.0);
     }
 
-    fn traces(&self, ids: &[TraceId]) -> SpanBlock {
-        some(&self.0, |n| ids.contains(&self.0.trace_id[n]))
+    fn traces(&self, ids: &[TraceId]) -> Vec<SpanBlock> {
+        vec![some(&self.0, |n| ids.contains(&self.0.trace_id[n]))]
     }
 
-    fn rows(&self, sequences: &[u64]) -> SpanBlock {
-        some(&self.0, |n| sequences.contains(&self.0.sequence[n]))
+    fn rows(&self, sequences: &[u64]) -> Vec<SpanBlock> {
+        vec![some(&self.0, |n| sequences.contains(&self.0.sequence[n]))]
     }
 }
 
@@ -98,17 +98,17 @@ impl Sealed for Pretended<LogBlock> {
 }
 
 impl SealedLogs for Pretended<LogBlock> {
-    fn candidates(&self, _: &Query, _: Time, _: Time) -> LogBlock {
-        (*self.0).clone()
+    fn candidates(&self, _: &Query, _: (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool) {
+        each(&self.0);
     }
 
-    fn rows(&self, sequences: &[u64]) -> LogBlock {
+    fn rows(&self, sequences: &[u64]) -> Vec<LogBlock> {
         let mut kept = LogBlock::default();
         for n in (0..self.0.len()).filter(|n| sequences.contains(&self.0.sequence[*n])) {
             kept.next_sequence = self.0.sequence[n];
             kept.push_row(&self.0.row(n).to_row(), Time(0));
         }
-        kept
+        vec![kept]
     }
 }
 

@@ -1,6 +1,5 @@
 //! Traces by query and by id, and what carries a correlation id.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -106,29 +105,26 @@ fn gather(
     newest: &mut HashMap<TraceId, Time>,
     budget: &Budget,
 ) -> bool {
-    let block = candidates(part, query, (from, to));
-    let mut select = query.over_spans(&block);
-    for row in 0..block.len() {
-        if row % STRIDE == 0 && budget.is_spent() {
-            return false;
+    let mut is_spent = false;
+    part.candidates(query, (from, to), &mut |block| {
+        let mut select = query.over_spans(block);
+        for row in 0..block.len() {
+            if row % STRIDE == 0 && budget.is_spent() {
+                is_spent = true;
+                return false;
+            }
+            let start = block.start[row];
+            if start < from || start >= to {
+                continue;
+            }
+            let known = newest.get(&block.trace_id[row]);
+            if known.is_none_or(|known| *known < start) && select.matches(row) {
+                newest.insert(block.trace_id[row], start);
+            }
         }
-        let start = block.start[row];
-        if start < from || start >= to {
-            continue;
-        }
-        let known = newest.get(&block.trace_id[row]);
-        if known.is_none_or(|known| *known < start) && select.matches(row) {
-            newest.insert(block.trace_id[row], start);
-        }
-    }
-    true
-}
-
-fn candidates<'a>(part: &'a SpanPart, query: &Query, (from, to): (Time, Time)) -> Cow<'a, SpanBlock> {
-    match part {
-        SpanPart::Block(block) => Cow::Borrowed(block),
-        SpanPart::File(file) => Cow::Owned(file.candidates(query, from, to)),
-    }
+        true
+    });
+    !is_spent
 }
 
 /// The places that no older part can change, in order.
@@ -224,10 +220,7 @@ fn load_all(parts: &Parts, ids: &[TraceId]) -> HashMap<TraceId, Vec<(u64, Arc<Sp
         }
     };
     for part in &parts.spans {
-        match part {
-            SpanPart::Block(block) => take(block),
-            SpanPart::File(file) => take(&file.traces(ids)),
-        }
+        part.traces(ids, &mut take);
     }
     rows
 }
@@ -243,20 +236,22 @@ pub fn carrying(parts: &Parts, query: &Query, limit: usize, budget: &Budget) -> 
         if found.len() > limit && found.first().is_some_and(|(oldest, ..)| *oldest > *end) {
             break;
         }
-        let block = candidates(part, query, all);
-        let mut select = query.over_spans(&block);
-        for row in 0..block.len() {
-            if row % STRIDE == 0 && budget.is_spent() {
-                is_cut = true;
-                break;
-            }
-            if select.matches(row) {
-                found.insert((block.start[row], block.sequence[row], n));
-                if found.len() > limit + 1 {
-                    found.pop_first();
+        part.candidates(query, all, &mut |block| {
+            let mut select = query.over_spans(block);
+            for row in 0..block.len() {
+                if row % STRIDE == 0 && budget.is_spent() {
+                    is_cut = true;
+                    return false;
+                }
+                if select.matches(row) {
+                    found.insert((block.start[row], block.sequence[row], n));
+                    if found.len() > limit + 1 {
+                        found.pop_first();
+                    }
                 }
             }
-        }
+            true
+        });
     }
     if found.len() > limit {
         found.pop_first();
@@ -272,17 +267,11 @@ pub fn carrying(parts: &Parts, query: &Query, limit: usize, budget: &Budget) -> 
         if sequences.is_empty() {
             continue;
         }
-        let block = match part {
-            SpanPart::Block(block) => Cow::Borrowed(&**block),
-            SpanPart::File(file) => Cow::Owned(file.rows(&sequences)),
-        };
-        let wanted: HashSet<u64> = sequences.into_iter().collect();
-        rows.extend(
-            block
-                .rows()
-                .filter(|span| wanted.contains(&span.sequence()))
-                .map(|span| (span.sequence(), Arc::new(span.to_row()))),
-        );
+        let wanted: HashSet<u64> = sequences.iter().copied().collect();
+        part.rows(&sequences, |block| {
+            let of_block = block.rows().filter(|span| wanted.contains(&span.sequence()));
+            rows.extend(of_block.map(|span| (span.sequence(), Arc::new(span.to_row()))));
+        });
     }
     rows.sort_by_key(|(sequence, _)| *sequence);
     let mut seen = HashSet::new();
