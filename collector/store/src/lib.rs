@@ -15,6 +15,7 @@ pub mod memory;
 pub mod picture;
 mod position;
 mod replay;
+pub mod segments;
 mod wal;
 mod writer;
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use sagascope_api::Time;
 use sagascope_core::block::{LogBlock, PointBlock, SpanBlock};
 use sagascope_core::wire::{self, Verdict, WireError};
+use serde::{Deserialize, Serialize};
 
 use crate::blocks::Blocks;
 
 /// The ordinal that the next row of each signal will have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequences {
     /// Spans.
     pub spans: u64,

@@ -165,6 +165,11 @@ impl AttributeValues {
         AttributeSet { shape, start }
     }
 
+    /// The shape of these keys and kinds, for whoever puts values behind each other without [`AttributeValues::push`].
+    pub fn shape(&mut self, members: &[(Str, Kind)]) -> ShapeId {
+        self.shapes.intern(members)
+    }
+
     /// Keeps bytes, for a cell of kind [`Kind::Bytes`] or [`Kind::Nested`].
     pub fn blob(&mut self, kind: Kind, bytes: &[u8]) -> Cell {
         self.blobs.extend_from_slice(bytes);

@@ -1,0 +1,44 @@
+//! What is known of a sealed file without opening it: kept in the catalogue, and in the file's footer.
+
+use std::ops::Range;
+
+use sagascope_api::Time;
+use serde::{Deserialize, Serialize};
+
+use super::schema::Table;
+use crate::Position;
+use crate::memory::Sequences;
+
+/// What is known of a sealed file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMeta {
+    /// Its table.
+    pub table: Table,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes on disk; 0 in the footer, which is written before the end.
+    pub bytes: u64,
+    /// Earliest time of a row.
+    pub min_time: Time,
+    /// Latest time of a row.
+    pub max_time: Time,
+    /// Least sequence of a row.
+    pub min_sequence: u64,
+    /// Greatest sequence of a row.
+    pub max_sequence: u64,
+    /// The unit it is of.
+    pub unit: Unit,
+}
+
+/// A range of the log, with all rows of it in at most one file a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// From the position of its first record to that of the first record after it.
+    pub range: Range<Position>,
+    /// Tables that it has files of.
+    pub tables: Vec<Table>,
+    /// The sequences that the rows after it have.
+    pub next: Sequences,
+    /// When the newest of its requests was received, for what is kept by age.
+    pub newest: Time,
+}
