@@ -11,6 +11,7 @@ use self::pattern::Test;
 use self::subject::Subject;
 use crate::rows::{LogRow, PointRow, SpanRow};
 
+mod needs;
 mod parse;
 mod pattern;
 mod select;
@@ -18,6 +19,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use needs::Needs;
 pub use select::{LogSelect, PointSelect, SpanSelect};
 
 /// A query that was understood.

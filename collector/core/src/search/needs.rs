@@ -1,0 +1,151 @@
+//! What a query looks at, so that whoever reads rows from a disk reads no more.
+
+use super::pattern::Test;
+use super::{Expression, Query};
+
+/// Parts of a row that a query looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Length of a span.
+    pub duration: bool,
+    /// Trace id.
+    pub trace: bool,
+    /// Span id.
+    pub span: bool,
+    /// Name of a span, event name of a record.
+    pub name: bool,
+    /// Kind of a span.
+    pub kind: bool,
+    /// Status with its message, severity with its word.
+    pub status: bool,
+    /// Sender and scope.
+    pub resource: bool,
+    /// Attributes.
+    pub attributes: bool,
+    /// Events of a span.
+    pub events: bool,
+    /// Body of a record.
+    pub body: bool,
+    /// Texts, in lower case, each of which some attribute of the row, of its sender or of its events must have as its
+    /// value or as a part of a list.
+    pub values: Vec<String>,
+}
+
+impl Query {
+    /// What it looks at in spans and records.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        look(&self.expression, &mut needs);
+        must(&self.expression, &mut needs.values);
+        needs
+    }
+}
+
+fn look(expression: &Expression, needs: &mut Needs) {
+    match expression {
+        Expression::All(all) | Expression::Any(all) => all.iter().for_each(|one| look(one, needs)),
+        Expression::Not(one) => look(one, needs),
+        Expression::Term(None, _) => {
+            *needs = Needs {
+                trace: true,
+                name: true,
+                status: true,
+                resource: true,
+                attributes: true,
+                events: true,
+                body: true,
+                ..needs.clone()
+            };
+        }
+        Expression::Term(Some(field), _) => match field.as_str() {
+            "service" | "instance" | "scope" => needs.resource = true,
+            "name" | "operation" | "event_name" => needs.name = true,
+            "event" => (needs.name, needs.events) = (true, true),
+            "kind" => needs.kind = true,
+            "status" | "status_message" | "severity" | "level" => needs.status = true,
+            "duration" => needs.duration = true,
+            "trace" | "trace_id" => needs.trace = true,
+            "span" | "span_id" => needs.span = true,
+            "body" | "message" => needs.body = true,
+            field => {
+                needs.resource = true;
+                needs.attributes |= !field.starts_with("resource.");
+                needs.events |= !field.starts_with("resource.");
+            }
+        },
+    }
+    // A field of spans may be an attribute of records, and the other way round.
+    needs.attributes |= needs.kind || needs.duration || needs.body || needs.events;
+    needs.resource |= needs.attributes;
+    needs.events |= needs.attributes;
+}
+
+/// Only what holds for every row that matches: terms joined by AND.
+fn must(expression: &Expression, values: &mut Vec<String>) {
+    match expression {
+        Expression::All(all) => all.iter().for_each(|one| must(one, values)),
+        Expression::Term(Some(field), Test::Equal { text, .. }) if is_attribute(field) => {
+            values.push(text.to_ascii_lowercase());
+        }
+        Expression::Any(_) | Expression::Not(_) | Expression::Term(..) => {}
+    }
+}
+
+/// A field that is an attribute both of spans and of records.
+fn is_attribute(field: &str) -> bool {
+    !matches!(
+        field,
+        "service"
+            | "instance"
+            | "scope"
+            | "name"
+            | "operation"
+            | "event"
+            | "event_name"
+            | "kind"
+            | "status"
+            | "status_message"
+            | "severity"
+            | "level"
+            | "duration"
+            | "trace"
+            | "trace_id"
+            | "span"
+            | "span_id"
+            | "body"
+            | "message"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(query: &str) -> Needs {
+        Query::parse(query).unwrap().needs()
+    }
+
+    #[test]
+    fn a_query_looks_at_no_more_than_it_names() {
+        assert_eq!(needs(""), Needs::default());
+        let status = needs("status:error");
+        assert!(status.status && !status.attributes && !status.resource && !status.name);
+        let service = needs("service:orders OR trace:01");
+        assert!(service.resource && service.trace && !service.attributes);
+        let attribute = needs("order.id:7");
+        assert!(attribute.attributes && attribute.resource && attribute.events && !attribute.body);
+        assert!(needs("\"anything\"").body);
+    }
+
+    #[test]
+    fn only_what_must_hold_is_demanded() {
+        assert_eq!(
+            needs("order.id:O-7 status:error saga.name:order").values,
+            ["o-7", "order"]
+        );
+        assert!(needs("order.id:1 OR saga.name:x").values.is_empty());
+        assert!(needs("NOT order.id:1 n>5 order.id:* name:x k:~y").values.is_empty());
+        assert_eq!(needs("(a:1 OR b:2) c:3").values, ["3"]);
+    }
+}
