@@ -48,8 +48,8 @@ pub(crate) struct App {
 
 /// Queries that may compute at a time; more wait.
 const QUERIES_AT_ONCE: usize = 8;
-/// Bytes of requests that may be under way from socket to projection.
-const INTAKE_BUDGET: usize = 192 << 20;
+/// Bytes of requests that may be under way from socket to projection: the largest request, packed and unpacked at once.
+const INTAKE_BUDGET: usize = 128 << 20;
 
 impl App {
     #[allow(
