@@ -323,12 +323,7 @@ impl Projections {
 
     /// The newest saga instances that `keep` lets through, at most `limit`.
     pub fn sagas_page<'a>(&'a self, keep: impl Fn(&Saga) -> bool + 'a, limit: usize) -> Vec<Saga> {
-        self.sagas
-            .rows()
-            .filter(|saga| keep(saga))
-            .take(limit)
-            .cloned()
-            .collect()
+        self.sagas.rows().filter(|saga| keep(saga)).take(limit).collect()
     }
 
     /// One instance; of equal ids the newest, or the one of this type.

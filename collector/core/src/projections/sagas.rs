@@ -4,18 +4,22 @@
 //! repeats and late arrival cannot matter. The row is drawn anew for each batch that tells something, and by
 //! [`Sagas::tick`] when its deadline passes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use sagascope_api::Time;
 use sagascope_api::overview::SagaTypeSummary;
 use sagascope_api::sagas::{Saga, SagaDetail, SagaType};
 use sagascope_conventions::SagaState;
 use serde::{Deserialize, Serialize};
 
-use self::instance::Instance;
+use self::instance::{Drawn, Instance};
 use self::telling::Addressed;
 use self::types::{Share, TypeNumbers};
+use super::HashMap;
 use super::keys::{Keyed, Keys};
 use super::names::{Names, cut};
 use crate::block::{LogRef, SpanRef};
@@ -49,8 +53,10 @@ pub(super) struct Sagas {
     limit: usize,
     held: Vec<Option<Box<Held>>>,
     free: Vec<Place>,
-    by_key: HashMap<Box<str>, Place>,
-    by_trace: HashMap<TraceId, Vec<Place>>,
+    /// Places by name and id; follows from `held`.
+    #[serde(skip)]
+    by_key: ByKey,
+    by_trace: BTreeSet<(TraceId, Place)>,
     /// Begin and place of all, and of those not ended.
     by_start: BTreeSet<(Time, Place)>,
     open: BTreeSet<(Time, Place)>,
@@ -75,12 +81,49 @@ pub(super) struct Sagas {
     aged_out: u64,
 }
 
+type Instances = [Option<Box<Held>>];
+
+/// Instances by name and id, which they keep themselves.
+#[derive(Debug, Default)]
+struct ByKey {
+    places: HashTable<Place>,
+    hasher: RandomState,
+}
+
+impl ByKey {
+    fn find(&self, held: &Instances, name: &str, id: &str) -> Option<Place> {
+        let hash = self.hasher.hash_one((name, id));
+        let found = self.places.find(hash, |place| {
+            held[*place as usize]
+                .as_ref()
+                .is_some_and(|held| held.instance.is(name, id))
+        });
+        found.copied()
+    }
+
+    fn insert(&mut self, held: &Instances, place: Place) {
+        let Self { places, hasher } = self;
+        let hash = |place: &Place| {
+            let held = held[*place as usize].as_ref();
+            hasher.hash_one(held.map(|held| held.instance.key()).unwrap_or_default())
+        };
+        places.insert_unique(hash(&place), place, hash);
+    }
+
+    fn remove(&mut self, instance: &Instance, place: Place) {
+        let hash = self.hasher.hash_one(instance.key());
+        if let Ok(entry) = self.places.find_entry(hash, |other| *other == place) {
+            entry.remove();
+        }
+    }
+}
+
 /// One instance with what was drawn of it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Held {
     instance: Instance,
     #[serde(skip)]
-    row: Option<Saga>,
+    drawn: Option<Drawn>,
     share: Option<Share>,
     due: Option<Time>,
     waits_on: Option<BreakerName>,
@@ -100,14 +143,14 @@ impl Sagas {
             limit: limit.max(1),
             held: Vec::new(),
             free: Vec::new(),
-            by_key: HashMap::new(),
-            by_trace: HashMap::new(),
+            by_key: ByKey::default(),
+            by_trace: BTreeSet::new(),
             by_start: BTreeSet::new(),
             open: BTreeSet::new(),
             due: BTreeSet::new(),
             types: BTreeMap::new(),
-            faulty_traces: HashMap::new(),
-            waiting: HashMap::new(),
+            faulty_traces: HashMap::default(),
+            waiting: HashMap::default(),
             stale: Vec::new(),
             changed: Vec::new(),
             removed: Vec::new(),
@@ -124,7 +167,10 @@ impl Sagas {
             held.name = names.share(&held.name);
             held.instance.share_names(names);
             let facts = held.instance.told();
-            held.row = facts.map(|facts| held.instance.row(&facts, now));
+            held.drawn = facts.map(|facts| Drawn::of(&facts, now));
+        }
+        for place in (0..self.held.len()).filter(|place| self.held[*place].is_some()) {
+            self.by_key.insert(&self.held, place as Place);
         }
     }
 
@@ -144,7 +190,8 @@ impl Sagas {
 
     /// A fault acted on a span of this trace: it touched the sagas that the trace belongs to.
     pub(super) fn touch_by_fault(&mut self, trace: TraceId, fault: &Arc<str>) {
-        for place in self.by_trace.get(&trace).cloned().unwrap_or_default() {
+        let told = self.by_trace.range((trace, 0)..=(trace, Place::MAX));
+        for place in told.map(|(_, place)| *place).collect::<Vec<_>>() {
             if let Some(held) = self.held[place as usize].as_mut() {
                 held.instance.touch_by_fault(fault);
                 self.mark_stale(place);
@@ -185,15 +232,15 @@ impl Sagas {
                 continue;
             };
             held.is_changed = false;
-            let Some(row) = &held.row else { continue };
-            if !held.is_heard_of && row.state == SagaState::Completed {
+            let Some(drawn) = &held.drawn else { continue };
+            if !held.is_heard_of && drawn.state == SagaState::Completed {
                 unheard += 1;
                 if unheard > COMPLETED_UNHEARD_MAX {
                     continue;
                 }
             }
             held.is_heard_of = true;
-            rows.push(row.clone());
+            rows.push(held.instance.row(drawn));
         }
         rows.reverse();
         (!rows.is_empty() || !removed.is_empty()).then_some((rows, removed))
@@ -209,30 +256,28 @@ impl Sagas {
             .chain(ended)
             .filter_map(|(_, place)| self.row(*place))
             .take(limit)
-            .cloned()
             .collect()
     }
 
     /// Newest first.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Saga> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = Saga> {
         self.by_start.iter().rev().filter_map(|(_, place)| self.row(*place))
     }
 
     /// One instance; of equal ids the newest, or the one of this type.
     pub(super) fn detail(&self, id: &str, name: Option<&str>) -> Option<(SagaDetail, BTreeSet<&str>)> {
         let place = match name {
-            Some(name) => *self.by_key.get(key(name, id).as_str())?,
+            Some(name) => self.by_key.find(&self.held, name, id)?,
             None => self
                 .types
                 .keys()
-                .filter_map(|name| self.by_key.get(key(name, id).as_str()))
-                .copied()
-                .max_by_key(|place| self.row(*place).map(|row| row.started_at))?,
+                .filter_map(|name| self.by_key.find(&self.held, name, id))
+                .max_by_key(|place| self.drawn(*place).map(|drawn| drawn.started_at))?,
         };
         let held = self.held[place as usize].as_ref()?;
         let facts = held.instance.told()?;
         let detail = SagaDetail {
-            saga: held.row.clone()?,
+            saga: held.instance.row(held.drawn.as_ref()?),
             steps: instance::steps(&facts),
             events: held.instance.events(),
             breakers: Vec::new(),
@@ -281,38 +326,41 @@ impl Sagas {
         let Some(held) = self.held[place as usize].as_mut() else {
             return;
         };
-        let before = held.instance.traces.clone();
-        held.instance.tell(addressed);
-        for trace in held.instance.traces.difference(&before) {
-            self.by_trace.entry(*trace).or_default().push(place);
-        }
-        for trace in before.difference(&held.instance.traces) {
-            forget_place(&mut self.by_trace, trace, place);
-        }
-        let faults: Vec<Arc<str>> = held
-            .instance
-            .traces
-            .difference(&before)
-            .filter_map(|trace| self.faulty_traces.get(trace))
+        let traces = addressed.tellings.iter().map(|telling| telling.trace_id);
+        let is_of_known_traces = traces
             .flatten()
-            .cloned()
-            .collect();
-        for fault in faults {
-            held.instance.touch_by_fault(&fault);
+            .all(|trace| held.instance.traces().binary_search(&trace).is_ok());
+        if is_of_known_traces {
+            held.instance.tell(addressed);
+        } else {
+            let before = held.instance.traces().to_vec();
+            held.instance.tell(addressed);
+            for trace in &before {
+                self.by_trace.remove(&(*trace, place));
+            }
+            let mut faults: Vec<Arc<str>> = Vec::new();
+            for trace in held.instance.traces() {
+                self.by_trace.insert((*trace, place));
+                if !before.contains(trace) {
+                    faults.extend(self.faulty_traces.get(trace).into_iter().flatten().cloned());
+                }
+            }
+            for fault in faults {
+                held.instance.touch_by_fault(&fault);
+            }
         }
         self.mark_stale(place);
     }
 
     fn place(&mut self, name: &str, id: &str, names: &mut Names) -> Place {
         let (name, id) = (cut(name), cut(id));
-        let key = key(name, id);
-        if let Some(place) = self.by_key.get(key.as_str()) {
-            return *place;
+        if let Some(place) = self.by_key.find(&self.held, name, id) {
+            return place;
         }
         let name = names.share(name);
         let held = Some(Box::new(Held {
             instance: Instance::new(Arc::clone(&name), id),
-            row: None,
+            drawn: None,
             share: None,
             due: None,
             waits_on: None,
@@ -331,7 +379,7 @@ impl Sagas {
                 (self.held.len() - 1) as Place
             }
         };
-        self.by_key.insert(key.into_boxed_str(), place);
+        self.by_key.insert(&self.held, place);
         place
     }
 
@@ -349,14 +397,14 @@ impl Sagas {
         };
         held.is_stale = false;
         if let Some(facts) = held.instance.facts() {
-            let row = held.instance.row(&facts, now);
-            self.index(place, held.row.as_ref(), &row);
-            self.count(&mut held, &facts, &row, now);
-            self.await_deadline(place, &mut held, facts.stuck_from.filter(|_| !row.stuck));
+            let drawn = Drawn::of(&facts, now);
+            self.index(place, held.drawn.as_ref(), &drawn);
+            self.count(&mut held, &facts, &drawn, now);
+            self.await_deadline(place, &mut held, facts.stuck_from.filter(|_| !drawn.stuck));
             let waits_on = held.instance.waits_on_breaker(&facts);
             self.wait(&mut held, waits_on);
-            if held.row.as_ref() != Some(&row) {
-                held.row = Some(row);
+            if held.instance.take_is_changed() || held.drawn.as_ref() != Some(&drawn) {
+                held.drawn = Some(drawn);
                 if !held.is_changed {
                     held.is_changed = true;
                     self.changed.push(place);
@@ -366,8 +414,11 @@ impl Sagas {
         self.held[place as usize] = Some(held);
     }
 
-    fn index(&mut self, place: Place, old: Option<&Saga>, new: &Saga) {
+    fn index(&mut self, place: Place, old: Option<&Drawn>, new: &Drawn) {
         if let Some(old) = old {
+            if (old.started_at, old.state.is_final()) == (new.started_at, new.state.is_final()) {
+                return;
+            }
             self.by_start.remove(&(old.started_at, place));
             self.open.remove(&(old.started_at, place));
         }
@@ -377,7 +428,7 @@ impl Sagas {
         }
     }
 
-    fn count(&mut self, held: &mut Held, facts: &replay::Facts, row: &Saga, now: Time) {
+    fn count(&mut self, held: &mut Held, facts: &replay::Facts, drawn: &Drawn, now: Time) {
         if !self.types.contains_key(&held.name) {
             if self.types.len() == TYPES_MAX {
                 return;
@@ -389,12 +440,15 @@ impl Sagas {
         };
         match held.share.take() {
             Some(share) => numbers.remove(&share),
-            None => numbers.started(row.started_at, now),
+            None => numbers.started(drawn.started_at, now),
         }
-        held.share = Some(numbers.add(facts, row.stuck));
+        held.share = Some(numbers.add(facts, drawn.stuck));
     }
 
     fn await_deadline(&mut self, place: Place, held: &mut Held, due: Option<Time>) {
+        if held.due == due {
+            return;
+        }
         if let Some(old) = held.due.take() {
             self.due.remove(&(old, place));
         }
@@ -441,8 +495,8 @@ impl Sagas {
             .by_start
             .iter()
             .filter_map(|(_, place)| {
-                let row = self.row(*place)?;
-                Some((!row.state.is_final(), row.updated_at, *place))
+                let drawn = self.drawn(*place)?;
+                Some((!drawn.state.is_final(), drawn.updated_at, *place))
             })
             .collect();
         ranked.sort_unstable();
@@ -460,40 +514,29 @@ impl Sagas {
         if let (Some(share), Some(numbers)) = (&held.share, self.types.get_mut(&held.name)) {
             numbers.remove(share);
         }
-        for trace in &held.instance.traces {
-            forget_place(&mut self.by_trace, trace, place);
+        for trace in held.instance.traces() {
+            self.by_trace.remove(&(*trace, place));
         }
-        if held.row.as_ref().is_some_and(|row| row.state.is_final()) {
+        self.by_key.remove(&held.instance, place);
+        if held.drawn.as_ref().is_some_and(|drawn| drawn.state.is_final()) {
             self.aged_out += 1;
         } else {
             self.lost += 1;
         }
-        if let Some(row) = held.row {
-            self.by_start.remove(&(row.started_at, place));
-            self.open.remove(&(row.started_at, place));
-            self.by_key.remove(key(&row.name, &row.id).as_str());
-            if held.is_heard_of || self.removed.len() < COMPLETED_UNHEARD_MAX {
-                self.removed.push(row.key());
-            }
+        if let Some(drawn) = &held.drawn {
+            self.by_start.remove(&(drawn.started_at, place));
+            self.open.remove(&(drawn.started_at, place));
+            self.removed.push(held.instance.row(drawn).key());
         }
         self.free.push(place);
     }
 
-    fn row(&self, place: Place) -> Option<&Saga> {
-        self.held[place as usize].as_ref()?.row.as_ref()
+    fn drawn(&self, place: Place) -> Option<&Drawn> {
+        self.held[place as usize].as_ref()?.drawn.as_ref()
     }
-}
 
-fn forget_place(by_trace: &mut HashMap<TraceId, Vec<Place>>, trace: &TraceId, place: Place) {
-    if let Some(places) = by_trace.get_mut(trace) {
-        places.retain(|other| *other != place);
-        if places.is_empty() {
-            by_trace.remove(trace);
-        }
+    fn row(&self, place: Place) -> Option<Saga> {
+        let held = self.held[place as usize].as_ref()?;
+        Some(held.instance.row(held.drawn.as_ref()?))
     }
-}
-
-/// Name and id as one, with a mark between that neither can be mistaken for.
-fn key(name: &str, id: &str) -> String {
-    format!("{name}\u{1f}{id}")
 }

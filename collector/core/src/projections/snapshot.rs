@@ -8,7 +8,7 @@ use sagascope_api::Time;
 use super::{Limits, Projections};
 
 /// Rises with every change of what the projections keep.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER: usize = 8;
 
 /// Why bytes are no picture.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sagascope_api::Time;
 use sagascope_api::sagas::{Compensation, CurrentStep, Saga, SagaEvent, Step, Waiting};
-use sagascope_conventions::{Coordination, StepState, WaitingFor};
+use sagascope_conventions::{Coordination, SagaState, StepState, WaitingFor};
 use serde::{Deserialize, Serialize};
 
 use super::replay::{self, Facts, Half, StepFacts, Track};
@@ -30,8 +30,51 @@ pub(super) struct Instance {
     coordination: Option<(Witness, Time, Coordination)>,
     correlation: Option<(Witness, Time, Box<str>)>,
     trace: Option<(Witness, bool, Time, TraceId)>,
-    pub(super) traces: BTreeSet<TraceId>,
-    faults: BTreeSet<Arc<str>>,
+    /// Sorted.
+    traces: Vec<TraceId>,
+    /// Sorted.
+    faults: Vec<Arc<str>>,
+    /// What [`Self::row`] shows beside the facts changed since last asked.
+    #[serde(skip)]
+    is_changed: bool,
+}
+
+/// What the facts say of an instance, in little room: most of its row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Drawn {
+    pub(super) state: SagaState,
+    pub(super) stuck: bool,
+    pub(super) started_at: Time,
+    pub(super) updated_at: Time,
+    ended_at: Option<Time>,
+    deadline: Option<Time>,
+    step: Option<(Arc<str>, u16)>,
+    attempt: u32,
+    step_count: u16,
+    waiting: Option<Box<(WaitingFor, Option<Arc<str>>, Option<Time>)>>,
+    reason: Option<Arc<str>>,
+}
+
+impl Drawn {
+    /// These facts at `now`.
+    pub(super) fn of(facts: &Facts, now: Time) -> Self {
+        let at_hand = facts.at_hand.map(|(place, half)| (&facts.steps[place], half));
+        let open = at_hand.filter(|_| !facts.state.is_final());
+        let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        Self {
+            state: facts.state,
+            stuck: facts.stuck_from.is_some_and(|from| from < now),
+            started_at: facts.started_at,
+            updated_at: facts.updated_at,
+            ended_at: facts.ended_at,
+            deadline: open.and_then(|(step, half)| step.half(half).deadline),
+            step: at_hand.map(|(step, _)| (Arc::clone(&step.name), short(step.index))),
+            attempt: at_hand.map_or(0, |(step, half)| step.half(half).attempts),
+            step_count: short(facts.step_count),
+            waiting: open.and_then(|(step, half)| waiting(step, half)).map(Box::new),
+            reason: facts.reason.clone(),
+        }
+    }
 }
 
 impl Instance {
@@ -43,18 +86,41 @@ impl Instance {
             coordination: None,
             correlation: None,
             trace: None,
-            traces: BTreeSet::new(),
-            faults: BTreeSet::new(),
+            traces: Vec::new(),
+            faults: Vec::new(),
+            is_changed: false,
         }
     }
 
     /// Keeps each name once, together with all other instances.
     pub(super) fn share_names(&mut self, names: &mut Names) {
         self.name = names.share(&self.name);
-        self.faults = self.faults.iter().map(|fault| names.share(fault)).collect();
+        for fault in &mut self.faults {
+            *fault = names.share(fault);
+        }
         for telling in &mut self.tellings {
             telling.share_names(names);
         }
+    }
+
+    /// Is it the one known by these?
+    pub(super) fn is(&self, name: &str, id: &str) -> bool {
+        *self.id == *id && *self.name == *name
+    }
+
+    /// Name and id.
+    pub(super) fn key(&self) -> (&str, &str) {
+        (&self.name, &self.id)
+    }
+
+    /// Traces that told of it.
+    pub(super) fn traces(&self) -> &[TraceId] {
+        &self.traces
+    }
+
+    /// Did its row change in what does not follow from the facts, since last asked?
+    pub(super) fn take_is_changed(&mut self) -> bool {
+        std::mem::take(&mut self.is_changed)
     }
 
     /// Joins what was told; repeats change nothing, and neither does the order.
@@ -62,7 +128,7 @@ impl Instance {
         for telling in addressed.tellings {
             let (witness, at) = (telling.witness, telling.at);
             if let Some(coordination) = addressed.coordination {
-                least(&mut self.coordination, (witness, at, coordination));
+                self.is_changed |= least(&mut self.coordination, (witness, at, coordination));
             }
             if let Some(correlation) = addressed.correlation_id
                 && self
@@ -71,12 +137,13 @@ impl Instance {
                     .is_none_or(|known| (witness, at) < (known.0, known.1))
             {
                 self.correlation = Some((witness, at, correlation.into()));
+                self.is_changed = true;
             }
             if let Some(trace) = telling.trace_id {
-                least(&mut self.trace, (witness, telling.kind != Kind::Started, at, trace));
-                insert_bounded(&mut self.traces, trace, TRACES_MAX);
+                self.is_changed |= least(&mut self.trace, (witness, telling.kind != Kind::Started, at, trace));
+                insert_bounded(&mut self.traces, &trace, TRACES_MAX);
             }
-            if let Some(fault) = &telling.fault_id {
+            if let Some(fault) = telling.fault_id() {
                 self.touch_by_fault(fault);
             }
             self.insert(telling);
@@ -84,7 +151,7 @@ impl Instance {
     }
 
     pub(super) fn touch_by_fault(&mut self, fault: &Arc<str>) {
-        insert_bounded(&mut self.faults, Arc::clone(fault), FAULTS_MAX);
+        self.is_changed |= insert_bounded(&mut self.faults, fault, FAULTS_MAX);
     }
 
     /// Keeps the greatest of repeats and the weightiest of too many: both give the same set in any order.
@@ -96,6 +163,10 @@ impl Instance {
             return;
         }
         let place = self.tellings.partition_point(|known| *known < telling);
+        if self.tellings.len() == self.tellings.capacity() {
+            // Most have few: doubling would leave much of the room of all instances unused.
+            self.tellings.reserve_exact(2 + self.tellings.len() / 4);
+        }
         self.tellings.insert(place, telling);
         if self.tellings.len() > TELLINGS_MAX {
             let lightest = self.tellings.iter().position(|t| !t.kind.is_lasting()).unwrap_or(0);
@@ -105,7 +176,7 @@ impl Instance {
 
     /// Where it stands. Forgets what spans told of subjects that events speak of.
     pub(super) fn facts(&mut self) -> Option<Facts> {
-        if self.tellings.iter().any(|t| t.witness == Witness::Span) {
+        if !replay::is_of_one_witness(&self.tellings) {
             let overruled: Vec<bool> = self
                 .tellings
                 .iter()
@@ -122,33 +193,32 @@ impl Instance {
         replay::replay(&self.tellings)
     }
 
-    /// The row of these facts at `now`.
-    pub(super) fn row(&self, facts: &Facts, now: Time) -> Saga {
-        let at_hand = facts.at_hand.map(|(place, half)| (&facts.steps[place], half));
+    /// Its row.
+    pub(super) fn row(&self, drawn: &Drawn) -> Saga {
         Saga {
             id: self.id.to_string(),
             name: self.name.to_string(),
             coordination: self.coordination.map(|(.., coordination)| coordination),
-            state: facts.state,
-            stuck: facts.stuck_from.is_some_and(|from| from < now),
-            step: at_hand.map(|(step, half)| CurrentStep {
-                name: step.name.to_string(),
-                index: step.index,
-                attempt: step.half(half).attempts,
+            state: drawn.state,
+            stuck: drawn.stuck,
+            step: drawn.step.as_ref().map(|(name, index)| CurrentStep {
+                name: name.to_string(),
+                index: usize::from(*index),
+                attempt: drawn.attempt,
             }),
-            step_count: facts.step_count,
-            waiting: at_hand
-                .filter(|_| !facts.state.is_final())
-                .and_then(|(step, half)| waiting(step, half)),
+            step_count: usize::from(drawn.step_count),
+            waiting: drawn.waiting.as_deref().map(|(kind, on, until)| Waiting {
+                kind: *kind,
+                on: text(on),
+                until: *until,
+            }),
             correlation_id: self.correlation.as_ref().map(|(.., id)| id.to_string()),
             trace_id: self.trace.as_ref().map(|(.., id)| id.to_string()),
-            started_at: facts.started_at,
-            ended_at: facts.ended_at,
-            updated_at: facts.updated_at,
-            deadline: at_hand
-                .filter(|_| !facts.state.is_final())
-                .and_then(|(step, half)| step.half(half).deadline),
-            reason: facts.reason.as_deref().map(str::to_owned),
+            started_at: drawn.started_at,
+            ended_at: drawn.ended_at,
+            updated_at: drawn.updated_at,
+            deadline: drawn.deadline,
+            reason: text(&drawn.reason),
             faults: self.faults.iter().map(ToString::to_string).collect(),
         }
     }
@@ -205,21 +275,13 @@ fn compensation(undo: &Track) -> Option<Compensation> {
 }
 
 /// What the emitter said it waits for; a step between attempts waits for the next one.
-fn waiting(step: &StepFacts, half: Half) -> Option<Waiting> {
+fn waiting(step: &StepFacts, half: Half) -> Option<(WaitingFor, Option<Arc<str>>, Option<Time>)> {
     let track = step.half(half);
     let until = track.next_attempt_at;
     if let Some((kind, on)) = &track.waiting {
-        return Some(Waiting {
-            kind: *kind,
-            on: text(on),
-            until,
-        });
+        return Some((*kind, on.clone(), until));
     }
-    (track.state == Some(StepState::Retrying)).then(|| Waiting {
-        kind: WaitingFor::Retry,
-        on: Some(step.name.to_string()),
-        until,
-    })
+    (track.state == Some(StepState::Retrying)).then(|| (WaitingFor::Retry, Some(Arc::clone(&step.name)), until))
 }
 
 fn event(telling: &Telling) -> SagaEvent {
@@ -230,8 +292,8 @@ fn event(telling: &Telling) -> SagaEvent {
         sequence: telling.sequence,
         step: text(&telling.step),
         attempt: (telling.attempt > 0).then_some(telling.attempt),
-        reason: text(&telling.reason),
-        fault_id: text(&telling.fault_id),
+        reason: telling.reason().map(ToString::to_string),
+        fault_id: telling.fault_id().map(ToString::to_string),
         trace_id: telling.trace_id.map(|id| id.to_string()),
         span_id: telling.span_id.map(|id| id.to_string()),
     }
@@ -241,16 +303,27 @@ fn text(name: &Option<Arc<str>>) -> Option<String> {
     name.as_deref().map(str::to_owned)
 }
 
-fn least<T: Ord>(known: &mut Option<T>, told: T) {
-    if known.as_ref().is_none_or(|known| told < *known) {
+/// True when it changed.
+fn least<T: Ord>(known: &mut Option<T>, told: T) -> bool {
+    let is_less = known.as_ref().is_none_or(|known| told < *known);
+    if is_less {
         *known = Some(told);
     }
+    is_less
 }
 
-/// Keeps the smallest, so that the set does not depend on the order.
-fn insert_bounded<T: Ord>(set: &mut BTreeSet<T>, value: T, max: usize) {
-    set.insert(value);
-    if set.len() > max {
-        set.pop_last();
+/// Keeps the smallest, so that the sorted set does not depend on the order. True when it may have changed.
+fn insert_bounded<T: Ord + Clone>(set: &mut Vec<T>, value: &T, max: usize) -> bool {
+    let Err(place) = set.binary_search(value) else {
+        return false;
+    };
+    if place == max {
+        return false;
     }
+    if set.len() == set.capacity() {
+        set.reserve_exact(1 + set.len());
+    }
+    set.insert(place, value.clone());
+    set.truncate(max);
+    true
 }

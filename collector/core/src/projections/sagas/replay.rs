@@ -117,7 +117,15 @@ pub(super) fn history(tellings: &[Telling]) -> Vec<&Telling> {
 /// Leaves out what spans tell of a subject that events speak of: the two clocks differ by a little, and the picture
 /// shall not depend on whether spans came too.
 fn heard(tellings: &[Telling]) -> Vec<&Telling> {
+    if is_of_one_witness(tellings) {
+        return tellings.iter().collect();
+    }
     tellings.iter().filter(|t| !is_overruled(t, tellings)).collect()
+}
+
+/// Of events alone or of spans alone nothing is overruled.
+pub(super) fn is_of_one_witness(tellings: &[Telling]) -> bool {
+    tellings.windows(2).all(|pair| pair[0].witness == pair[1].witness)
 }
 
 /// True for what a span tells of a subject that events speak of.
@@ -151,7 +159,7 @@ impl Whole {
         match (telling.kind, telling.kind.final_state()) {
             (Kind::SpanEndedWell | Kind::SpanEndedBadly, _) => {
                 self.span_ended = Some((telling.at, telling.kind == Kind::SpanEndedWell));
-                self.reason = telling.reason.clone().or_else(|| self.reason.take());
+                self.reason = telling.reason().cloned().or_else(|| self.reason.take());
             }
             (_, Some(state)) => self.end(telling, state),
             (Kind::StepStarted | Kind::UndoStarted, None) if is_newer_of_same(self.told_by.as_ref(), telling) => {
@@ -168,7 +176,7 @@ impl Whole {
             self.final_state = Some((state, telling.at));
         }
         self.told_by = Some((Arc::clone(&telling.service), telling.sequence));
-        self.reason.clone_from(&telling.reason);
+        self.reason = telling.reason().cloned();
     }
 
     fn state(&self, steps: &[StepFacts]) -> (SagaState, Option<Time>) {
@@ -207,7 +215,7 @@ fn is_newer_of_same(told_by: Option<&(Arc<str>, Option<u64>)>, telling: &Telling
 struct Steps {
     known: Vec<StepFacts>,
     /// Index told on the step itself.
-    told_index: Vec<Option<u32>>,
+    told_index: Vec<Option<u8>>,
     declared: usize,
 }
 
@@ -222,7 +230,7 @@ impl Steps {
             return;
         };
         let Some(place) = self.place(name) else { return };
-        if let Some(index) = more.and_then(|more| more.index) {
+        if let Some(index) = telling.index {
             self.told_index[place] = Some(index);
         }
         let step = &mut self.known[place];
@@ -242,7 +250,7 @@ impl Steps {
         }
         self.declared = places.len();
         let rank = |place: usize| places.iter().position(|p| *p == place).unwrap_or(usize::MAX);
-        let mut all: Vec<(usize, StepFacts, Option<u32>)> = self
+        let mut all: Vec<(usize, StepFacts, Option<u8>)> = self
             .known
             .drain(..)
             .zip(self.told_index.drain(..))
@@ -282,7 +290,7 @@ impl Steps {
             .zip(self.told_index)
             .enumerate()
             .map(|(place, (mut step, told))| {
-                let told = told.map(|index| (index as usize).min(STEPS_MAX));
+                let told = told.map(|index| usize::from(index).min(STEPS_MAX));
                 step.index = match told {
                     Some(index) if place >= declared => index.max(declared),
                     _ => place,
@@ -342,8 +350,8 @@ impl Track {
         self.deadline = more.and_then(|more| more.deadline).or(self.deadline);
         self.next_attempt_at = more.and_then(|more| more.next_attempt_at);
         self.waiting = more.and_then(|more| more.waiting.clone());
-        if telling.reason.is_some() {
-            self.reason.clone_from(&telling.reason);
+        if let Some(reason) = telling.reason() {
+            self.reason = Some(Arc::clone(reason));
         }
     }
 }

@@ -132,8 +132,8 @@ pub(super) struct Telling {
     /// One-based; 0 when not told.
     pub(super) attempt: u32,
     pub(super) witness: Witness,
-    pub(super) reason: Option<Arc<str>>,
-    pub(super) fault_id: Option<Arc<str>>,
+    /// Place told of the step, as far as it is told of any.
+    pub(super) index: Option<u8>,
     pub(super) trace_id: Option<TraceId>,
     pub(super) span_id: Option<SpanId>,
     /// What few tellings carry.
@@ -143,7 +143,8 @@ pub(super) struct Telling {
 /// What few tellings carry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct More {
-    pub(super) index: Option<u32>,
+    pub(super) reason: Option<Arc<str>>,
+    pub(super) fault_id: Option<Arc<str>>,
     pub(super) deadline: Option<Time>,
     pub(super) next_attempt_at: Option<Time>,
     pub(super) waiting: Option<(WaitingFor, Option<Arc<str>>)>,
@@ -152,21 +153,13 @@ pub(super) struct More {
 
 impl Telling {
     pub(super) fn share_names(&mut self, names: &mut Names) {
-        let Self {
-            service,
-            step,
-            reason,
-            fault_id,
-            more,
-            ..
-        } = self;
-        *service = names.share(service);
-        for name in [step, reason, fault_id].into_iter().flatten() {
-            *name = names.share(name);
-        }
-        let Some(more) = more else { return };
-        let on = more.waiting.as_mut().and_then(|(_, on)| on.as_mut());
-        for name in more.steps.iter_mut().chain(on) {
+        let own = self.step.iter_mut().chain([&mut self.service]);
+        let more = self.more.iter_mut().flat_map(|more| {
+            let on = more.waiting.as_mut().and_then(|(_, on)| on.as_mut());
+            let few = [more.reason.as_mut(), more.fault_id.as_mut(), on];
+            more.steps.iter_mut().chain(few.into_iter().flatten())
+        });
+        for name in own.chain(more) {
             *name = names.share(name);
         }
     }
@@ -175,6 +168,14 @@ impl Telling {
     pub(super) fn is_repeat_of(&self, other: &Self) -> bool {
         let identity = |t: &Self| (t.at, t.sequence, t.kind, t.attempt, t.witness);
         identity(self) == identity(other) && self.service == other.service && self.step == other.step
+    }
+
+    pub(super) fn reason(&self) -> Option<&Arc<str>> {
+        self.more.as_ref()?.reason.as_ref()
+    }
+
+    pub(super) fn fault_id(&self) -> Option<&Arc<str>> {
+        self.more.as_ref()?.fault_id.as_ref()
     }
 
     pub(super) fn name(&self) -> String {
@@ -241,19 +242,31 @@ pub(super) fn of_span<'a>(span: SpanRef<'a>, keyed: &Keyed<'a>, names: &mut Name
     } else {
         step_name(keyed, Some(rest), names)
     };
-    let mut tell = |kind, at| Telling {
+    let told = telling(
+        begin,
+        span.start(),
+        Witness::Span,
+        span.resource().service(),
+        keyed,
+        names,
+    );
+    let begun = Telling {
         trace_id: Some(span.trace_id()),
         span_id: Some(span.span_id()),
-        step: step.clone(),
+        step,
         // A span may carry the number of the event that began it, which says nothing of its end.
         sequence: None,
-        ..telling(kind, at, Witness::Span, span.resource().service(), keyed, names)
+        ..told
     };
-    let mut tellings = vec![tell(begin, span.start()), tell(end, span.end())];
-    if tellings[1].reason.is_none() && !span.status_message().is_empty() {
-        tellings[1].reason = Some(names.share(span.status_message()));
+    let mut ended = Telling {
+        kind: end,
+        at: span.end(),
+        ..begun.clone()
+    };
+    if ended.reason().is_none() && !span.status_message().is_empty() {
+        ended.more.get_or_insert_default().reason = Some(names.share(span.status_message()));
     }
-    addressed(keyed, whole.then_some(rest), tellings)
+    addressed(keyed, whole.then_some(rest), vec![begun, ended])
 }
 
 fn addressed<'a>(keyed: &Keyed<'a>, name: Option<&'a str>, tellings: Vec<Telling>) -> Option<Addressed<'a>> {
@@ -262,27 +275,22 @@ fn addressed<'a>(keyed: &Keyed<'a>, name: Option<&'a str>, tellings: Vec<Telling
         id: keyed.text(Key::SagaId).filter(given)?,
         name: keyed.text(Key::SagaName).or(name).filter(given)?,
         coordination: keyed.text(Key::SagaCoordination).and_then(Coordination::parse),
-        correlation_id: keyed
-            .text(Key::CorrelationId)
-            .or_else(|| keyed.text(Key::ConversationId))
-            .filter(given),
+        correlation_id: keyed.correlation_id(),
         tellings,
     })
 }
 
 fn telling(kind: Kind, at: Time, witness: Witness, service: &str, keyed: &Keyed<'_>, names: &mut Names) -> Telling {
     let number = |key: Key| keyed.int(key).and_then(|n| u32::try_from(n).ok());
+    let reason = keyed.text(Key::SagaReason).or_else(|| keyed.text(Key::ErrorType));
     let more = More {
-        index: number(Key::SagaStepIndex),
+        reason: reason.map(|reason| names.share(reason)),
+        fault_id: keyed.text(Key::FaultId).map(|id| names.share(id)),
         deadline: keyed.time(Key::SagaStepDeadline),
         next_attempt_at: keyed.time(Key::SagaStepNextAttemptAt),
         waiting: waiting(keyed, names),
         steps: declared_steps(keyed, names),
     };
-    let reason = keyed
-        .text(Key::SagaReason)
-        .or_else(|| keyed.text(Key::ErrorType))
-        .map(|reason| names.share(reason));
     Telling {
         at,
         sequence: keyed.int(Key::SagaSequence).and_then(|n| u64::try_from(n).ok()),
@@ -291,8 +299,7 @@ fn telling(kind: Kind, at: Time, witness: Witness, service: &str, keyed: &Keyed<
         step: None,
         attempt: number(Key::SagaStepAttempt).unwrap_or(0),
         witness,
-        reason,
-        fault_id: keyed.text(Key::FaultId).map(|id| names.share(id)),
+        index: number(Key::SagaStepIndex).map(|index| u8::try_from(index).unwrap_or(u8::MAX)),
         trace_id: None,
         span_id: None,
         more: (more != More::default()).then(|| Box::new(more)),
