@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use sagascope_api::Time;
 use sagascope_core::block::SpanBlock;
-use sagascope_core::projections::Projections;
+use sagascope_core::projections::{Limits, Projections};
 use sagascope_core::wire;
 use sagascope_load::{Mix, Signal, Templates};
 
@@ -24,25 +24,30 @@ fn main() {
     let mut projections = Projections::default();
     run(&templates, requests, |_, _, _| {});
     let before = resident_kib();
-    let (mut folding, mut taking, mut longest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let (mut folding, mut taking) = (Vec::new(), Vec::new());
     run(&templates, requests, |number, block, now| {
         let begun = Instant::now();
         projections.apply_spans(block, block.len() - SPANS_A_REQUEST as usize..block.len(), now);
-        folding += begun.elapsed();
+        folding.push(begun.elapsed());
         if number % REQUESTS_A_TICK == 0 {
             let begun = Instant::now();
             projections.tick(now);
             std::hint::black_box(projections.take_changes(now));
-            taking += begun.elapsed();
-            longest = longest.max(begun.elapsed());
+            taking.push(begun.elapsed());
         }
     });
-    let spans = (requests * u64::from(SPANS_A_REQUEST)) as f64;
-    println!("apply {:.3} µs a span", folding.as_secs_f64() * 1e6 / spans);
+    let a_span = |nanos: u128| nanos as f64 / 1e3 / f64::from(SPANS_A_REQUEST);
+    let (middle, mean, _) = summed_up(folding);
     println!(
-        "tick and take_changes {:.0} µs a call, at most {:.0} µs",
-        taking.as_secs_f64() * 1e6 / (requests as f64 / REQUESTS_A_TICK as f64),
-        longest.as_secs_f64() * 1e6,
+        "apply {:.3} µs a span in the middle request, {:.3} µs in the mean",
+        a_span(middle),
+        a_span(mean)
+    );
+    let (middle, _, most) = summed_up(taking);
+    println!(
+        "tick and take_changes {} µs in the middle, at most {} µs",
+        middle / 1_000,
+        most / 1_000
     );
     println!(
         "weight {:.1} MiB, {} traces, {} sagas",
@@ -50,6 +55,33 @@ fn main() {
         projections.traces(usize::MAX).len(),
         projections.sagas(|_| true).len(),
     );
+    keep(&projections);
+}
+
+/// What keeping the picture costs, and reading it again.
+fn keep(projections: &Projections) {
+    let begun = Instant::now();
+    let bytes = projections.to_snapshot();
+    let wrote = begun.elapsed();
+    let now = Time(1_763_000_010_000_000_000);
+    let begun = Instant::now();
+    let read = Projections::from_snapshot(&bytes, Limits::default(), now);
+    println!(
+        "snapshot {:.1} MiB, written in {} ms, read in {} ms{}",
+        bytes.len() as f64 / 1_048_576.0,
+        wrote.as_millis(),
+        begun.elapsed().as_millis(),
+        if read.is_ok() { "" } else { ": it cannot be read" },
+    );
+}
+
+/// The middle one, which a busy machine spoils least, the mean and the longest, nanoseconds.
+fn summed_up(mut times: Vec<Duration>) -> (u128, u128, u128) {
+    times.sort_unstable();
+    let all: Duration = times.iter().sum();
+    let nanos = |time: Option<&Duration>| time.map_or(0, Duration::as_nanos);
+    let mean = all.as_nanos() / times.len().max(1) as u128;
+    (nanos(times.get(times.len() / 2)), mean, nanos(times.last()))
 }
 
 /// Reads the requests into blocks one after the other.

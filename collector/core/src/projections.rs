@@ -37,6 +37,8 @@ mod counter;
 mod dead_letters;
 mod faults;
 mod histogram;
+#[cfg(test)]
+mod histories;
 mod keys;
 mod map;
 mod names;

@@ -438,9 +438,14 @@ impl Sagas {
         let Some(numbers) = self.types.get_mut(&held.name) else {
             return;
         };
-        match held.share.take() {
-            Some(share) => numbers.remove(&share),
-            None => numbers.started(drawn.started_at, now),
+        let known = held.drawn.as_ref().map(|drawn| drawn.started_at);
+        match (held.share.take(), known) {
+            (Some(share), Some(known)) if known != drawn.started_at => {
+                numbers.remove(&share);
+                numbers.started_earlier(known, drawn.started_at, now);
+            }
+            (Some(share), _) => numbers.remove(&share),
+            (None, _) => numbers.started(drawn.started_at, now),
         }
         held.share = Some(numbers.add(facts, drawn.stuck));
     }

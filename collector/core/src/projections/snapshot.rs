@@ -66,7 +66,7 @@ impl Projections {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::tests::story;
+    use crate::projections::tests::{drawn, story};
     use crate::testing::at;
 
     #[test]
@@ -86,31 +86,8 @@ mod tests {
             for picture in [&mut whole, &mut halves] {
                 picture.tick(at(10.0));
             }
-            assert_eq!(drawn(&whole), drawn(&halves), "cut at {cut}");
+            assert_eq!(drawn(&whole, at(10.0)), drawn(&halves, at(10.0)), "cut at {cut}");
         }
-    }
-
-    /// Everything that can be asked.
-    fn drawn(picture: &Projections) -> String {
-        let now = at(10.0);
-        let sagas = picture.sagas(|_| true);
-        let details: Vec<_> = sagas
-            .iter()
-            .map(|saga| picture.saga(&saga.id, Some(&saga.name), now))
-            .collect();
-        format!(
-            "{:#?}",
-            (
-                (picture.services(now), picture.service_map(now), sagas, details),
-                (picture.saga_types(now), picture.breakers(now), picture.read_models(now)),
-                (
-                    picture.outboxes(now),
-                    picture.dead_letters(),
-                    picture.traces(100),
-                    picture.lost()
-                ),
-            )
-        )
     }
 
     #[test]

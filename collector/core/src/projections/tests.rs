@@ -350,3 +350,25 @@ pub(super) fn story() -> Vec<Batch> {
     ]);
     story
 }
+
+/// Everything that can be asked.
+pub(super) fn drawn(picture: &Projections, now: Time) -> String {
+    let sagas = picture.sagas(|_| true);
+    let details: Vec<_> = sagas
+        .iter()
+        .map(|saga| picture.saga(&saga.id, Some(&saga.name), now))
+        .collect();
+    format!(
+        "{:#?}",
+        (
+            (picture.services(now), picture.service_map(now), sagas, details),
+            (picture.saga_types(now), picture.breakers(now), picture.read_models(now)),
+            (
+                picture.outboxes(now),
+                picture.dead_letters(),
+                picture.traces(100),
+                picture.lost()
+            ),
+        )
+    )
+}

@@ -51,9 +51,12 @@ pub(super) struct Drawn {
     step: Option<(Arc<str>, u16)>,
     attempt: u32,
     step_count: u16,
-    waiting: Option<Box<(WaitingFor, Option<Arc<str>>, Option<Time>)>>,
+    waiting: Option<Box<Waits>>,
     reason: Option<Arc<str>>,
 }
+
+/// For what kind of thing, for which, and until when.
+type Waits = (WaitingFor, Option<Arc<str>>, Option<Time>);
 
 impl Drawn {
     /// These facts at `now`.
@@ -275,7 +278,7 @@ fn compensation(undo: &Track) -> Option<Compensation> {
 }
 
 /// What the emitter said it waits for; a step between attempts waits for the next one.
-fn waiting(step: &StepFacts, half: Half) -> Option<(WaitingFor, Option<Arc<str>>, Option<Time>)> {
+fn waiting(step: &StepFacts, half: Half) -> Option<Waits> {
     let track = step.half(half);
     let until = track.next_attempt_at;
     if let Some((kind, on)) = &track.waiting {

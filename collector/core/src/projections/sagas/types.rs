@@ -73,6 +73,14 @@ impl TypeNumbers {
         }
     }
 
+    /// Counts a beginning elsewhere, when an earlier sign of the instance came late.
+    pub(super) fn started_earlier(&mut self, known: Time, at: Time, now: Time) {
+        if let Some(count) = self.starts.at(known, now) {
+            *count = count.saturating_sub(1);
+        }
+        self.started(at, now);
+    }
+
     /// Counts an instance as it stands.
     pub(super) fn add(&mut self, facts: &Facts, stuck: bool) -> Share {
         let steps = facts
