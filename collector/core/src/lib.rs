@@ -7,6 +7,7 @@
 pub mod block;
 pub mod buckets;
 pub mod explain;
+pub mod measure;
 pub mod normalise;
 pub mod projections;
 pub mod rows;
