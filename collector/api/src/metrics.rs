@@ -50,6 +50,18 @@ pub enum Temporality {
     Cumulative,
 }
 
+impl Temporality {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Delta => "delta",
+            Self::Cumulative => "cumulative",
+        }
+    }
+}
+
 /// One metric of the catalogue. A name that is sent in several ways is there once for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metric {

@@ -5,6 +5,7 @@
 
 mod budget;
 mod logs;
+mod metrics;
 mod parts;
 #[cfg(test)]
 mod tests;
@@ -12,5 +13,6 @@ mod traces;
 
 pub use budget::Budget;
 pub use logs::{LogCursor, LogPage, LogQuery, logs, logs_of};
-pub use parts::{LogPart, Parts, Sealed, SealedLogs, SealedSpans, SpanPart};
+pub use metrics::{By, Catalogue, RangeQuery, catalogue, range};
+pub use parts::{LogPart, Parts, PointPart, Sealed, SealedLogs, SealedPoints, SealedSpans, SpanPart};
 pub use traces::{TraceCursor, TracePage, TraceQuery, carrying, trace, traces};

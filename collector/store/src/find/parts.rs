@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sagascope_api::Time;
-use sagascope_core::block::{LogBlock, SpanBlock};
+use sagascope_core::block::{LogBlock, PointBlock, SpanBlock};
 use sagascope_core::rows::TraceId;
 use sagascope_core::search::Query;
 
@@ -36,6 +36,20 @@ pub trait SealedLogs: Sealed {
     fn rows(&self, sequences: &[u64]) -> Vec<LogBlock>;
 }
 
+/// A sealed file of metric points. What cannot be read is told to the log and counts as not there.
+pub trait SealedPoints: Sealed {
+    /// Shows the points that may match a query and lie within a range, of one metric when its name is given: all that do,
+    /// and perhaps others, until `each` says no. Every column is filled but exemplars; without a name, as for a
+    /// catalogue, values are not wanted either.
+    fn candidates(
+        &self,
+        name: Option<&str>,
+        query: &Query,
+        range: (Time, Time),
+        each: &mut dyn FnMut(&PointBlock) -> bool,
+    );
+}
+
 /// Spans in one place.
 #[derive(Clone)]
 pub enum SpanPart {
@@ -54,6 +68,15 @@ pub enum LogPart {
     File(Arc<dyn SealedLogs + Send + Sync>),
 }
 
+/// Metric points in one place.
+#[derive(Clone)]
+pub enum PointPart {
+    /// In memory.
+    Block(Arc<PointBlock>),
+    /// On disk.
+    File(Arc<dyn SealedPoints + Send + Sync>),
+}
+
 /// Everything that a query looks at, as it was at one moment: each row is in it once.
 #[derive(Clone, Default)]
 pub struct Parts {
@@ -61,6 +84,8 @@ pub struct Parts {
     pub spans: Vec<SpanPart>,
     /// Log records.
     pub logs: Vec<LogPart>,
+    /// Metric points.
+    pub points: Vec<PointPart>,
 }
 
 /// A part's oldest and newest time; `None` when it is empty.
@@ -124,6 +149,31 @@ impl LogPart {
         match self {
             Self::Block(block) => times_of(&block.at),
             Self::File(file) => Some(file.times()),
+        }
+    }
+}
+
+impl PointPart {
+    pub(super) fn times(&self) -> Times {
+        match self {
+            Self::Block(block) => times_of(&block.at),
+            Self::File(file) => Some(file.times()),
+        }
+    }
+
+    /// Shows what may match, until `each` says no.
+    pub(super) fn candidates(
+        &self,
+        name: Option<&str>,
+        query: &Query,
+        range: (Time, Time),
+        each: &mut dyn FnMut(&PointBlock) -> bool,
+    ) {
+        match self {
+            Self::Block(block) => {
+                each(block);
+            }
+            Self::File(file) => file.candidates(name, query, range, each),
         }
     }
 }
