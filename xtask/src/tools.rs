@@ -99,7 +99,7 @@ pub(crate) fn python_packages(folder: &Path, requirements: &Path) -> Result<()> 
         let status = command.stdout(Stdio::null()).status();
         anyhow::ensure!(
             status.is_ok_and(|status| status.success()),
-            "the SDK story needs Python 3 with venv, and its package index: sudo apt-get install python3-venv"
+            "tests with programs of Python need Python 3 with venv, and its package index: sudo apt-get install python3-venv"
         );
         Ok(())
     };

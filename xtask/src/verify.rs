@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// Cheap checks first, so that a mistake is found early; the page and the binary before what needs them.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "format",
         run: format,
@@ -40,6 +40,10 @@ const STEPS: [Step; 9] = [
     Step {
         name: "tests: damaged input",
         run: test_damaged_input,
+    },
+    Step {
+        name: "tests: sealed rows in other engines",
+        run: test_other_engines,
     },
     Step {
         name: "tests: page",
@@ -102,7 +106,7 @@ fn summary(outcomes: &[Outcome], counts: Counts, took: Duration) {
     println!();
     for outcome in outcomes {
         let mark = if outcome.error.is_none() { "●" } else { "✖" };
-        println!("{mark} {:<30} {:>10}", outcome.name, steps::shown(outcome.took));
+        println!("{mark} {:<36} {:>10}", outcome.name, steps::shown(outcome.took));
         if let Some(error) = &outcome.error {
             println!("    {error:#}");
         }
@@ -121,7 +125,9 @@ fn install_tools(root: &Path, _: &mut Counts) -> Result<()> {
     tools::npm_packages(&root.join("dashboard-web"), "playwright-core")?;
     let sdk = root.join("sagascope/tests/e2e/sdk");
     tools::npm_packages(&sdk, "@opentelemetry/api")?;
-    tools::python_packages(&root.join("target/python"), &sdk.join("requirements.txt"))
+    tools::python_packages(&root.join("target/python"), &sdk.join("requirements.txt"))?;
+    let engines = root.join("collector/store/tests/engines/requirements.txt");
+    tools::python_packages(&root.join("target/python-engines"), &engines)
 }
 
 fn lint_host(root: &Path, _: &mut Counts) -> Result<()> {
@@ -184,6 +190,13 @@ fn test_damaged_input(root: &Path, counts: &mut Counts) -> Result<()> {
         .args(["--lib", "--test", "fuzz"])
         .env("SAGASCOPE_FUZZ_SECONDS", "5");
     tests(command.arg("fuzz"), counts)
+}
+
+/// pyarrow, DuckDB and ClickHouse read what is sealed.
+fn test_other_engines(root: &Path, counts: &mut Counts) -> Result<()> {
+    let mut command = tools::cargo(root);
+    command.args(["test", "--quiet", "--locked", "--package", "sagascope-store"]);
+    tests(command.args(["--test", "engines", "--", "--ignored"]), counts)
 }
 
 /// The page's pure parts run on the host.

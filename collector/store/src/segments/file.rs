@@ -74,6 +74,8 @@ pub struct SealedFile {
     doomed: AtomicBool,
 }
 
+type Blooms = hashbrown::HashMap<(usize, usize), Option<Arc<Sbbf>>>;
+
 /// What is kept of a file while it is read.
 #[derive(Debug)]
 struct Opened {
@@ -81,7 +83,7 @@ struct Opened {
     footer: ParquetMetaData,
     groups: Vec<GroupMeta>,
     /// Filters already read, by row group and column.
-    blooms: Mutex<hashbrown::HashMap<(usize, usize), Option<Arc<Sbbf>>>>,
+    blooms: Mutex<Blooms>,
 }
 
 impl SealedFile {
@@ -210,8 +212,8 @@ impl SealedFile {
         let opened = self.open()?;
         let columns = self.columns(&opened, group)?;
         let count = opened.groups[group].rows;
-        let all = [0..count];
-        let rows = rows.unwrap_or(&all);
+        let all = 0..count;
+        let rows = rows.unwrap_or(std::slice::from_ref(&all));
         let is_ascending = rows.is_sorted_by(|a, b| a.end <= b.start);
         if !is_ascending || rows.iter().any(|rows| rows.start > rows.end || rows.end > count) {
             return Err(ReadError::Damaged("rows are wanted that it lacks".to_owned()));

@@ -88,7 +88,7 @@ pub(super) fn decode(bytes: &mut &[u8], bits: u32, count: usize, out: &mut Vec<u
             out.resize(out.len() + run.min(left), value);
         } else {
             let eights = usize::try_from(header >> 1).unwrap_or(usize::MAX);
-            let packed = take(bytes, eights.checked_mul(bits as usize).unwrap_or(usize::MAX))?;
+            let packed = take(bytes, eights.saturating_mul(bits as usize))?;
             let values = eights.saturating_mul(8).min(left);
             if values == 0 {
                 return Err(Damaged("a run is empty"));
