@@ -38,6 +38,8 @@ const TYPES_MAX: usize = 200;
 /// Instances handed out at once that had completed before anyone heard of them; of more, the newest. Nobody can follow
 /// thousands a second, and each would go to every watcher; queries find them all.
 const COMPLETED_UNHEARD_MAX: usize = 200;
+/// The same of those that run as they should; one that gets stuck, fails or is undone is always told.
+const RUNNING_UNHEARD_MAX: usize = 500;
 /// Traces with faults remembered until their saga is known.
 const FAULTY_TRACES_MAX: usize = 4_096;
 
@@ -226,18 +228,27 @@ impl Sagas {
     pub(super) fn take_changes(&mut self) -> Option<(Vec<Saga>, Vec<String>)> {
         let removed = std::mem::take(&mut self.removed);
         let mut rows = Vec::new();
-        let mut unheard = 0;
+        let (mut completed, mut running) = (COMPLETED_UNHEARD_MAX, RUNNING_UNHEARD_MAX);
         for place in std::mem::take(&mut self.changed).into_iter().rev() {
             let Some(held) = self.held[place as usize].as_mut() else {
                 continue;
             };
-            held.is_changed = false;
+            // A place given to another instance meanwhile stands twice.
+            if !std::mem::take(&mut held.is_changed) {
+                continue;
+            }
             let Some(drawn) = &held.drawn else { continue };
-            if !held.is_heard_of && drawn.state == SagaState::Completed {
-                unheard += 1;
-                if unheard > COMPLETED_UNHEARD_MAX {
+            let left = match drawn.state {
+                _ if held.is_heard_of || drawn.stuck => None,
+                SagaState::Completed => Some(&mut completed),
+                SagaState::Running => Some(&mut running),
+                _ => None,
+            };
+            if let Some(left) = left {
+                if *left == 0 {
                     continue;
                 }
+                *left -= 1;
             }
             held.is_heard_of = true;
             rows.push(held.instance.row(drawn));

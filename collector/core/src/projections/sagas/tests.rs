@@ -366,7 +366,7 @@ fn ended_sagas_make_room_first() {
 }
 
 #[test]
-fn of_many_that_completed_unheard_the_newest_are_told_and_all_others_always() {
+fn of_many_that_go_well_unheard_the_newest_are_told_and_all_others_always() {
     let mut picture = Picture::new();
     let with_id = |mut log: LogRow, id: usize| {
         log.attributes.0[0].1 = text(&format!("o-{id}"));
@@ -394,6 +394,11 @@ fn of_many_that_completed_unheard_the_newest_are_told_and_all_others_always() {
     );
     assert!(ids.contains(format!("o-{}", many - 1).as_str()) && !ids.contains("o-1"));
     assert_eq!(picture.sagas.rows().count(), many + 1, "queries find them all");
+    for id in 0..2 * RUNNING_UNHEARD_MAX {
+        hear(&mut picture, &begun, 10_000 + id);
+    }
+    let (rows, _) = picture.sagas.take_changes().unwrap();
+    assert_eq!(rows.len(), RUNNING_UNHEARD_MAX);
 }
 
 #[test]
