@@ -9,6 +9,9 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Opaque; hand it back as `cursor`.
     pub next_cursor: Option<String>,
+    /// The search ended at its limit of time: older rows may be missing, ask for a shorter range.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 impl<T> Page<T> {
@@ -18,6 +21,7 @@ impl<T> Page<T> {
         Self {
             items,
             next_cursor: None,
+            truncated: false,
         }
     }
 }

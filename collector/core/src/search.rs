@@ -57,6 +57,18 @@ impl Query {
         Ok(Self { expression })
     }
 
+    /// Matches what has just this text in a field.
+    #[must_use]
+    pub fn exactly(field: &str, text: &str) -> Self {
+        let test = Test::Equal {
+            text: text.to_owned(),
+            number: None,
+        };
+        Self {
+            expression: Expression::Term(Some(field.to_owned()), test),
+        }
+    }
+
     /// Does this span match?
     #[must_use]
     pub fn matches_span(&self, span: &SpanRow) -> bool {

@@ -40,6 +40,8 @@ pub struct Verdict {
     pub rejected: u64,
     /// Why, for the first of them; empty when none was.
     pub reason: String,
+    /// Memory that the rows will take, in bytes, roughly: two bytes on the wire can become a hundred.
+    pub weight: u64,
 }
 
 /// Bytes that are no request at all; nothing of them is taken.
@@ -92,6 +94,7 @@ fn told(walked: Result<Tally, Malformed>) -> Result<Verdict, WireError> {
         accepted: tally.accepted,
         rejected: tally.rejected,
         reason: tally.reason.to_owned(),
+        weight: tally.weight,
     })
 }
 
@@ -101,9 +104,16 @@ struct Tally {
     accepted: u64,
     rejected: u64,
     reason: &'static str,
+    weight: u64,
 }
 
 impl Tally {
+    /// Counts what a good record will take: so much for itself, and so much for each of what it has.
+    fn weigh(&mut self, own: usize, parts: &[(usize, usize)]) {
+        let parts: usize = parts.iter().map(|(number, each)| number * each).sum();
+        self.weight += (own + parts) as u64;
+    }
+
     /// Counts a record by what was judged of it; answers what is good about it.
     fn count<T>(&mut self, judged: Result<T, &'static str>) -> Option<T> {
         match judged {

@@ -1,19 +1,24 @@
 //! What every handler shares.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
 use sagascope_api::Time;
-use sagascope_core::projections::{Limits, Projections};
-use sagascope_store::{Head, Signal, Wal};
+use sagascope_api::logs::LogRow;
+use sagascope_core::projections::Projections;
+use sagascope_store::find::Parts;
+use sagascope_store::head::{Head, Sequences};
+use sagascope_store::segments::{Segments, View};
+use sagascope_store::{Signal, Wal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::collector::Addresses;
 use crate::config::Config;
 use crate::control::board::Board;
-use crate::pipeline::{Event, rates::Rates};
+use crate::pipeline::{Durable, Event, rates::Rates};
 use crate::problem::{Answer, Refusal};
 use crate::receive::budget::Budget;
 use crate::security::Guard;
@@ -22,6 +27,10 @@ use crate::security::Guard;
 pub(crate) struct World {
     pub(crate) projections: Projections,
     pub(crate) head: Head,
+    /// The sealed files that go with the head: together they hold every row once.
+    pub(crate) view: Arc<View>,
+    /// The newest log records as clients see them.
+    pub(crate) recent_logs: VecDeque<LogRow>,
     pub(crate) board: Board,
     pub(crate) rates: Rates,
     pub(crate) projection_lag_ms: f64,
@@ -36,7 +45,10 @@ pub(crate) struct App {
     pub(crate) run: String,
     pub(crate) started: Instant,
     pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) intake: mpsc::Sender<Durable>,
     pub(crate) wal: Wal,
+    /// For the sealing thread alone, which may hold it for long.
+    segments: Mutex<Segments>,
     pub(crate) counters: Counters,
     pub(crate) budget: Budget,
     /// Queries that may compute at a time.
@@ -51,6 +63,21 @@ const QUERIES_AT_ONCE: usize = 8;
 /// Bytes of requests that may be under way from socket to projection: the largest request, packed and unpacked at once.
 const INTAKE_BUDGET: usize = 128 << 20;
 
+/// The ways into the loop.
+pub(crate) struct Queues {
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) intake: mpsc::Sender<Durable>,
+}
+
+/// What is kept, as it was opened.
+pub(crate) struct Stores {
+    pub(crate) wal: Wal,
+    pub(crate) segments: Segments,
+    /// Ordinals of the rows behind those that are sealed.
+    pub(crate) next: Sequences,
+    pub(crate) projections: Projections,
+}
+
 impl App {
     #[allow(
         clippy::too_many_arguments,
@@ -61,13 +88,21 @@ impl App {
         addresses: Addresses,
         guard: Guard,
         run: String,
-        events: mpsc::Sender<Event>,
-        wal: Wal,
+        queues: Queues,
+        stores: Stores,
         stopping: watch::Receiver<bool>,
     ) -> Arc<Self> {
+        let Stores {
+            wal,
+            segments,
+            next,
+            projections,
+        } = stores;
         let world = World {
-            projections: Projections::new(Limits::default()),
-            head: Head::new(config.memory_cap_bytes),
+            projections,
+            head: Head::new(next),
+            view: segments.view(),
+            recent_logs: VecDeque::new(),
             board: Board::new(config.demo.as_ref().map(|demo| demo.orders_per_second)),
             rates: Rates::default(),
             projection_lag_ms: 0.0,
@@ -78,8 +113,10 @@ impl App {
             guard,
             run,
             started: Instant::now(),
-            events,
+            events: queues.events,
+            intake: queues.intake,
             wal,
+            segments: Mutex::new(segments),
             counters: Counters::default(),
             budget: Budget::new(INTAKE_BUDGET),
             queries: Semaphore::new(QUERIES_AT_ONCE),
@@ -94,7 +131,20 @@ impl App {
         self.world.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For the loop and the replay alone.
+    /// For the sealing thread.
+    pub(crate) fn segments(&self) -> MutexGuard<'_, Segments> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that queries look at, each row once.
+    pub(crate) fn parts(&self) -> Parts {
+        let world = self.read();
+        let (blocks, view) = (world.head.blocks(), Arc::clone(&world.view));
+        drop(world);
+        Parts::of(blocks, &view)
+    }
+
+    /// For the loop alone.
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, World> {
         self.world.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,6 +199,12 @@ pub(crate) struct Counters {
     pub(crate) missed: AtomicU64,
     /// Log rows left out of the stream because there were too many.
     pub(crate) unsampled_logs: AtomicU64,
+    /// Records of the log that could not be read.
+    pub(crate) unreadable: AtomicU64,
+    /// Units sealed into segments.
+    pub(crate) units_sealed: AtomicU64,
+    /// Units that could not be sealed at once.
+    pub(crate) seal_failures: AtomicU64,
 }
 
 /// One signal's counts.

@@ -4,18 +4,19 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::middleware::from_fn_with_state;
-use sagascope_store::{OpenError, Replay, Unreleased, Wal, WalOptions};
+use sagascope_core::projections::{Limits, Projections};
+use sagascope_store::segments::{Segments, SegmentsError};
+use sagascope_store::{OpenError, Position, Replay, Unreleased, Wal, WalOptions, picture};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::app::App;
+use crate::app::{self, App, Queues, Stores};
 use crate::config::{Config, Ports};
 use crate::listen::{self, Protocol};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, KeptUpTo, Pipeline, Sources};
 use crate::security::{Guard, Secret, SecretError, guard_grpc, guard_otlp};
 use crate::{receive, router};
 
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The log cannot be opened.
     #[error(transparent)]
     Log(#[from] OpenError),
+    /// The sealed files cannot be used.
+    #[error("cannot use the sealed telemetry: {0}: choose another folder with --data-dir, or move this one away")]
+    Segments(#[from] SegmentsError),
     /// The token is unfit or cannot be kept.
     #[error("{0}")]
     Token(String),
@@ -70,7 +74,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Binds the ports, opens the log and serves; the log is replayed meanwhile, see [`Collector::ready`].
+    /// Binds the ports, opens what is kept and serves: telemetry is taken at once, the log is replayed meanwhile, see
+    /// [`Collector::ready`].
     ///
     /// # Errors
     /// When a port is taken, the data folder cannot be used, or the token is unfit.
@@ -83,13 +88,21 @@ impl Collector {
             http: http.1,
             api: api.1,
         };
-        let (wal, replay) = open_log(config.clone()).await?;
+        let opened = open(config.clone()).await?;
         let guard = guard(&config, addresses)?;
         let (stop, stopping) = watch::channel(false);
-        let (events, queue) = mpsc::channel(pipeline::QUEUE);
+        let (events, event_queue) = mpsc::channel(pipeline::QUEUE);
+        let (intake, intake_queue) = mpsc::channel(pipeline::INTAKE);
         let run = Secret::random()?.as_str()[..12].to_owned();
-        let app = App::new(config, addresses, guard, run, events, wal, stopping);
+        let queues = Queues { events, intake };
+        let app = App::new(config, addresses, guard, run, queues, opened.stores, stopping);
         let (ready_now, ready) = watch::channel(false);
+        let sources = Sources {
+            events: event_queue,
+            replayed: pipeline::replay(&app, opened.replay),
+            intake: intake_queue,
+            ready: ready_now,
+        };
         let otlp = receive::http_router(Arc::clone(&app)).layer(from_fn_with_state(Arc::clone(&app), guard_otlp));
         let grpc_otlp = receive::grpc_router(Arc::clone(&app)).layer(from_fn_with_state(Arc::clone(&app), guard_grpc));
         let serve =
@@ -98,7 +111,7 @@ impl Collector {
             serve(grpc.0, grpc_otlp, Protocol::Grpc),
             serve(http.0, otlp, Protocol::Http),
             serve(api.0, router::api(&app), Protocol::Http),
-            tokio::spawn(replay_then_run(Arc::clone(&app), replay, queue, ready_now)),
+            tokio::spawn(Pipeline::new(Arc::clone(&app), sources, opened.kept).run()),
         ];
         Ok(Self {
             app,
@@ -165,23 +178,6 @@ impl Drop for Collector {
     }
 }
 
-async fn replay_then_run(
-    app: Arc<App>,
-    log: Replay,
-    queue: mpsc::Receiver<pipeline::Event>,
-    ready: watch::Sender<bool>,
-) {
-    let replaying = Arc::clone(&app);
-    let replayed = tokio::task::spawn_blocking(move || pipeline::replay(&replaying, log)).await;
-    if let Err(error) = replayed {
-        tracing::error!(%error, "the log could not be replayed");
-        return;
-    }
-    app.ready.store(true, Ordering::Release);
-    ready.send_replace(true);
-    Pipeline::new(app, queue).run().await;
-}
-
 async fn bind(address: IpAddr, port: u16, purpose: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
     let bound = listen::bind(address, port).await;
     bound.map_err(|error| StartError::Port {
@@ -192,17 +188,61 @@ async fn bind(address: IpAddr, port: u16, purpose: &'static str) -> Result<(TcpL
     })
 }
 
-async fn open_log(config: Config) -> Result<(Wal, Replay), StartError> {
+/// What was kept from earlier runs.
+struct Opened {
+    stores: Stores,
+    replay: Replay,
+    kept: KeptUpTo,
+}
+
+async fn open(config: Config) -> Result<Opened, StartError> {
+    let opened = tokio::task::spawn_blocking(move || open_blocking(&config)).await;
+    opened.map_err(|error| StartError::Token(error.to_string()))?
+}
+
+/// The lock of the log is taken first: nothing else in the folder is touched while another collector has it.
+fn open_blocking(config: &Config) -> Result<Opened, StartError> {
     let options = WalOptions {
         durability: config.durability,
         cap_bytes: config.storage_cap_bytes,
-        unreleased: Unreleased::Drop,
-        retention: config.retention,
+        unreleased: Unreleased::Refuse,
+        retention: None,
         free_floor_bytes: config.free_floor_bytes,
         ..WalOptions::new(config.data_dir.join("wal"))
     };
-    let opened = tokio::task::spawn_blocking(move || Wal::open(options)).await;
-    Ok(opened.map_err(|error| StartError::Token(error.to_string()))??)
+    let (wal, mut replay) = Wal::open(options)?;
+    let segments = Segments::open(config.data_dir.join("segments"))?;
+    let (sealed_to, next) = segments.sealed_to()?;
+    let picture = picture::kept(&config.data_dir).and_then(|kept| {
+        match Projections::from_snapshot(&kept.bytes, Limits::default(), app::now()) {
+            Ok(projections) => Some((kept.position, projections)),
+            Err(error) => {
+                tracing::warn!(%error, "the kept picture cannot be used; the log is read instead");
+                None
+            }
+        }
+    });
+    let (position, projections) = match picture {
+        Some((position, projections)) => (Some(position), projections),
+        None => (None, Projections::new(Limits::default())),
+    };
+    let kept = KeptUpTo {
+        segments: sealed_to.and_then(Position::before),
+        picture: position,
+    };
+    let known = kept.segments.max(kept.picture);
+    wal.begin_after(known);
+    replay.begin_after(kept.segments.min(kept.picture));
+    Ok(Opened {
+        stores: Stores {
+            wal,
+            segments,
+            next,
+            projections,
+        },
+        replay,
+        kept,
+    })
 }
 
 fn guard(config: &Config, addresses: Addresses) -> Result<Guard, StartError> {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use sagascope_api::Time;
 use sagascope_core::projections::Lost;
-use sagascope_store::{RowCounts, Signal};
+use sagascope_store::Signal;
+use sagascope_store::head::Sequences;
 
 use crate::app::{App, World, get};
 
@@ -41,9 +41,9 @@ fn text(app: &App) -> String {
     let mut out = Text(String::new());
     let Gathered {
         held,
-        head_aged_out,
         head_bytes,
-        searchable_since,
+        segment_bytes,
+        segment_files,
         lost,
         aged_out,
         lag_ms,
@@ -72,23 +72,13 @@ fn text(app: &App) -> String {
             );
         }
     }
-    for (name, kind, help, rows) in [
-        ("sagascope_head_rows", "gauge", "Rows held in memory for queries.", held),
-        (
-            "sagascope_head_aged_out_total",
-            "counter",
-            "Rows in memory that made room for newer ones.",
-            head_aged_out,
-        ),
-    ] {
-        out.family(name, kind, help);
-        out.line(&format!("{name}{{signal=\"spans\"}}"), rows.spans);
-        out.line(&format!("{name}{{signal=\"logs\"}}"), rows.logs);
-    }
-    if let Some(since) = searchable_since {
-        let name = "sagascope_searchable_since_timestamp_seconds";
-        out.family(name, "gauge", "From when on everything received is in memory.");
-        out.line(name, since.0 / 1_000_000_000);
+    out.family(
+        "sagascope_head_rows",
+        "gauge",
+        "Rows in memory that are not sealed yet.",
+    );
+    for (signal, rows) in [("spans", held.spans), ("logs", held.logs), ("points", held.points)] {
+        out.line(&format!("sagascope_head_rows{{signal=\"{signal}\"}}"), rows);
     }
     out.family(
         "sagascope_requests_refused_total",
@@ -107,7 +97,7 @@ fn text(app: &App) -> String {
             value,
         );
     }
-    let rest: [(&str, &str, &str, u64); 13] = [
+    let rest: [(&str, &str, &str, u64); 18] = [
         (
             "sagascope_connections_total",
             "counter",
@@ -133,6 +123,36 @@ fn text(app: &App) -> String {
             app.budget.left() as u64,
         ),
         (
+            "sagascope_segment_bytes",
+            "gauge",
+            "Bytes of the sealed files.",
+            segment_bytes,
+        ),
+        (
+            "sagascope_segment_files",
+            "gauge",
+            "Sealed files.",
+            segment_files as u64,
+        ),
+        (
+            "sagascope_units_sealed_total",
+            "counter",
+            "Parts of the log that were sealed.",
+            get(&counters.units_sealed),
+        ),
+        (
+            "sagascope_seal_failures_total",
+            "counter",
+            "Times that sealing failed and was put off.",
+            get(&counters.seal_failures),
+        ),
+        (
+            "sagascope_log_unreadable_total",
+            "counter",
+            "Records of the log that could not be read.",
+            get(&counters.unreadable),
+        ),
+        (
             "sagascope_log_bytes",
             "gauge",
             "Bytes of the log on disk.",
@@ -153,7 +173,7 @@ fn text(app: &App) -> String {
         (
             "sagascope_log_files_removed_total",
             "counter",
-            "Files removed for the cap or for their age.",
+            "Files of the log removed because all in them is sealed.",
             status.files_removed,
         ),
         (
@@ -204,10 +224,10 @@ fn text(app: &App) -> String {
 
 /// What one hold of the lock tells.
 struct Gathered {
-    held: RowCounts,
-    head_aged_out: RowCounts,
+    held: Sequences,
     head_bytes: usize,
-    searchable_since: Option<Time>,
+    segment_bytes: u64,
+    segment_files: usize,
     lost: Lost,
     aged_out: u64,
     lag_ms: f64,
@@ -217,9 +237,9 @@ impl Gathered {
     fn of(world: &World) -> Self {
         Self {
             held: world.head.held(),
-            head_aged_out: world.head.aged_out(),
             head_bytes: world.head.bytes(),
-            searchable_since: world.head.searchable_since(),
+            segment_bytes: world.view.bytes(),
+            segment_files: world.view.files().len(),
             lost: world.projections.lost(),
             aged_out: world.projections.aged_out(),
             lag_ms: world.projection_lag_ms,

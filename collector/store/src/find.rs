@@ -7,6 +7,7 @@ mod budget;
 mod logs;
 mod metrics;
 mod parts;
+mod sealed;
 #[cfg(test)]
 mod tests;
 mod traces;

@@ -1,295 +1,208 @@
-//! The newest spans and log records in memory, bounded by bytes, findable by trace and by correlation id.
+//! The head: what is in the log and not yet sealed, in memory, visible to queries at once.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::mem::size_of;
+use std::ops::Range;
 use std::sync::Arc;
 
 use sagascope_api::Time;
-use sagascope_conventions::attributes::{CONVERSATION_ID, CORRELATION_ID};
-use sagascope_core::rows::{Attributes, Batch, LogRow, SpanRow, TraceId, Value};
+use sagascope_core::block::{LogBlock, PointBlock, SpanBlock};
+use sagascope_core::wire::{self, Verdict, WireError};
+use serde::{Deserialize, Serialize};
 
-/// A number of each kind of row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RowCounts {
+use crate::blocks::Blocks;
+
+/// The ordinal that the next row of each signal will have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequences {
     /// Spans.
     pub spans: u64,
     /// Log records.
     pub logs: u64,
+    /// Metric points.
+    pub points: u64,
 }
 
-/// Everything in the head that carries one correlation id, oldest arrival first.
+/// Blocks of each signal, oldest first. Closed ones are shared and never change.
 #[derive(Clone, Debug, Default)]
-pub struct Carried {
+pub struct HeadBlocks {
     /// Spans.
-    pub spans: Vec<Arc<SpanRow>>,
+    pub spans: Vec<Arc<SpanBlock>>,
     /// Log records.
-    pub logs: Vec<Arc<LogRow>>,
+    pub logs: Vec<Arc<LogBlock>>,
+    /// Metric points.
+    pub points: Vec<Arc<PointBlock>>,
 }
 
-/// Bounded rows. Spans and log records have half of the budget each, so that neither floods the other out.
-#[derive(Debug, Default)]
+/// Rows that are in the log and in no segment yet.
+///
+/// Rows come in the order of the log. [`Head::cut`] ends what has come so far as one unit to be sealed; while that goes
+/// on the unit stays visible, until [`Head::sealed`] lets it go.
+#[derive(Debug)]
 pub struct Head {
-    cap_bytes: usize,
-    spans: Ring<SpanRow>,
-    logs: Ring<LogRow>,
-    spans_by_trace: HashMap<TraceId, VecDeque<Arc<SpanRow>>>,
-    logs_by_trace: HashMap<TraceId, VecDeque<Arc<LogRow>>>,
-    spans_by_correlation: HashMap<Box<str>, VecDeque<Arc<SpanRow>>>,
-    logs_by_correlation: HashMap<Box<str>, VecDeque<Arc<LogRow>>>,
-    aged_out: RowCounts,
+    spans: Blocks<SpanBlock>,
+    logs: Blocks<LogBlock>,
+    points: Blocks<PointBlock>,
+    /// Where the unit being sealed ends.
+    sealing: Option<Sequences>,
+    since: Option<Time>,
+    sealing_since: Option<Time>,
 }
 
 impl Head {
-    /// Empty, with this budget.
+    /// Empty; the first rows will have these sequences.
     #[must_use]
-    pub fn new(cap_bytes: usize) -> Self {
+    pub fn new(next: Sequences) -> Self {
         Self {
-            cap_bytes,
-            ..Self::default()
+            spans: Blocks::begin_at(next.spans),
+            logs: Blocks::begin_at(next.logs),
+            points: Blocks::begin_at(next.points),
+            sealing: None,
+            since: None,
+            sealing_since: None,
         }
     }
 
-    /// Takes the rows of one request; the oldest rows make room.
-    pub fn push(&mut self, batch: &Batch) {
-        for span in &batch.spans {
-            self.push_span(span, batch.received_at);
+    /// Reads the spans of a request; the answer names their rows in [`Head::open_spans`].
+    ///
+    /// # Errors
+    /// When the bytes are no request.
+    pub fn take_spans(&mut self, bytes: &[u8], received_at: Time) -> Result<(Verdict, Range<usize>), WireError> {
+        let block = self.spans.grow();
+        let before = block.len();
+        let verdict = wire::read_spans(bytes, received_at, block)?;
+        let rows = before..block.len();
+        self.heard(received_at, &rows);
+        Ok((verdict, rows))
+    }
+
+    /// Reads the log records of a request; the answer names their rows in [`Head::open_logs`].
+    ///
+    /// # Errors
+    /// When the bytes are no request.
+    pub fn take_logs(&mut self, bytes: &[u8], received_at: Time) -> Result<(Verdict, Range<usize>), WireError> {
+        let block = self.logs.grow();
+        let before = block.len();
+        let verdict = wire::read_logs(bytes, received_at, block)?;
+        let rows = before..block.len();
+        self.heard(received_at, &rows);
+        Ok((verdict, rows))
+    }
+
+    /// Reads the metric points of a request; the answer names their rows in [`Head::open_points`].
+    ///
+    /// # Errors
+    /// When the bytes are no request.
+    pub fn take_points(&mut self, bytes: &[u8], received_at: Time) -> Result<(Verdict, Range<usize>), WireError> {
+        let block = self.points.grow();
+        let before = block.len();
+        let verdict = wire::read_points(bytes, received_at, block)?;
+        let rows = before..block.len();
+        self.heard(received_at, &rows);
+        Ok((verdict, rows))
+    }
+
+    fn heard(&mut self, received_at: Time, rows: &Range<usize>) {
+        if !rows.is_empty() {
+            self.since = Some(self.since.map_or(received_at, |since| since.min(received_at)));
         }
-        for log in &batch.logs {
-            self.push_log(log, batch.received_at);
+    }
+
+    /// The block that spans were read into last.
+    #[must_use]
+    pub fn open_spans(&self) -> &SpanBlock {
+        self.spans.open()
+    }
+
+    /// The block that log records were read into last.
+    #[must_use]
+    pub fn open_logs(&self) -> &LogBlock {
+        self.logs.open()
+    }
+
+    /// The block that metric points were read into last.
+    #[must_use]
+    pub fn open_points(&self) -> &PointBlock {
+        self.points.open()
+    }
+
+    /// What a query looks at; it stays as it is, whatever comes in meanwhile.
+    #[must_use]
+    pub fn blocks(&self) -> HeadBlocks {
+        HeadBlocks {
+            spans: self.spans.all(),
+            logs: self.logs.all(),
+            points: self.points.all(),
         }
-        self.evict();
     }
 
-    /// Spans of a trace, in order of arrival; a span sent twice is there once.
+    /// Ends what has come so far as one unit to be sealed. `None` when there is nothing, or a unit is being sealed.
+    pub fn cut(&mut self) -> Option<HeadBlocks> {
+        if self.sealing.is_some() || self.since.is_none() {
+            return None;
+        }
+        self.spans.close();
+        self.logs.close();
+        self.points.close();
+        self.sealing = Some(self.next());
+        self.sealing_since = self.since.take();
+        Some(HeadBlocks {
+            spans: self.spans.closed(),
+            logs: self.logs.closed(),
+            points: self.points.closed(),
+        })
+    }
+
+    /// The unit is in segments now: its rows are let go here.
+    pub fn sealed(&mut self) {
+        let Some(end) = self.sealing.take() else { return };
+        self.sealing_since = None;
+        self.spans.release(end.spans);
+        self.logs.release(end.logs);
+        self.points.release(end.points);
+    }
+
+    /// The unit could not be sealed: it stays, and goes with the next one.
+    pub fn not_sealed(&mut self) {
+        self.sealing = None;
+        let old = self.sealing_since.take();
+        self.since = old.or(self.since);
+    }
+
+    /// True while a unit is being sealed.
     #[must_use]
-    pub fn trace(&self, id: TraceId) -> Vec<Arc<SpanRow>> {
-        let mut seen = HashSet::new();
-        let spans = self.spans_by_trace.get(&id).into_iter().flatten();
-        spans.filter(|span| seen.insert(span.span_id)).cloned().collect()
+    pub const fn is_sealing(&self) -> bool {
+        self.sealing.is_some()
     }
 
-    /// Log records of a trace, in order of arrival.
+    /// When the oldest row came that is in no unit yet.
     #[must_use]
-    pub fn trace_logs(&self, id: TraceId) -> Vec<Arc<LogRow>> {
-        self.logs_by_trace.get(&id).into_iter().flatten().cloned().collect()
+    pub const fn unsealed_since(&self) -> Option<Time> {
+        self.since
     }
 
-    /// What carries a correlation id, at most `limit` of each kind, and how many were more.
+    /// Ordinals that the next rows will have.
     #[must_use]
-    pub fn correlation(&self, id: &str, limit: usize) -> (Carried, u64) {
-        let spans = self.spans_by_correlation.get(id);
-        let logs = self.logs_by_correlation.get(id);
-        let surplus = |len: Option<usize>| len.unwrap_or(0).saturating_sub(limit) as u64;
-        let carried = Carried {
-            spans: spans.into_iter().flatten().take(limit).cloned().collect(),
-            logs: logs.into_iter().flatten().take(limit).cloned().collect(),
-        };
-        (
-            carried,
-            surplus(spans.map(VecDeque::len)) + surplus(logs.map(VecDeque::len)),
-        )
-    }
-
-    /// Spans, newest arrival first.
-    pub fn recent_spans(&self) -> impl Iterator<Item = &Arc<SpanRow>> {
-        self.spans.rows.iter().rev().map(|held| &held.row)
-    }
-
-    /// Log records, newest arrival first.
-    pub fn recent_logs(&self) -> impl Iterator<Item = &Arc<LogRow>> {
-        self.logs.rows.iter().rev().map(|held| &held.row)
+    pub fn next(&self) -> Sequences {
+        Sequences {
+            spans: self.spans.next_sequence(),
+            logs: self.logs.next_sequence(),
+            points: self.points.next_sequence(),
+        }
     }
 
     /// Rows held.
     #[must_use]
-    pub fn held(&self) -> RowCounts {
-        RowCounts {
-            spans: self.spans.rows.len() as u64,
-            logs: self.logs.rows.len() as u64,
+    pub fn held(&self) -> Sequences {
+        Sequences {
+            spans: self.spans.rows() as u64,
+            logs: self.logs.rows() as u64,
+            points: self.points.rows() as u64,
         }
     }
 
-    /// Rows that made room for newer ones.
+    /// Memory held, roughly.
     #[must_use]
-    pub const fn aged_out(&self) -> RowCounts {
-        self.aged_out
-    }
-
-    /// From when on everything received is here; `None` while nothing has made room yet.
-    #[must_use]
-    pub fn searchable_since(&self) -> Option<Time> {
-        let spans = self.spans.oldest().filter(|_| self.aged_out.spans > 0);
-        let logs = self.logs.oldest().filter(|_| self.aged_out.logs > 0);
-        spans.max(logs)
-    }
-
-    /// Bytes held, roughly.
-    #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.spans.bytes + self.logs.bytes
-    }
-
-    fn push_span(&mut self, span: &Arc<SpanRow>, received_at: Time) {
-        self.spans_by_trace
-            .entry(span.trace_id)
-            .or_default()
-            .push_back(Arc::clone(span));
-        if let Some(id) = correlation_of(&span.attributes) {
-            index(&mut self.spans_by_correlation, id, span);
-        }
-        self.spans.push(Arc::clone(span), span_bytes(span), received_at);
-    }
-
-    fn push_log(&mut self, log: &Arc<LogRow>, received_at: Time) {
-        if let Some(trace) = log.trace_id {
-            self.logs_by_trace.entry(trace).or_default().push_back(Arc::clone(log));
-        }
-        if let Some(id) = correlation_of(&log.attributes) {
-            index(&mut self.logs_by_correlation, id, log);
-        }
-        self.logs.push(Arc::clone(log), log_bytes(log), received_at);
-    }
-
-    /// Rows leave in the order they came, and each index holds its rows in that order: the front of each is the one.
-    fn evict(&mut self) {
-        while self.spans.bytes > self.cap_bytes / 2
-            && let Some(span) = self.spans.pop()
-        {
-            pop_front(&mut self.spans_by_trace, &span.trace_id);
-            if let Some(id) = correlation_of(&span.attributes) {
-                pop_front(&mut self.spans_by_correlation, id);
-            }
-            self.aged_out.spans += 1;
-        }
-        while self.logs.bytes > self.cap_bytes / 2
-            && let Some(log) = self.logs.pop()
-        {
-            if let Some(trace) = &log.trace_id {
-                pop_front(&mut self.logs_by_trace, trace);
-            }
-            if let Some(id) = correlation_of(&log.attributes) {
-                pop_front(&mut self.logs_by_correlation, id);
-            }
-            self.aged_out.logs += 1;
-        }
-    }
-}
-
-/// Rows in order of arrival.
-#[derive(Debug)]
-struct Ring<T> {
-    rows: VecDeque<Held<T>>,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-struct Held<T> {
-    row: Arc<T>,
-    bytes: usize,
-    received_at: Time,
-}
-
-impl<T> Default for Ring<T> {
-    fn default() -> Self {
-        Self {
-            rows: VecDeque::new(),
-            bytes: 0,
-        }
-    }
-}
-
-impl<T> Ring<T> {
-    fn push(&mut self, row: Arc<T>, bytes: usize, received_at: Time) {
-        self.rows.push_back(Held {
-            row,
-            bytes,
-            received_at,
-        });
-        self.bytes += bytes;
-    }
-
-    fn oldest(&self) -> Option<Time> {
-        self.rows.front().map(|held| held.received_at)
-    }
-
-    fn pop(&mut self) -> Option<Arc<T>> {
-        let Held { row, bytes, .. } = self.rows.pop_front()?;
-        self.bytes -= bytes;
-        Some(row)
-    }
-}
-
-fn correlation_of(attributes: &Attributes) -> Option<&str> {
-    attributes
-        .text(CORRELATION_ID)
-        .or_else(|| attributes.text(CONVERSATION_ID))
-}
-
-fn index<T>(map: &mut HashMap<Box<str>, VecDeque<Arc<T>>>, id: &str, row: &Arc<T>) {
-    if let Some(rows) = map.get_mut(id) {
-        rows.push_back(Arc::clone(row));
-    } else {
-        map.insert(id.into(), VecDeque::from([Arc::clone(row)]));
-    }
-}
-
-fn pop_front<K, Q, T>(map: &mut HashMap<K, VecDeque<Arc<T>>>, key: &Q)
-where
-    K: std::borrow::Borrow<Q> + Eq + std::hash::Hash,
-    Q: Eq + std::hash::Hash + ?Sized,
-{
-    if let Some(rows) = map.get_mut(key) {
-        rows.pop_front();
-        if rows.is_empty() {
-            map.remove(key);
-        }
-    }
-}
-
-/// What the indexes cost a row, roughly.
-const INDEX_BYTES: usize = 160;
-
-fn span_bytes(span: &SpanRow) -> usize {
-    let events: usize = span
-        .events
-        .iter()
-        .map(|event| 64 + attributes_bytes(&event.attributes))
-        .sum();
-    size_of::<SpanRow>()
-        + INDEX_BYTES
-        + span.status_message.len()
-        + attributes_bytes(&span.attributes)
-        + events
-        + span.links.len() * 24
-}
-
-fn log_bytes(log: &LogRow) -> usize {
-    size_of::<LogRow>()
-        + INDEX_BYTES
-        + log.severity_text.len()
-        + value_bytes(&log.body)
-        + attributes_bytes(&log.attributes)
-}
-
-fn attributes_bytes(attributes: &Attributes) -> usize {
-    attributes
-        .0
-        .iter()
-        .map(|(key, value)| 16 + key.len() + value_bytes(value))
-        .sum()
-}
-
-fn value_bytes(value: &Value) -> usize {
-    let own = size_of::<Value>();
-    own + match value {
-        Value::Text(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::List(values) => values.iter().map(value_bytes).sum(),
-        Value::Map(entries) => entries
-            .iter()
-            .map(|(key, value)| 16 + key.len() + value_bytes(value))
-            .sum(),
-        Value::Empty | Value::Bool(_) | Value::Int(_) | Value::Double(_) => 0,
+    pub fn bytes(&self) -> usize {
+        self.spans.bytes() + self.logs.bytes() + self.points.bytes()
     }
 }
 

@@ -10,8 +10,7 @@ pub mod find;
 mod frame;
 #[cfg(test)]
 mod fuzz_tests;
-mod head;
-pub mod memory;
+pub mod head;
 pub mod picture;
 mod position;
 mod replay;
@@ -20,7 +19,6 @@ mod wal;
 mod writer;
 
 pub use frame::{Frame, Record};
-pub use head::{Carried, Head, RowCounts};
 pub use position::Position;
 pub use replay::{Recovered, Replay};
 pub use sagascope_core::wire::Signal;

@@ -7,7 +7,7 @@ use super::reader::{Malformed, Reader};
 use super::senders::{Head, head};
 use super::{Tally, time_or};
 use crate::block::{LogBlock, LogCells};
-use crate::normalise::{EVENT_NAME, severity_of};
+use crate::normalise::{ATTRIBUTES_MAX, EVENT_NAME, severity_of};
 use crate::rows::{SpanId, TraceId};
 
 /// Level of a record in its request.
@@ -119,6 +119,10 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
+    fn weigh(&self, tally: &mut Tally) {
+        tally.weigh(121, &[(self.attributes.len().min(ATTRIBUTES_MAX), 16)]);
+    }
+
     /// Checks what [`Parts::fill`] has only found.
     fn check(&self) -> Result<(), Malformed> {
         self.body
@@ -143,6 +147,7 @@ impl Sink for Check {
     fn record(&mut self, record: &Parts<'_>) -> Result<(), Malformed> {
         record.check()?;
         self.0.count(Ok(()));
+        record.weigh(&mut self.0);
         Ok(())
     }
 }
@@ -201,6 +206,7 @@ impl Sink for Read<'_> {
             flags: record.flags,
         };
         self.tally.count(Ok(()));
+        record.weigh(&mut self.tally);
         self.block.push(cells, self.received_at);
         Ok(())
     }

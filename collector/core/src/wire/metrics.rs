@@ -11,7 +11,7 @@ use crate::block::{
     AttributeSet, ExemplarCells, ExponentialCells, HistogramCells, MetricEntry, PointBlock, PointCell, PointCells,
     SummaryCells,
 };
-use crate::normalise::{EXEMPLARS_MAX, temporality_of};
+use crate::normalise::{ATTRIBUTES_MAX, EXEMPLARS_MAX, temporality_of};
 use crate::rows::{MetricKind, SpanId, TraceId};
 
 /// Level of a metric in its request, of its data, and of a point.
@@ -208,6 +208,22 @@ fn check_point(point: &Point<'_>) -> Result<(), Malformed> {
         .try_for_each(|bytes| check_pairs(&Exemplar::of(bytes)?.pairs, POINT + 2))
 }
 
+fn weigh(point: &Point<'_>, tally: &mut Tally) {
+    let numbers = [
+        point.bounds.kept().len(),
+        point.counts.kept().len(),
+        point.positive.counts.kept().len(),
+        point.negative.counts.kept().len(),
+        2 * point.quantiles.kept().len(),
+    ];
+    let lists = [
+        (point.attributes.len().min(ATTRIBUTES_MAX), 16),
+        (point.exemplars.len().min(EXEMPLARS_MAX), 88),
+        (numbers.iter().sum(), 8),
+    ];
+    tally.weigh(192, &lists);
+}
+
 /// Judges and keeps nothing.
 struct Check(Tally);
 
@@ -226,7 +242,9 @@ impl Sink for Check {
 
     fn point(&mut self, point: &Point<'_>) -> Result<(), Malformed> {
         check_point(point)?;
-        self.0.count(point.judge());
+        if self.0.count(point.judge()).is_some() {
+            weigh(point, &mut self.0);
+        }
         Ok(())
     }
 }
@@ -276,6 +294,7 @@ impl Sink for Read<'_> {
         let Some(value) = self.tally.count(point.judge()) else {
             return check_point(point);
         };
+        weigh(point, &mut self.tally);
         let tables = &mut self.block.tables;
         push_pairs(&point.attributes, POINT + 1, tables)?;
         let attributes = tables.values.finish();

@@ -7,7 +7,7 @@ use super::reader::{Malformed, Reader};
 use super::senders::{Head, head};
 use super::{Tally, time_or};
 use crate::block::{EventCells, LinkCells, SpanBlock, SpanCells, Tables};
-use crate::normalise::{EVENTS_MAX, LINKS_MAX, SpanIds, kind_of, status_of};
+use crate::normalise::{ATTRIBUTES_MAX, EVENTS_MAX, LINKS_MAX, SpanIds, kind_of, status_of};
 use crate::rows::{Dropped, SpanId, TraceId};
 
 /// Level of a span in its request, and of what lies in it.
@@ -145,6 +145,15 @@ impl<'a> Parts<'a> {
         SpanIds::of(self.trace_id, self.span_id, self.parent_span_id)
     }
 
+    fn weigh(&self, tally: &mut Tally) {
+        let lists = [
+            (self.attributes.len().min(ATTRIBUTES_MAX), 16),
+            (self.events.len().min(EVENTS_MAX), 40),
+            (self.links.len().min(LINKS_MAX), 64),
+        ];
+        tally.weigh(152, &lists);
+    }
+
     /// Checks what [`Parts::fill`] has only found.
     fn check(&self) -> Result<(), Malformed> {
         check_pairs(&self.attributes, SPAN + 1)?;
@@ -227,7 +236,9 @@ impl Sink for Check {
 
     fn span(&mut self, span: &Parts<'_>) -> Result<(), Malformed> {
         span.check()?;
-        self.0.count(span.judge());
+        if self.0.count(span.judge()).is_some() {
+            span.weigh(&mut self.0);
+        }
         Ok(())
     }
 }
@@ -256,6 +267,7 @@ impl Sink for Read<'_> {
         let Some(ids) = self.tally.count(span.judge()) else {
             return span.check();
         };
+        span.weigh(&mut self.tally);
         let start = time_or(span.start, time_or(span.end, self.received_at));
         let tables = &mut self.block.tables;
         let cut = push_pairs(&span.attributes, SPAN + 1, tables)?;

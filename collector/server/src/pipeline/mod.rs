@@ -1,19 +1,20 @@
 //! The one loop: everything that changes the world passes through it, one event after another.
 
+mod intake;
 mod overview;
 pub(crate) mod rates;
+mod recent;
 mod replay;
+mod sealing;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sagascope_api::live::{Rows, Topic};
+use sagascope_api::live::{LiveId, Rows, Topic};
 use sagascope_conventions::fault::FaultCommand;
-use sagascope_core::rows::{Batch, LogRow};
-use sagascope_core::trace::log_row;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::app::{self, App, World, stopped};
@@ -21,26 +22,27 @@ use crate::control::board::{Delivery, Instance};
 use crate::control::command::Command;
 use crate::live::hub::{Hub, Subscription};
 use crate::live::topics::Topics;
-use crate::receive::budget::Share;
-use sagascope_api::live::LiveId;
 
+use self::recent::RecentLogs;
+use self::sealing::Sealing;
+
+pub(crate) use intake::Durable;
 pub(crate) use overview::overview;
 pub(crate) use replay::replay;
+pub(crate) use sealing::KeptUpTo;
 
-/// Events that may wait for the loop; the log's writer waits then, and its senders are pushed back.
+/// Commands and subscriptions that may wait for the loop.
 pub(crate) const QUEUE: usize = 1_024;
+/// Durable requests that may wait for the loop; the log's writer waits then, and its senders are pushed back.
+pub(crate) const INTAKE: usize = 1_024;
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks between two overviews.
 const OVERVIEW_TICKS: u64 = 2;
-/// Batches folded under one hold of the lock.
-const DRAIN: usize = 64;
-/// Log rows published at a time; of more, the newest.
-const LOGS_AT_ONCE: usize = 200;
+/// Rows folded under one hold of the lock.
+const DRAIN_ROWS: usize = 8_192;
 
-/// Everything that can happen.
+/// What is asked of the loop, beside the requests that come in.
 pub(crate) enum Event {
-    /// A batch is in the log.
-    Durable(Durable),
     /// Someone wants to watch.
     Subscribe(Subscribe),
     /// A watcher wants other topics.
@@ -54,12 +56,6 @@ pub(crate) enum Event {
     Command(Command),
 }
 
-/// Rows that are in the log, with their part of the intake budget.
-pub(crate) struct Durable {
-    pub(crate) batch: Batch,
-    pub(crate) _share: Share,
-}
-
 /// What a new watcher wants.
 pub(crate) struct Subscribe {
     pub(crate) topics: Topics,
@@ -67,14 +63,27 @@ pub(crate) struct Subscribe {
     pub(crate) reply: oneshot::Sender<Subscription>,
 }
 
+/// Where the loop gets its work from.
+pub(crate) struct Sources {
+    /// Commands and subscriptions.
+    pub(crate) events: mpsc::Receiver<Event>,
+    /// What the log held at start; it comes before all that is new.
+    pub(crate) replayed: mpsc::Receiver<Durable>,
+    /// What the log has just taken.
+    pub(crate) intake: mpsc::Receiver<Durable>,
+    /// Told once the log is replayed.
+    pub(crate) ready: watch::Sender<bool>,
+}
+
 /// The loop's own state.
 pub(crate) struct Pipeline {
     /// Before `app`, so that the log's writer is never left waiting for a loop that has ended.
-    events: mpsc::Receiver<Event>,
+    sources: Sources,
     hub: Hub,
     /// Fault streams of the services.
     pub(crate) streams: HashMap<Instance, mpsc::Sender<FaultCommand>>,
-    logs: VecDeque<Arc<LogRow>>,
+    sealing: Sealing,
+    recent: RecentLogs,
     dirty: bool,
     /// Not before this.
     publish_at: Instant,
@@ -83,12 +92,14 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(app: Arc<App>, events: mpsc::Receiver<Event>) -> Self {
+    pub(crate) fn new(app: Arc<App>, sources: Sources, kept: KeptUpTo) -> Self {
+        let next_log = app.read().head.next().logs;
         Self {
-            events,
+            sources,
             hub: Hub::new(app.run.clone()),
             streams: HashMap::new(),
-            logs: VecDeque::new(),
+            sealing: Sealing::new(Arc::clone(&app), kept),
+            recent: RecentLogs::beginning_at(next_log),
             dirty: false,
             publish_at: Instant::now(),
             ticks: 0,
@@ -103,11 +114,22 @@ impl Pipeline {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let due = self.publish_at;
+            let is_ready = self.app.is_ready();
+            let has_room = self.sealing.has_room();
             tokio::select! {
-                event = self.events.recv() => match event {
+                event = self.sources.events.recv() => match event {
                     Some(event) => self.handle(event),
                     None => break,
                 },
+                durable = self.sources.replayed.recv(), if !is_ready && has_room => match durable {
+                    Some(durable) => self.fold(durable),
+                    None => self.replayed(),
+                },
+                durable = self.sources.intake.recv(), if is_ready && has_room => match durable {
+                    Some(durable) => self.fold(durable),
+                    None => break,
+                },
+                done = self.sealing.done() => self.sealing.settle(done),
                 _ = tick.tick() => self.tick(),
                 () = sleep_until(due), if self.dirty => self.publish(),
                 () = stopped(&mut stopping) => break,
@@ -116,11 +138,24 @@ impl Pipeline {
                 self.publish();
             }
         }
+        self.sealing.stop().await;
+    }
+
+    /// The log is in the picture: queries answer for all of it, and what came in meanwhile follows.
+    fn replayed(&mut self) {
+        let now = app::now();
+        {
+            let mut world = self.app.write();
+            world.projections.tick(now);
+            // Nobody has watched yet: the first snapshot holds all of it.
+            drop(world.projections.take_changes(now));
+        }
+        self.app.ready.store(true, Ordering::Release);
+        self.sources.ready.send_replace(true);
     }
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Durable(durable) => self.fold(durable),
             Event::Subscribe(subscribe) => self.subscribe(subscribe),
             Event::Topics { subscriber, topics } => {
                 let app = Arc::clone(&self.app);
@@ -131,51 +166,32 @@ impl Pipeline {
         }
     }
 
-    /// Folds this batch and those that wait behind it under one hold of the lock.
+    /// Folds this request and those that wait behind it under one hold of the lock.
     fn fold(&mut self, first: Durable) {
-        let mut batches = vec![first];
-        let mut then = None;
-        while batches.len() < DRAIN {
-            match self.events.try_recv() {
-                Ok(Event::Durable(durable)) => batches.push(durable),
-                Ok(other) => {
-                    then = Some(other);
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
+        let is_replay = !self.app.is_ready();
+        let queue = if is_replay {
+            &mut self.sources.replayed
+        } else {
+            &mut self.sources.intake
+        };
         let now = app::now();
-        {
-            let mut world = self.app.write();
-            for Durable { batch, .. } in &batches {
-                world.projections.apply(batch, now);
-                world.head.push(batch);
-            }
-            let oldest = batches
-                .iter()
-                .map(|durable| durable.batch.received_at)
-                .min()
-                .unwrap_or(now);
+        let mut rows = 0;
+        let mut next = Some(first);
+        let mut oldest = now;
+        let mut world = self.app.write();
+        while let Some(durable) = next {
+            // A replayed record is folded as it was then.
+            let now = if is_replay { durable.received_at } else { now };
+            rows += self.sealing.take(&durable, &mut world, now);
+            oldest = oldest.min(durable.received_at);
+            next = (rows < DRAIN_ROWS).then(|| queue.try_recv().ok()).flatten();
+        }
+        if !is_replay {
             world.projection_lag_ms = now.seconds_since(oldest).max(0.0) * 1e3;
         }
-        for Durable { batch, .. } in batches {
-            self.gather_logs(batch);
-        }
+        drop(world);
+        self.sealing.cut_when_due(now);
         self.dirty = true;
-        if let Some(event) = then {
-            self.handle(event);
-        }
-    }
-
-    fn gather_logs(&mut self, batch: Batch) {
-        self.logs.extend(batch.logs);
-        let surplus = self.logs.len().saturating_sub(LOGS_AT_ONCE);
-        self.logs.drain(..surplus);
-        self.app
-            .counters
-            .unsampled_logs
-            .fetch_add(surplus as u64, Ordering::Relaxed);
     }
 
     fn subscribe(&mut self, subscribe: Subscribe) {
@@ -195,8 +211,9 @@ impl Pipeline {
         for change in changes {
             self.hub.publish(change.rows, change.removed);
         }
-        if !self.logs.is_empty() {
-            let rows = self.logs.drain(..).map(|log| log_row(&log)).collect();
+        let (rows, left_out) = self.recent.gather(&mut self.app.write());
+        self.app.counters.unsampled_logs.fetch_add(left_out, Ordering::Relaxed);
+        if !rows.is_empty() {
             self.hub.publish(Rows::Logs(rows), Vec::new());
         }
         self.publish_at = Instant::now() + self.hub.pause();
@@ -232,6 +249,7 @@ impl Pipeline {
         if self.publish_at <= Instant::now() {
             self.publish();
         }
+        self.sealing.cut_when_due(now);
         if self.ticks.is_multiple_of(OVERVIEW_TICKS) {
             self.publish_overview();
         }
@@ -299,9 +317,8 @@ fn snapshot(app: &App, topic: Topic) -> Option<Rows> {
         Topic::Overview => Some(Rows::Overview(vec![overview(app, &world)])),
         Topic::Faults => Some(Rows::Faults(world.board.list())),
         Topic::Logs => {
-            let mut rows: Vec<_> = world.head.recent_logs().take(limit).map(|log| log_row(log)).collect();
-            rows.reverse();
-            Some(Rows::Logs(rows))
+            let surplus = world.recent_logs.len().saturating_sub(limit);
+            Some(Rows::Logs(world.recent_logs.iter().skip(surplus).cloned().collect()))
         }
         _ => world.projections.snapshot(topic, limit, app::now()),
     }

@@ -67,11 +67,12 @@ fn ingest(app: &App, world: &World) -> Ingest {
 fn storage(app: &App, world: &World) -> Storage {
     let status = app.wal.status();
     let held = world.head.held();
+    let in_segments = world.view.oldest();
     Storage {
-        bytes: status.bytes,
+        bytes: status.bytes + world.view.bytes(),
         cap_bytes: app.config.storage_cap_bytes,
-        oldest: status.oldest,
-        searchable_since: world.head.searchable_since(),
+        oldest: in_segments.or(status.oldest),
+        searchable_since: None,
         held_spans: held.spans,
         held_logs: held.logs,
     }

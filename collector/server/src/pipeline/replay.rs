@@ -1,56 +1,49 @@
-//! Rebuilds the world from the log at start.
+//! The log at start: what it holds goes through the same loop as what comes in.
 
 use std::sync::Arc;
 
-use sagascope_core::normalise::Normalised;
-use sagascope_store::{Record, Replay};
+use sagascope_store::{Position, Record, Replay};
+use tokio::sync::mpsc;
 
-use crate::app::{self, App};
-use crate::receive::decode;
+use super::intake::Durable;
+use crate::app::App;
 
-/// Folds every record of the log; returns at the end or when the collector is told to stop.
-pub(crate) fn replay(app: &Arc<App>, mut records: Replay) {
-    let started = std::time::Instant::now();
-    for (_, record) in records.by_ref() {
-        if *app.stopping.borrow() {
-            return;
+/// Records of the log that may wait for the loop.
+const AHEAD: usize = 64;
+
+/// The log's records in order, read on a thread of their own. The channel ends with the log, or when the collector stops.
+pub(crate) fn replay(app: &Arc<App>, mut records: Replay) -> mpsc::Receiver<Durable> {
+    let (queue, replayed) = mpsc::channel(AHEAD);
+    let app = Arc::clone(app);
+    tokio::task::spawn_blocking(move || {
+        let started = std::time::Instant::now();
+        for (position, record) in records.by_ref() {
+            let stopping = *app.stopping.borrow();
+            if stopping || queue.blocking_send(durable(&app, position, record)).is_err() {
+                return;
+            }
         }
-        fold(app, record);
-    }
-    let now = app::now();
-    {
-        let mut world = app.write();
-        world.projections.tick(now);
-        // Nobody has watched yet: the first snapshot holds all of it.
-        drop(world.projections.take_changes(now));
-    }
-    let found = records.recovered();
-    if found.records + found.skipped + found.torn_bytes > 0 {
-        tracing::info!(
-            records = found.records,
-            skipped = found.skipped,
-            torn_bytes = found.torn_bytes,
-            took_ms = started.elapsed().as_millis() as u64,
-            "the log was read back"
-        );
-    }
+        let found = records.recovered();
+        if found.records + found.skipped + found.torn_bytes > 0 {
+            tracing::info!(
+                records = found.records,
+                skipped = found.skipped,
+                torn_bytes = found.torn_bytes,
+                took_ms = started.elapsed().as_millis() as u64,
+                "the log was read back"
+            );
+        }
+    });
+    replayed
 }
 
-fn fold(
-    app: &Arc<App>,
-    Record {
-        signal,
-        received_at,
-        bytes,
-    }: Record,
-) {
-    app.wal.set_oldest(received_at);
-    match decode(signal, bytes, received_at) {
-        Ok(Normalised { batch, .. }) => {
-            let mut world = app.write();
-            world.projections.apply(&batch, received_at);
-            world.head.push(&batch);
-        }
-        Err(error) => tracing::warn!(%error, "a record of the log does not decode; it is skipped"),
+fn durable(app: &App, position: Position, record: Record) -> Durable {
+    app.wal.set_oldest(record.received_at);
+    Durable {
+        signal: record.signal,
+        received_at: record.received_at,
+        bytes: record.bytes,
+        position,
+        _share: None,
     }
 }

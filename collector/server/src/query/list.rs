@@ -7,16 +7,25 @@ use sagascope_api::{Page, Time};
 use super::params::Params;
 use crate::problem::{Answer, Refusal};
 
-/// Where the page before ended.
+/// Where a page ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Cursor {
-    time: Time,
-    key: String,
+pub(super) struct Cursor {
+    pub(super) time: Time,
+    pub(super) key: String,
 }
 
 impl Cursor {
-    fn write(&self) -> String {
+    pub(super) fn write(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}/{}", self.time.0, self.key))
+    }
+
+    /// Where the page before ended, as `key` reads the second half of it.
+    pub(super) fn of<T>(params: &Params, key: impl Fn(&str) -> Option<T>) -> Answer<Option<(Time, T)>> {
+        let Some(text) = params.get("cursor") else {
+            return Ok(None);
+        };
+        let read = Self::read(text).and_then(|cursor| Some((cursor.time, key(&cursor.key)?)));
+        read.map(Some).ok_or_else(unknown_cursor)
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -34,13 +43,7 @@ pub(super) fn page<T>(params: &Params, mut rows: Vec<T>, place: impl Fn(&T) -> (
     let limit = params.limit()?;
     let after = match params.get("cursor") {
         None => None,
-        Some(text) => Some(Cursor::read(text).ok_or_else(|| {
-            Refusal::field(
-                "invalid_value",
-                "cursor",
-                "Hand back next_cursor as it came, or leave it out.",
-            )
-        })?),
+        Some(text) => Some(Cursor::read(text).ok_or_else(unknown_cursor)?),
     };
     // Newest first; keys rise among equal times.
     rows.sort_by_cached_key(|row| {
@@ -63,6 +66,7 @@ pub(super) fn page<T>(params: &Params, mut rows: Vec<T>, place: impl Fn(&T) -> (
     Ok(Page {
         items: rows,
         next_cursor: last,
+        truncated: false,
     })
 }
 
@@ -74,13 +78,7 @@ pub(super) fn page_in_order<T>(params: &Params, mut rows: Vec<T>) -> Answer<Page
         Some(text) => text
             .strip_prefix('n')
             .and_then(|n| n.parse::<usize>().ok())
-            .ok_or_else(|| {
-                Refusal::field(
-                    "invalid_value",
-                    "cursor",
-                    "Hand back next_cursor as it came, or leave it out.",
-                )
-            })?,
+            .ok_or_else(unknown_cursor)?,
     };
     rows.drain(..begin.min(rows.len()));
     let next_cursor = (rows.len() > limit).then(|| format!("n{}", begin + limit));
@@ -88,7 +86,16 @@ pub(super) fn page_in_order<T>(params: &Params, mut rows: Vec<T>) -> Answer<Page
     Ok(Page {
         items: rows,
         next_cursor,
+        truncated: false,
     })
+}
+
+fn unknown_cursor() -> Refusal {
+    Refusal::field(
+        "invalid_value",
+        "cursor",
+        "Hand back next_cursor as it came, or leave it out.",
+    )
 }
 
 #[cfg(test)]

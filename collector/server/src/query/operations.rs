@@ -8,10 +8,12 @@ use axum::extract::{Path, State};
 use sagascope_api::Time;
 use sagascope_api::correlations::Correlation;
 use sagascope_api::explain::Explanation;
+use sagascope_conventions::attributes as key;
 use sagascope_core::explain::{Known, explain as tell};
-use sagascope_core::rows::TraceId;
+use sagascope_core::rows::{LogRow, TraceId};
+use sagascope_core::search::Query as Search;
 use sagascope_core::trace::{log_row, summarise};
-use sagascope_store::Carried;
+use sagascope_store::find::{self, Budget, LogQuery, Parts};
 
 use super::{compute, traces};
 use crate::app::{self, App};
@@ -24,22 +26,22 @@ const TRACES: usize = 100;
 
 /// `GET /api/v1/correlations/{id}`.
 pub(crate) async fn correlation(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Json<Correlation>> {
-    compute(&app, move |app| {
-        find(app, &id).ok_or_else(|| Refusal::unknown("correlation", &id))
+    compute(&app, move |app, budget| {
+        find(app, &id, budget).ok_or_else(|| Refusal::unknown("correlation", &id))
     })
     .await
     .map(Json)
 }
 
-fn find(app: &App, id: &str) -> Option<Correlation> {
-    let (Carried { spans, mut logs }, omitted, sagas) = {
-        let world = app.read();
-        let (carried, omitted) = world.head.correlation(id, CARRIED);
-        let sagas = world
-            .projections
-            .sagas(|saga| saga.correlation_id.as_deref() == Some(id));
-        (carried, omitted, sagas)
-    };
+fn find(app: &App, id: &str, budget: &Budget) -> Option<Correlation> {
+    let parts = app.parts();
+    let sagas = app
+        .read()
+        .projections
+        .sagas(|saga| saga.correlation_id.as_deref() == Some(id));
+    let search = Search::exactly(key::CORRELATION_ID, id);
+    let (spans, more_spans) = find::carrying(&parts, &search, CARRIED, budget);
+    let (mut logs, more_logs) = carried_logs(&parts, &search, budget);
     if spans.is_empty() && logs.is_empty() && sagas.is_empty() {
         return None;
     }
@@ -60,7 +62,7 @@ fn find(app: &App, id: &str) -> Option<Correlation> {
     let mut traces: Vec<_> = ids
         .into_iter()
         .take(TRACES)
-        .filter_map(|id| summarise(&app.read().head.trace(id)))
+        .filter_map(|id| summarise(&find::trace(&parts, id)))
         .collect();
     traces.sort_by_key(|trace| trace.started_at);
     Some(Correlation {
@@ -70,16 +72,29 @@ fn find(app: &App, id: &str) -> Option<Correlation> {
         services: services.into_iter().collect(),
         traces,
         logs: logs.iter().map(|log| log_row(log)).collect(),
-        omitted: omitted + surplus,
+        omitted: u64::from(more_spans) + u64::from(more_logs) + surplus,
         sagas,
     })
 }
 
+/// The newest records that carry the id, and whether there are more.
+fn carried_logs(parts: &Parts, query: &Search, budget: &Budget) -> (Vec<Arc<LogRow>>, bool) {
+    let search = LogQuery {
+        query,
+        since: None,
+        until: None,
+        limit: CARRIED,
+        after: None,
+    };
+    let page = find::logs(parts, &search, budget);
+    (page.logs.into_iter().map(|(_, log)| log).collect(), page.more)
+}
+
 /// `GET /api/v1/explain/{id}`: of a saga, correlation or trace.
 pub(crate) async fn explain(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Json<Explanation>> {
-    compute(&app, move |app| {
+    compute(&app, move |app, budget| {
         let now = app::now();
-        let known = known(app, &id, now);
+        let known = known(app, &id, now, budget);
         if known.saga.is_none() && known.trace.is_none() && known.correlation.is_none() {
             return Err(Refusal::unknown("operation", &id));
         }
@@ -89,7 +104,7 @@ pub(crate) async fn explain(State(app): State<Arc<App>>, Path(id): Path<String>)
     .map(Json)
 }
 
-fn known(app: &App, id: &str, now: Time) -> Known {
+fn known(app: &App, id: &str, now: Time, budget: &Budget) -> Known {
     let mut known = {
         let world = app.read();
         Known {
@@ -102,10 +117,10 @@ fn known(app: &App, id: &str, now: Time) -> Known {
     known.trace = TraceId::parse(id).and_then(|id| traces::find(app, id));
     let correlation_id = match (&known.saga, &known.trace) {
         (Some(detail), _) => detail.saga.correlation_id.clone(),
-        (None, Some(_)) => TraceId::parse(id).and_then(|id| summarise(&app.read().head.trace(id))?.correlation_id),
+        (None, Some(_)) => TraceId::parse(id).and_then(|id| summarise(&find::trace(&app.parts(), id))?.correlation_id),
         (None, None) => Some(id.to_owned()),
     };
-    known.correlation = correlation_id.and_then(|id| find(app, &id));
+    known.correlation = correlation_id.and_then(|id| find(app, &id, budget));
     if known.saga.is_none()
         && let Some(saga) = known
             .correlation

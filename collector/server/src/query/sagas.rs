@@ -17,7 +17,7 @@ use crate::problem::{Answer, Refusal};
 /// `GET /api/v1/sagas?name=&state=&q=&stuck=&since=&until=&limit=&cursor=`.
 pub(crate) async fn sagas(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Answer<Json<Page<Saga>>> {
     let params = Params::parse(query.as_deref())?;
-    compute(&app, move |app| {
+    compute(&app, move |app, _| {
         let keep = filter(&params)?;
         let rows = app.read().projections.sagas(keep);
         page(&params, rows, |saga| (saga.started_at, saga.key()))

@@ -5,35 +5,35 @@
 mod answer;
 mod body;
 pub(crate) mod budget;
-mod decode;
 #[cfg(test)]
 mod fuzz_tests;
 mod grpc;
 mod http;
 mod json;
 mod sender;
-mod weigh;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use sagascope_core::normalise::Normalised;
+use sagascope_api::Time;
+use sagascope_core::wire::{self, Verdict, WireError};
 use sagascope_store::{AppendError, Frame, Signal};
 use tokio::sync::oneshot;
 
 use crate::app::{self, App, count};
-use crate::pipeline::{Durable, Event};
+use crate::pipeline::Durable;
 
-pub(crate) use decode::decode;
 pub(crate) use grpc::router as grpc_router;
 pub(crate) use http::router as http_router;
 
 use budget::{Exhausted, Share};
-use weigh::WeighError;
 
-/// Requests above this are decoded off the async threads.
-const DECODE_ASIDE: usize = 128 << 10;
+/// Requests above this are checked off the async threads.
+const CHECK_ASIDE: usize = 128 << 10;
+
+/// Memory that the rows of one request may take.
+const WEIGHT_MAX: u64 = 256 << 20;
 
 /// What became of a request that was taken.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -68,9 +68,6 @@ pub(crate) async fn take(app: &Arc<App>, signal: Signal, message: Bytes, share: 
 }
 
 async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Share) -> Result<Taken, NotTaken> {
-    if !app.is_ready() {
-        return Err(NotTaken::Later("the collector is still reading its log".into()));
-    }
     share
         .belongs_to(sender::service(&message))
         .map_err(|Exhausted| NotTaken::Later("too much of this service is under way".into()))?;
@@ -79,50 +76,66 @@ async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Sha
         let message = message.clone();
         move || prepare(signal, &message, received_at)
     };
-    let (normalised, frame) = if message.len() > DECODE_ASIDE {
+    let (verdict, frame) = if message.len() > CHECK_ASIDE {
         let task = tokio::task::spawn_blocking(prepare).await;
         task.map_err(|error| NotTaken::Malformed(body::short(&error)))??
     } else {
         prepare()?
     };
-    let Normalised {
-        batch,
+    let Verdict {
+        accepted,
         rejected,
         reason,
-    } = normalised;
-    let accepted = (batch.spans.len() + batch.logs.len() + batch.points.len()) as u64;
+        ..
+    } = verdict;
     let counters = app.counters.of(signal);
     if accepted > 0 {
-        append(app, frame, Durable { batch, _share: share }).await?;
+        append(app, frame, signal, received_at, message, share).await?;
     }
     counters.accepted.fetch_add(accepted, Ordering::Relaxed);
     counters.rejected.fetch_add(rejected, Ordering::Relaxed);
     Ok(Taken { rejected, reason })
 }
 
-fn prepare(signal: Signal, message: &Bytes, received_at: sagascope_api::Time) -> Result<(Normalised, Frame), NotTaken> {
-    weigh::weigh(signal, message).map_err(|error| match error {
-        WeighError::TooHeavy => NotTaken::TooLarge(error.to_string()),
-        WeighError::TooDeep | WeighError::Malformed => NotTaken::Malformed(error.to_string()),
+fn prepare(signal: Signal, message: &Bytes, received_at: Time) -> Result<(Verdict, Frame), NotTaken> {
+    let verdict = wire::check(signal, message).map_err(|error| match error {
+        WireError::Malformed(_) => NotTaken::Malformed(error.to_string()),
     })?;
-    let normalised =
-        decode(signal, message.clone(), received_at).map_err(|error| NotTaken::Malformed(body::short(&error)))?;
+    if verdict.weight > WEIGHT_MAX {
+        let most = WEIGHT_MAX >> 20;
+        return Err(NotTaken::TooLarge(format!(
+            "the rows of the request would take more than {most} MiB"
+        )));
+    }
     let frame = Frame::encode(signal, received_at, message).map_err(|error| NotTaken::TooLarge(body::short(&error)))?;
-    Ok((normalised, frame))
+    Ok((verdict, frame))
 }
 
-/// Appends and waits; the writer thread hands the durable batch on to the loop, in the order of the log.
-async fn append(app: &Arc<App>, frame: Frame, durable: Durable) -> Result<(), NotTaken> {
+/// Appends and waits; the writer thread hands the durable request on to the loop, in the order of the log.
+async fn append(
+    app: &Arc<App>,
+    frame: Frame,
+    signal: Signal,
+    received_at: Time,
+    bytes: Bytes,
+    share: Share,
+) -> Result<(), NotTaken> {
     let (answer, answered) = oneshot::channel();
-    let events = app.events.clone();
+    let intake = app.intake.clone();
     let later = |error: &AppendError| NotTaken::Later(error.to_string());
     app.wal
         .append(frame, move |outcome| {
-            let is_durable = outcome.is_ok();
+            let durable = outcome.as_ref().ok().map(|position| Durable {
+                signal,
+                received_at,
+                bytes,
+                position: *position,
+                _share: Some(share),
+            });
             // A client that went away does not wait for its answer.
             let _ = answer.send(outcome);
-            if is_durable && events.blocking_send(Event::Durable(durable)).is_err() {
-                tracing::debug!("stopping: the batch is in the log and shows after the next start");
+            if durable.is_some_and(|durable| intake.blocking_send(durable).is_err()) {
+                tracing::debug!("stopping: the request is in the log and shows after the next start");
             }
         })
         .map_err(|error| later(&error))?;

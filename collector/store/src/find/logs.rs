@@ -8,7 +8,7 @@ use sagascope_core::rows::{LogRow, TraceId};
 use sagascope_core::search::Query;
 
 use super::budget::Budget;
-use super::parts::{LogPart, Parts, newest_first};
+use super::parts::{LogPart, Parts, newest_first, range};
 
 /// Rows between two looks at the budget.
 const STRIDE: usize = 4_096;
@@ -51,12 +51,11 @@ pub struct LogPage {
 /// Finds log records.
 #[must_use]
 pub fn logs(parts: &Parts, search: &LogQuery<'_>, budget: &Budget) -> LogPage {
-    let from = search.since.unwrap_or(Time(0));
-    let until = search.until.unwrap_or(Time(u64::MAX));
-    let to = search
-        .after
-        .map_or(until, |after| until.min(Time(after.at.0.saturating_add(1))));
-    let within = newest_first(&parts.logs, LogPart::times, (from, to));
+    let Some((from, until)) = range(search.since, search.until) else {
+        return LogPage::default();
+    };
+    let last = search.after.map_or(until, |after| until.min(after.at));
+    let within = newest_first(&parts.logs, LogPart::times, (from, last));
     // One more than a page tells that there is a next one.
     let mut found: BTreeSet<(LogCursor, usize)> = BTreeSet::new();
     let mut truncated = false;
@@ -64,7 +63,7 @@ pub fn logs(parts: &Parts, search: &LogQuery<'_>, budget: &Budget) -> LogPage {
         if found.len() > search.limit && found.first().is_some_and(|(oldest, _)| oldest.at > *end) {
             break;
         }
-        part.candidates(search.query, (from, to), &mut |block| {
+        part.candidates(search.query, (from, last), &mut |block| {
             let mut select = search.query.over_logs(block);
             for row in 0..block.len() {
                 if row % STRIDE == 0 && budget.is_spent() {
@@ -75,7 +74,7 @@ pub fn logs(parts: &Parts, search: &LogQuery<'_>, budget: &Budget) -> LogPage {
                     at: block.at[row],
                     sequence: block.sequence[row],
                 };
-                let is_in = place.at >= from && place.at < to && search.after.is_none_or(|after| place < after);
+                let is_in = place.at >= from && place.at <= last && search.after.is_none_or(|after| place < after);
                 let is_late = found.len() > search.limit && found.first().is_some_and(|(oldest, _)| place < *oldest);
                 if is_in && !is_late && select.matches(row) {
                     found.insert((place, n));

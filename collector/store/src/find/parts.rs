@@ -15,7 +15,7 @@ pub trait Sealed {
 
 /// A sealed file of spans. What cannot be read is told to the log and counts as not there.
 pub trait SealedSpans: Sealed {
-    /// Shows the spans that may match a query and start within a range: all that do, and perhaps others, until `each`
+    /// Shows the spans that may match a query and start within a range (both ends included): all that do, and perhaps others, until `each`
     /// says no. At least the columns that the query looks at are filled, beside trace, start and sequence.
     fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool);
 
@@ -28,7 +28,7 @@ pub trait SealedSpans: Sealed {
 
 /// A sealed file of log records. What cannot be read is told to the log and counts as not there.
 pub trait SealedLogs: Sealed {
-    /// Shows the records that may match a query and lie within a range: all that do, and perhaps others, until `each`
+    /// Shows the records that may match a query and lie within a range (both ends included): all that do, and perhaps others, until `each`
     /// says no. At least the columns that the query looks at are filled, beside time and sequence.
     fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool);
 
@@ -182,15 +182,24 @@ fn times_of(times: &[Time]) -> Times {
     Some((*times.iter().min()?, *times.iter().max()?))
 }
 
-/// Parts that reach into the range, the one that ends last first, with that end.
-pub(super) fn newest_first<T>(parts: &[T], times: impl Fn(&T) -> Times, (from, to): (Time, Time)) -> Vec<(Time, &T)> {
+/// Parts that reach into the range, both ends included; the one that ends last first, with that end.
+pub(super) fn newest_first<T>(parts: &[T], times: impl Fn(&T) -> Times, (from, last): (Time, Time)) -> Vec<(Time, &T)> {
     let mut within: Vec<(Time, &T)> = parts
         .iter()
         .filter_map(|part| {
             let (oldest, newest) = times(part)?;
-            (oldest < to && newest >= from).then_some((newest, part))
+            (oldest <= last && newest >= from).then_some((newest, part))
         })
         .collect();
     within.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
     within
+}
+
+/// From `since` on and before `until`, as a range with both ends included; `None` when nothing can lie in it.
+pub(super) fn range(since: Option<Time>, until: Option<Time>) -> Option<(Time, Time)> {
+    let last = match until {
+        None => Time(u64::MAX),
+        Some(until) => Time(until.0.checked_sub(1)?),
+    };
+    Some((since.unwrap_or_default(), last))
 }

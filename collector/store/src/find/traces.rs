@@ -9,7 +9,7 @@ use sagascope_core::rows::{SpanRow, TraceId};
 use sagascope_core::search::Query;
 
 use super::budget::Budget;
-use super::parts::{Parts, SpanPart, newest_first};
+use super::parts::{Parts, SpanPart, newest_first, range};
 
 /// Spans taken of one trace; whoever shows fewer says how many it left out.
 const TRACE_SPANS_MAX: usize = 200_000;
@@ -61,17 +61,17 @@ pub struct TracePage {
 /// Finds traces.
 #[must_use]
 pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TracePage {
-    let (from, until) = (search.since.unwrap_or(Time(0)), search.until.unwrap_or(Time(u64::MAX)));
+    let Some((from, until)) = range(search.since, search.until) else {
+        return TracePage::default();
+    };
     // Nothing at or behind the cursor starts later than it.
-    let to = search
-        .after
-        .map_or(until, |after| until.min(Time(after.newest.0.saturating_add(1))));
-    let within = newest_first(&parts.spans, SpanPart::times, (from, to));
+    let last = search.after.map_or(until, |after| until.min(after.newest));
+    let within = newest_first(&parts.spans, SpanPart::times, (from, last));
     let mut newest: HashMap<TraceId, Time> = HashMap::new();
     let mut settled = Settled::new(parts, search, (from, until));
     let mut truncated = false;
     for (n, (_, part)) in within.iter().enumerate() {
-        truncated = !gather(part, search.query, (from, to), &mut newest, budget);
+        truncated = !gather(part, search.query, (from, last), &mut newest, budget);
         if truncated {
             break;
         }
@@ -101,12 +101,12 @@ pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TraceP
 fn gather(
     part: &SpanPart,
     query: &Query,
-    (from, to): (Time, Time),
+    (from, last): (Time, Time),
     newest: &mut HashMap<TraceId, Time>,
     budget: &Budget,
 ) -> bool {
     let mut is_spent = false;
-    part.candidates(query, (from, to), &mut |block| {
+    part.candidates(query, (from, last), &mut |block| {
         let mut select = query.over_spans(block);
         for row in 0..block.len() {
             if row % STRIDE == 0 && budget.is_spent() {
@@ -114,7 +114,7 @@ fn gather(
                 return false;
             }
             let start = block.start[row];
-            if start < from || start >= to {
+            if start < from || start > last {
                 continue;
             }
             let known = newest.get(&block.trace_id[row]);
@@ -182,7 +182,7 @@ impl<'a> Settled<'a> {
             .unwrap_or_default();
         let spans = spans.iter().map(|(_, span)| span);
         let counts =
-            |span: &&Arc<SpanRow>| span.start >= from && span.start < until && self.search.query.matches_span(span);
+            |span: &&Arc<SpanRow>| span.start >= from && span.start <= until && self.search.query.matches_span(span);
         spans.filter(counts).map(|span| span.start).max() == Some(place.newest)
     }
 }

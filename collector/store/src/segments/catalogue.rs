@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::SegmentsError;
 use super::meta::{FileMeta, Unit};
 use crate::Position;
-use crate::memory::Sequences;
+use crate::head::Sequences;
 
 /// Version of the catalogue.
 const VERSION: i64 = 1;

@@ -6,7 +6,7 @@ use super::meta::Unit;
 use super::schema::Table;
 use super::seal::{GROUP_ROWS, NewFile, order};
 use super::{Columns, ReadError, SealedFile, Segments, SegmentsError, Steps, newest};
-use crate::memory::HeadBlocks;
+use crate::head::HeadBlocks;
 
 /// A unit with more rows is left as it is.
 const SMALL_ROWS: u64 = 100_000;

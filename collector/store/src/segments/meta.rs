@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::Table;
 use crate::Position;
-use crate::memory::Sequences;
+use crate::head::Sequences;
 
 /// What is known of a sealed file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use sagascope_api::Time;
 
 use crate::Position;
-use crate::memory::{HeadBlocks, Sequences};
+use crate::head::{HeadBlocks, Sequences};
 use catalogue::Catalogue;
 use file::Shelf;
 
@@ -102,6 +102,12 @@ impl View {
     /// Files of a table, in the order of the log.
     pub fn of(&self, table: Table) -> impl DoubleEndedIterator<Item = &Arc<SealedFile>> {
         self.files.iter().filter(move |file| file.meta().table == table)
+    }
+
+    /// Time of the oldest row.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Time> {
+        self.files.iter().map(|file| file.meta().min_time).min()
     }
 
     /// Bytes on disk.

@@ -15,7 +15,7 @@ use super::meta::{FileMeta, Unit};
 use super::schema::Table;
 use super::tables::{logs, points, spans};
 use super::{SealUnit, SealedFile, Segments, SegmentsError, Steps, View, newest, path_in, sync_dir};
-use crate::memory::HeadBlocks;
+use crate::head::HeadBlocks;
 
 /// Rows of a row group, about.
 pub(super) const GROUP_ROWS: usize = 32_768;

@@ -17,14 +17,14 @@ use prost::Message;
 use sagascope_store::Signal;
 use serde::de::DeserializeOwned;
 
-use super::{DECODE_ASIDE, NotTaken, body};
+use super::{CHECK_ASIDE, NotTaken, body};
 
 /// Objects in one request. Each takes hundreds of bytes once read, however short it is written.
 const OBJECTS: usize = 500_000;
 
 /// The protobuf message; large ones are read off the async threads.
 pub(super) async fn to_protobuf(signal: Signal, json: Bytes) -> Result<Bytes, NotTaken> {
-    if json.len() <= DECODE_ASIDE {
+    if json.len() <= CHECK_ASIDE {
         return convert(signal, &json);
     }
     let task = tokio::task::spawn_blocking(move || convert(signal, &json)).await;

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -115,8 +117,22 @@ async fn a_bomb_within_a_bomb_and_unknown_encodings_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_small_request_that_would_grow_huge_is_refused() {
     let rig = Rig::start().await;
-    let request = request(vec![Default::default(); 1_000_000]);
-    let response = rig.send_spans(&request).send().await.unwrap();
+    // Each of these records takes two bytes on the wire.
+    let scope_logs = vec![ScopeLogs {
+        log_records: vec![LogRecord::default(); 4_000_000],
+        ..ScopeLogs::default()
+    }];
+    let request = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs,
+            ..ResourceLogs::default()
+        }],
+    };
+    let body = request.encode_to_vec();
+    let post = reqwest::Client::new()
+        .post(rig.otlp("/v1/logs"))
+        .header("content-type", PROTOBUF);
+    let response = post.body(body).send().await.unwrap();
     assert_eq!(response.status(), 413);
     is_alive(&rig).await;
 }

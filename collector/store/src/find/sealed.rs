@@ -1,0 +1,179 @@
+//! Sealed files as parts of a query.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use sagascope_api::Time;
+use sagascope_core::block::{LogBlock, SpanBlock};
+use sagascope_core::rows::TraceId;
+use sagascope_core::search::{Needs, Query};
+
+use super::parts::{LogPart, Parts, Sealed, SealedLogs, SealedSpans, SpanPart};
+use crate::head::HeadBlocks;
+use crate::segments::{Columns, GroupMeta, ReadError, SealedFile, Table, View};
+
+impl Parts {
+    /// What is in memory and what is in files, as both were at one moment.
+    #[must_use]
+    pub fn of(blocks: HeadBlocks, view: &View) -> Self {
+        let mut parts = Self::default();
+        for file in view.of(Table::Traces) {
+            let file: Arc<SealedFile> = Arc::clone(file);
+            parts.spans.push(SpanPart::File(file));
+        }
+        for file in view.of(Table::Logs) {
+            let file: Arc<SealedFile> = Arc::clone(file);
+            parts.logs.push(LogPart::File(file));
+        }
+        parts.spans.extend(blocks.spans.into_iter().map(SpanPart::Block));
+        parts.logs.extend(blocks.logs.into_iter().map(LogPart::Block));
+        parts
+    }
+}
+
+impl Sealed for SealedFile {
+    fn times(&self) -> (Time, Time) {
+        (self.meta().min_time, self.meta().max_time)
+    }
+}
+
+impl SealedSpans for SealedFile {
+    fn candidates(&self, query: &Query, (from, last): (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool) {
+        let needs = query.needs();
+        let columns = columns_of(&needs).and(Columns::TRACE);
+        for (n, group) in groups(self).into_iter().rev() {
+            let is_within = group.min_time <= last && group.max_time >= from;
+            if is_within
+                && may_match(self, n, &needs)
+                && let Some(block) = told(self, self.spans(n, columns, None))
+                && !each(&block)
+            {
+                return;
+            }
+        }
+    }
+
+    fn traces(&self, ids: &[TraceId]) -> Vec<SpanBlock> {
+        let mut blocks = Vec::new();
+        for (n, _) in groups(self) {
+            let found = ids
+                .iter()
+                .map(|id| told(self, self.rows_of_trace(n, *id)).unwrap_or_default());
+            let rows = ascending(found.flatten().collect());
+            if !rows.is_empty() {
+                blocks.extend(told(self, self.spans(n, Columns::ALL, Some(&rows))));
+            }
+        }
+        blocks
+    }
+
+    fn rows(&self, sequences: &[u64]) -> Vec<SpanBlock> {
+        let mut blocks = Vec::new();
+        for (n, group) in groups(self) {
+            if let Some(rows) = wanted(sequences, &group, || {
+                Some(told(self, self.spans(n, Columns::NONE, None))?.sequence)
+            }) {
+                blocks.extend(told(self, self.spans(n, Columns::ALL, Some(&rows))));
+            }
+        }
+        blocks
+    }
+}
+
+impl SealedLogs for SealedFile {
+    fn candidates(&self, query: &Query, (from, last): (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool) {
+        let needs = query.needs();
+        let columns = columns_of(&needs);
+        for (n, group) in groups(self).into_iter().rev() {
+            let is_within = group.min_time <= last && group.max_time >= from;
+            if is_within
+                && may_match(self, n, &needs)
+                && let Some(block) = told(self, self.logs(n, columns, None))
+                && !each(&block)
+            {
+                return;
+            }
+        }
+    }
+
+    fn rows(&self, sequences: &[u64]) -> Vec<LogBlock> {
+        let mut blocks = Vec::new();
+        for (n, group) in groups(self) {
+            if let Some(rows) = wanted(sequences, &group, || {
+                Some(told(self, self.logs(n, Columns::NONE, None))?.sequence)
+            }) {
+                blocks.extend(told(self, self.logs(n, Columns::ALL, Some(&rows))));
+            }
+        }
+        blocks
+    }
+}
+
+/// What was read; what could not be is told to our own log, and the answer goes without it.
+fn told<T>(file: &SealedFile, read: Result<T, ReadError>) -> Option<T> {
+    read.map_err(
+        |error| tracing::error!(file = %file.path().display(), %error, "a sealed file is left out of an answer"),
+    )
+    .ok()
+}
+
+fn groups(file: &SealedFile) -> Vec<(usize, GroupMeta)> {
+    told(file, file.groups())
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+        .collect()
+}
+
+/// A group that lacks a value which every match must have, has no match.
+fn may_match(file: &SealedFile, group: usize, needs: &Needs) -> bool {
+    let may = |value: &String| told(file, file.may_have_value(group, value)).unwrap_or(true);
+    needs.values.iter().all(may)
+}
+
+fn columns_of(needs: &Needs) -> Columns {
+    let wanted = [
+        (needs.duration, Columns::DURATION),
+        (needs.trace, Columns::TRACE),
+        (needs.span, Columns::SPAN),
+        (needs.name, Columns::NAME),
+        (needs.kind, Columns::KIND),
+        (needs.status, Columns::STATUS),
+        (needs.resource, Columns::RESOURCE),
+        (needs.attributes, Columns::ATTRIBUTES),
+        (needs.events, Columns::EVENTS),
+        (needs.body, Columns::BODY),
+    ];
+    let named = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
+    named.fold(Columns::TIME, |columns, (_, column)| columns.and(column))
+}
+
+/// The rows of a group that have these sequences (ascending); `None` when there are none.
+fn wanted(sequences: &[u64], group: &GroupMeta, read: impl FnOnce() -> Option<Vec<u64>>) -> Option<Vec<Range<usize>>> {
+    let first = sequences.partition_point(|sequence| *sequence < group.min_sequence);
+    if sequences
+        .get(first)
+        .is_none_or(|sequence| *sequence > group.max_sequence)
+    {
+        return None;
+    }
+    let held = read()?.into_iter().enumerate();
+    let rows: Vec<Range<usize>> = held
+        .filter(|(_, sequence)| sequences.binary_search(sequence).is_ok())
+        .map(|(row, _)| row..row + 1)
+        .collect();
+    (!rows.is_empty()).then(|| ascending(rows))
+}
+
+/// In order, and joined where they touch.
+fn ascending(mut rows: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    rows.sort_unstable_by_key(|range| range.start);
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(rows.len());
+    for range in rows {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
