@@ -125,6 +125,8 @@ pub struct Projections {
     lost: Lost,
     #[serde(skip)]
     rates_sent_at: Time,
+    #[serde(skip)]
+    notes: Notes,
 }
 
 impl Default for Projections {
@@ -152,19 +154,21 @@ impl Projections {
             fault_hits: FaultHits::default(),
             lost: Lost::default(),
             rates_sent_at: Time::default(),
+            notes: Notes::default(),
         }
     }
 
     /// Joins spans of a block; time is `now`.
     pub fn apply_spans(&mut self, block: &SpanBlock, rows: Range<usize>, now: Time) {
         let before = self.turned_away();
-        let mut notes = Notes::default();
+        let mut notes = std::mem::take(&mut self.notes).cleared();
         for span in rows.map(|row| block.row(row)) {
             let service = notes.sender((span.resource_place(), span.received_at()), || {
                 self.services.hear(span.resource(), span.received_at(), &mut self.names)
             });
             self.apply_span(span, service, now, &mut notes);
         }
+        self.notes = notes;
         self.lost.spans += self.turned_away() - before;
         self.settle(now);
     }
@@ -172,7 +176,7 @@ impl Projections {
     /// Joins log records of a block; time is `now`.
     pub fn apply_logs(&mut self, block: &LogBlock, rows: Range<usize>, now: Time) {
         let before = self.turned_away();
-        let mut notes = Notes::default();
+        let mut notes = std::mem::take(&mut self.notes).cleared();
         for log in rows.map(|row| block.row(row)) {
             notes.sender((log.resource_place(), log.received_at()), || {
                 self.services.hear(log.resource(), log.received_at(), &mut self.names)
@@ -181,6 +185,7 @@ impl Projections {
                 self.apply_event(log, &mut notes);
             }
         }
+        self.notes = notes;
         self.lost.logs += self.turned_away() - before;
         self.settle(now);
     }
@@ -188,7 +193,7 @@ impl Projections {
     /// Joins metric points of a block; time is `now`.
     pub fn apply_points(&mut self, block: &PointBlock, rows: Range<usize>, now: Time) {
         let before = self.turned_away();
-        let mut notes = Notes::default();
+        let mut notes = std::mem::take(&mut self.notes).cleared();
         for point in rows.map(|row| block.row(row)) {
             notes.sender((point.resource_place(), point.received_at()), || {
                 self.services
@@ -196,6 +201,7 @@ impl Projections {
             });
             self.apply_point(point, now);
         }
+        self.notes = notes;
         self.lost.points += self.turned_away() - before;
         self.settle(now);
     }

@@ -77,6 +77,17 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// For another block.
+    pub(super) fn clear(&mut self) {
+        self.numbers = None;
+        self.layouts.clear();
+        self.last = None;
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.layouts.capacity()
+    }
+
     /// Attributes of the block with their keys found.
     pub(super) fn of<'a>(&mut self, attributes: AttributesRef<'a>) -> Keyed<'a> {
         let shape = attributes.set().shape;

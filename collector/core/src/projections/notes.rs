@@ -23,7 +23,29 @@ pub(super) struct Notes {
     pub(super) edges: HashMap<EdgeTold, Option<EdgePlace>>,
 }
 
+/// Room kept for the next call, in entries of a map.
+const ROOM_MAX: usize = 2_048;
+
 impl Notes {
+    /// These, emptied for another block; their room is used again.
+    pub(super) fn cleared(mut self) -> Self {
+        let rooms = [
+            self.senders.capacity(),
+            self.operations.capacity(),
+            self.edges.capacity(),
+            self.keys.capacity(),
+        ];
+        if rooms.into_iter().any(|room| room > ROOM_MAX) {
+            return Self::default();
+        }
+        self.keys.clear();
+        self.senders.clear();
+        self.operations.clear();
+        self.edges.clear();
+        self.last = None;
+        self
+    }
+
     /// The service of a sender, heard once a request however many rows it shares.
     pub(super) fn sender(&mut self, heard: (u32, Time), hear: impl FnOnce() -> Option<ServiceId>) -> Option<ServiceId> {
         if let Some((last, id)) = self.last

@@ -167,8 +167,11 @@ impl Instance {
         }
         let place = self.tellings.partition_point(|known| *known < telling);
         if self.tellings.len() == self.tellings.capacity() {
-            // Most have few: doubling would leave much of the room of all instances unused.
-            self.tellings.reserve_exact(2 + self.tellings.len() / 8);
+            // Doubling would leave much of the room of all instances unused.
+            self.tellings.reserve_exact(match self.tellings.len() {
+                0 => 6,
+                many => 2 + many / 8,
+            });
         }
         self.tellings.insert(place, telling);
         if self.tellings.len() > TELLINGS_MAX {
