@@ -8,6 +8,7 @@ mod logs;
 mod metrics;
 mod parts;
 mod sealed;
+mod sealed_points;
 #[cfg(test)]
 mod tests;
 mod traces;

@@ -8,7 +8,7 @@ use sagascope_core::block::{LogBlock, SpanBlock};
 use sagascope_core::rows::TraceId;
 use sagascope_core::search::{Needs, Query};
 
-use super::parts::{LogPart, Parts, Sealed, SealedLogs, SealedSpans, SpanPart};
+use super::parts::{LogPart, Parts, PointPart, Sealed, SealedLogs, SealedSpans, SpanPart};
 use crate::head::HeadBlocks;
 use crate::segments::{Columns, GroupMeta, ReadError, SealedFile, Table, View};
 
@@ -25,8 +25,17 @@ impl Parts {
             let file: Arc<SealedFile> = Arc::clone(file);
             parts.logs.push(LogPart::File(file));
         }
+        for table in Table::ALL {
+            if !matches!(table, Table::Traces | Table::Logs) {
+                for file in view.of(table) {
+                    let file: Arc<SealedFile> = Arc::clone(file);
+                    parts.points.push(PointPart::File(file));
+                }
+            }
+        }
         parts.spans.extend(blocks.spans.into_iter().map(SpanPart::Block));
         parts.logs.extend(blocks.logs.into_iter().map(LogPart::Block));
+        parts.points.extend(blocks.points.into_iter().map(PointPart::Block));
         parts
     }
 }
