@@ -18,6 +18,7 @@ use crate::correlations::Correlation;
 use crate::explain::Explanation;
 use crate::faults::{FaultRequest, FaultStatus, FaultTargetOption, Traffic};
 use crate::logs::LogRow;
+use crate::metrics::{Function, Metric, MetricRange};
 use crate::overview::Overview;
 use crate::read_models::{DeadLetter, Outbox, ReadModel};
 use crate::sagas::{Saga, SagaDetail, SagaType};
@@ -71,6 +72,27 @@ pub struct SearchQuery {
     pub limit: Option<usize>,
     /// From an earlier answer.
     pub cursor: Option<String>,
+}
+
+/// What [`Client::metric_range`] asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricQuery {
+    /// Name of the metric.
+    pub name: String,
+    /// What each step tells.
+    pub function: Function,
+    /// Points that count, in the search language.
+    pub q: Option<String>,
+    /// What tells series apart, separated by commas; `none` joins all, absent keeps all apart.
+    pub by: Option<String>,
+    /// Not before; an hour before the end when absent.
+    pub since: Option<String>,
+    /// Not after; now when absent.
+    pub until: Option<String>,
+    /// Length of a step, such as `15s`.
+    pub step: Option<String>,
+    /// At most so many series.
+    pub limit: Option<usize>,
 }
 
 /// What a call gives.
@@ -195,6 +217,25 @@ impl Client {
     /// Search in logs.
     pub async fn logs(&self, query: &SearchQuery) -> Answer<Page<LogRow>> {
         self.get(&Target::api("logs").search(query)).await
+    }
+
+    /// Metrics by name.
+    pub async fn metrics(&self, query: &SearchQuery) -> Answer<Page<Metric>> {
+        self.get(&Target::api("metrics-list").search(query)).await
+    }
+
+    /// Series of a metric.
+    pub async fn metric_range(&self, query: &MetricQuery) -> Answer<MetricRange> {
+        let target = Target::api("metrics-range")
+            .query("name", Some(&query.name))
+            .query("func", Some(query.function.as_str()))
+            .query("q", query.q.as_deref())
+            .query("by", query.by.as_deref())
+            .query("since", query.since.as_deref())
+            .query("until", query.until.as_deref())
+            .query("step", query.step.as_deref())
+            .page(query.limit, None);
+        self.get(&target).await
     }
 
     /// What happened to a correlation, saga, order or trace.

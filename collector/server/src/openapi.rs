@@ -55,6 +55,18 @@ pub(crate) const PATHS: &[Row] = &[
     ),
     (
         "get",
+        "/api/v1/metrics-list",
+        "Metrics by name, with what is odd about them",
+        &["q", "since", "until", "limit", "cursor"],
+    ),
+    (
+        "get",
+        "/api/v1/metrics-range",
+        "Series of one metric: func is avg, min, max, sum, rate, p50, p95 or p99; by names attributes or none",
+        &["name", "q", "by", "since", "until", "step", "func", "limit"],
+    ),
+    (
+        "get",
         "/api/v1/explain/{id}",
         "What happened to a saga, correlation or trace, and why",
         &[],

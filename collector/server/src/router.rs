@@ -34,6 +34,8 @@ pub(crate) fn api(app: &Arc<App>) -> Router {
         .route("/traces", get(query::traces))
         .route("/traces/{id}", get(query::trace))
         .route("/logs", get(query::logs))
+        .route("/metrics-list", get(query::metrics))
+        .route("/metrics-range", get(query::metric_range))
         .route("/explain/{id}", get(query::explain))
         .route("/live", get(live::live))
         .route("/fault-catalogue", get(control::http::catalogue))

@@ -2,6 +2,7 @@
 
 mod list;
 mod logs;
+mod metrics;
 mod operations;
 pub(crate) mod params;
 mod sagas;
@@ -9,6 +10,7 @@ mod summary;
 mod traces;
 
 pub(crate) use logs::logs;
+pub(crate) use metrics::{metric_range, metrics};
 pub(crate) use operations::{correlation, explain};
 pub(crate) use sagas::{saga, saga_type, sagas};
 pub(crate) use summary::{

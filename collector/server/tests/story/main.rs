@@ -3,6 +3,7 @@
 mod connections;
 mod control;
 mod live;
+mod metrics;
 mod overload;
 mod protocol;
 mod restart;
