@@ -250,12 +250,13 @@ fn c07_files_of_a_unit_that_was_not_committed_are_removed_at_start() {
 #[test]
 fn c07_compaction_that_ends_early_loses_nothing() {
     let units = units(9, 6);
+    let sealed = tempfile::tempdir().unwrap();
+    let mut segments = Segments::open(sealed.path()).unwrap();
+    units.iter().for_each(|unit| drop(segments.seal(unit).unwrap()));
+    drop(segments);
     for fails_at in 0.. {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = copy_of(sealed.path());
         let mut segments = Segments::open(dir.path()).unwrap();
-        for unit in &units {
-            segments.seal(unit).unwrap();
-        }
         segments.steps = failing(fails_at);
         let merged = segments.compact().is_ok();
         assert_eq!(rows_of(&segments.view()), rows_in(&units), "at step {fails_at}");
@@ -268,6 +269,18 @@ fn c07_compaction_that_ends_early_loses_nothing() {
             return;
         }
     }
+}
+
+fn copy_of(folder: &Path) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for table in Table::ALL {
+        fs::create_dir(dir.path().join(table.name())).unwrap();
+    }
+    let catalogue = folder.join("catalogue.sqlite");
+    for path in files_in(folder).unwrap().iter().chain([&catalogue]) {
+        fs::copy(path, dir.path().join(path.strip_prefix(folder).unwrap())).unwrap();
+    }
+    dir
 }
 
 impl SealUnit {
@@ -338,7 +351,8 @@ fn a_damaged_or_missing_file_is_told_and_the_others_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let mut segments = Segments::open(dir.path()).unwrap();
     units.iter().for_each(|unit| drop(segments.seal(unit).unwrap()));
-    let victim = segments.view().of(Table::Traces).next().unwrap().path().to_owned();
+    let file = Arc::clone(segments.view().of(Table::Traces).next().unwrap());
+    let (victim, meta) = (file.path().to_owned(), file.meta().clone());
     drop(segments);
     let mut bytes = fs::read(&victim).unwrap();
     let half = bytes.len() / 2;
@@ -346,8 +360,7 @@ fn a_damaged_or_missing_file_is_told_and_the_others_are_read() {
         let before = bytes[place];
         bytes[place] ^= 0x5a;
         fs::write(&victim, &bytes).unwrap();
-        let view = Segments::open(dir.path()).unwrap().view();
-        let file = view.of(Table::Traces).next().unwrap();
+        let file = SealedFile::new(meta.clone(), victim.clone(), Arc::default());
         // Whatever it says, it does not panic.
         if let Ok(groups) = file.groups() {
             for group in 0..groups.len() {
@@ -405,6 +418,26 @@ fn c12_the_oldest_go_first_and_a_query_keeps_what_it_looks_at() {
     assert_eq!(segments.retain(by_bytes, Time(0)).unwrap(), Removed::default());
     drop(segments);
     assert_whole(dir.path(), &units[2..]);
+}
+
+/// What version 1 wrote is read by every later one: `SAGASCOPE_NEW_FIXTURE=1` writes a folder for a new version.
+#[test]
+fn c11_a_folder_of_version_1_is_read() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/segments-1");
+    let rows_file = fixture.join("rows.txt");
+    if std::env::var_os("SAGASCOPE_NEW_FIXTURE").is_some() {
+        let mut segments = Segments::open(&fixture).unwrap();
+        units(2, 20).iter().for_each(|unit| drop(segments.seal(unit).unwrap()));
+        fs::write(&rows_file, format!("{:#?}", rows_of(&segments.view()))).unwrap();
+    }
+    let dir = copy_of(&fixture);
+    let expected = fs::read_to_string(rows_file).unwrap();
+    let with_catalogue = Segments::open(dir.path()).unwrap();
+    assert_eq!(format!("{:#?}", rows_of(&with_catalogue.view())), expected);
+    drop(with_catalogue);
+    fs::remove_file(dir.path().join("catalogue.sqlite")).unwrap();
+    let from_footers = Segments::open(dir.path()).unwrap();
+    assert_eq!(format!("{:#?}", rows_of(&from_footers.view())), expected);
 }
 
 #[test]

@@ -144,9 +144,12 @@ impl GroupColumns<'_> {
         make: impl Fn(&[u8]) -> Result<T, Damaged>,
     ) -> Result<Vec<T>, ReadError> {
         let TextsOf { texts, places } = self.column(path, rows, |chunk| chunk.texts())?;
-        let made = (0..texts.len() as u32).map(|place| make(texts.get(place)));
-        let made = made.collect::<Result<Vec<_>, _>>()?;
-        Ok(places.into_iter().map(|place| made[place as usize]).collect())
+        let mut known = vec![None; texts.len()];
+        let each = places.into_iter().map(|place| match known[place as usize] {
+            Some(made) => Ok(made),
+            None => Ok(*known[place as usize].insert(make(texts.get(place))?)),
+        });
+        Ok(each.collect::<Result<_, Damaged>>()?)
     }
 
     /// Texts as strings of the block.
@@ -187,12 +190,18 @@ impl GroupColumns<'_> {
         path: &str,
         rows: &[Range<usize>],
     ) -> Result<Words<R>, ReadError> {
-        let TextsOf { texts, places } = self.column(path, rows, |chunk| chunk.texts())?;
-        let distinct = (0..texts.len() as u32).map(|place| exact::read(texts.get(place)));
-        Ok(Words {
-            distinct: distinct.collect::<Result<_, _>>()?,
-            places,
-        })
+        let TextsOf { texts, mut places } = self.column(path, rows, |chunk| chunk.texts())?;
+        let mut known = vec![None; texts.len()];
+        let mut distinct = Vec::new();
+        for place in &mut places {
+            let known = &mut known[*place as usize];
+            if known.is_none() {
+                distinct.push(exact::read(texts.get(*place))?);
+                *known = Some(distinct.len() as u32 - 1);
+            }
+            *place = known.unwrap_or_default();
+        }
+        Ok(Words { distinct, places })
     }
 
     /// Senders, as places in the block's tables.

@@ -10,7 +10,7 @@ use sagascope_core::rows::{Dropped, SpanId, SpanKind, SpanStatus, TraceId};
 
 use super::exact::{Item, SpanRest};
 use super::read::{self, AttributesIn, GroupColumns, Words};
-use super::write::{IdColumn, MapColumn, Records, SharedMap, TextColumn, TraceColumn};
+use super::write::{IdColumn, MapColumn, Records, SharedMap, TextColumn, TraceColumn, WordColumn};
 use super::{Columns, write};
 use crate::segments::codec::{Column, Nesting, Values};
 use crate::segments::file::ReadError;
@@ -64,14 +64,14 @@ struct Writer {
     parent: IdColumn,
     trace_state: TextColumn,
     name: TextColumn,
-    kind: TextColumn,
+    kind: WordColumn,
     service: TextColumn,
     resource_attributes: SharedMap,
     scope_name: TextColumn,
     scope_version: TextColumn,
     attributes: MapColumn,
     duration: Vec<i64>,
-    status: TextColumn,
+    status: WordColumn,
     status_message: TextColumn,
     events: Vec<u32>,
     event_at: Vec<i64>,
@@ -101,14 +101,14 @@ impl Writer {
             parent: IdColumn::default(),
             trace_state: TextColumn::default(),
             name: TextColumn::default(),
-            kind: TextColumn::default(),
+            kind: WordColumn::default(),
             service: TextColumn::default(),
             resource_attributes: SharedMap::default(),
             scope_name: TextColumn::default(),
             scope_version: TextColumn::default(),
             attributes: MapColumn::with_bloom(),
             duration: Vec::new(),
-            status: TextColumn::default(),
+            status: WordColumn::default(),
             status_message: TextColumn::default(),
             events: Vec::new(),
             event_at: Vec::new(),
@@ -145,7 +145,8 @@ impl Writer {
         self.parent.push(&block.parent_span_id[row]);
         self.trace_state.push(n, strings, block.trace_state[row]);
         self.name.push(n, strings, block.name[row]);
-        self.kind.push_text(kind_word(block.kind[row]).as_bytes());
+        let (kind, status) = (block.kind[row], block.status[row]);
+        self.kind.push(kind as u8, kind_word(kind));
         self.service.push(n, strings, resource.service);
         self.resource_attributes
             .push(n, tables, block.resource[row], resource.attributes);
@@ -153,7 +154,7 @@ impl Writer {
         self.scope_version.push(n, strings, scope.version);
         self.attributes.push(n, tables, attributes);
         self.duration.push(block.duration_nanos[row].cast_signed());
-        self.status.push_text(status_word(block.status[row]).as_bytes());
+        self.status.push(status as u8, status_word(status));
         self.status_message.push(n, strings, block.status_message[row]);
         self.sequence.push(block.sequence[row].cast_signed());
         self.received_at.push(block.received_at[row].0.cast_signed());

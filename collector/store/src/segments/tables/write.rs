@@ -10,6 +10,30 @@ use super::exact::{self, ExactAttributes, ExactResource, ExactScope};
 use super::text;
 use crate::segments::codec::{Column, Dictionary, Nesting, Values};
 
+/// Something for each number of each block, found by looking rather than by hashing. Numbers are small and dense.
+#[derive(Debug)]
+struct PerBlock<T>(Vec<Vec<Option<T>>>);
+
+impl<T> Default for PerBlock<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> PerBlock<T> {
+    fn slot(&mut self, block: usize, number: u32) -> &mut Option<T> {
+        let number = number as usize;
+        if self.0.len() <= block {
+            self.0.resize_with(block + 1, Vec::new);
+        }
+        let slots = &mut self.0[block];
+        if slots.len() <= number {
+            slots.resize_with((number + 1).next_power_of_two(), || None);
+        }
+        &mut slots[number]
+    }
+}
+
 /// A column of texts. A string of a block is looked at once; after that its number is enough.
 #[derive(Debug, Default)]
 pub(super) struct TextColumn {
@@ -81,7 +105,7 @@ pub(super) struct MapColumn {
     values: TextColumn,
     counts: Vec<u32>,
     /// Places of the keys of a shape, by block.
-    shapes: HashMap<(usize, u32), Rc<[u32]>, RandomState>,
+    shapes: PerBlock<Rc<[u32]>>,
     /// Places of values that are no text.
     others: HashMap<(Kind, u64), u32, RandomState>,
     /// Scratch.
@@ -104,8 +128,8 @@ impl MapColumn {
             return;
         }
         let keys = &mut self.keys;
-        let shape = self.shapes.entry((block, set.shape.index() as u32));
-        let places = shape.or_insert_with(|| {
+        let shape = self.shapes.slot(block, set.shape.index() as u32);
+        let places = shape.get_or_insert_with(|| {
             let places = members.iter().map(|(key, _)| keys.place(block, &tables.strings, *key));
             places.collect()
         });
@@ -162,19 +186,20 @@ impl MapColumn {
 #[derive(Debug, Default)]
 pub(super) struct SharedMap {
     map: MapColumn,
-    known: HashMap<(usize, u32), (u32, std::ops::Range<usize>), RandomState>,
+    known: PerBlock<(u32, std::ops::Range<usize>)>,
 }
 
 impl SharedMap {
     pub(super) fn push(&mut self, block: usize, tables: &Tables, owner: u32, set: AttributeSet) {
-        if let Some((count, values)) = self.known.get(&(block, owner)) {
+        let known = self.known.slot(block, owner);
+        if let Some((count, values)) = known {
             self.map.repeat(*count, values.clone());
             return;
         }
         let begin = self.map.values.places.len();
         self.map.push(block, tables, set);
         let end = self.map.values.places.len();
-        self.known.insert((block, owner), ((end - begin) as u32, begin..end));
+        *known = Some(((end - begin) as u32, begin..end));
     }
 
     pub(super) fn flat(self) -> [Column; 2] {
@@ -186,14 +211,14 @@ impl SharedMap {
 #[derive(Debug, Default)]
 pub(super) struct Records {
     column: TextColumn,
-    known: HashMap<(usize, u32), u32, RandomState>,
+    known: PerBlock<u32>,
     bytes: Vec<u8>,
 }
 
 impl Records {
     fn push(&mut self, block: usize, number: u32, write: impl FnOnce(&mut Vec<u8>)) {
         let Self { column, known, bytes } = self;
-        let place = *known.entry((block, number)).or_insert_with(|| {
+        let place = *known.slot(block, number).get_or_insert_with(|| {
             write(bytes);
             column.dictionary.place(bytes)
         });
@@ -271,6 +296,27 @@ pub(super) fn kinds_of(tables: &Tables, set: AttributeSet) -> Vec<u8> {
 pub(super) fn has_nested(tables: &Tables, set: AttributeSet) -> bool {
     let members = tables.values.shapes.get(set.shape);
     members.iter().any(|(_, kind)| *kind == Kind::Nested)
+}
+
+/// A column of few words, that are known by a number.
+#[derive(Debug, Default)]
+pub(super) struct WordColumn {
+    known: [Option<u32>; 8],
+    column: TextColumn,
+}
+
+impl WordColumn {
+    /// The word with this number, which is below 8.
+    pub(super) fn push(&mut self, number: u8, word: &str) {
+        let dictionary = &mut self.column.dictionary;
+        let known = &mut self.known[usize::from(number & 7)];
+        let place = *known.get_or_insert_with(|| dictionary.place(word.as_bytes()));
+        self.column.places.push(place);
+    }
+
+    pub(super) fn flat(self) -> Column {
+        self.column.flat()
+    }
 }
 
 /// Appends bytes in hexadecimal digits.
