@@ -28,11 +28,19 @@ const SECONDS: &str = "SAGASCOPE_FUZZ_SECONDS";
 /// # Panics
 /// When the target does, or has no corpus.
 pub fn fuzz(target: &str, words: &[&[u8]], run: impl Fn(&[u8]) -> u64) {
+    fuzz_some(RUNS, target, words, run);
+}
+
+/// The same for a target that is slow: an ordinary run tries so many inputs.
+///
+/// # Panics
+/// When the target does, or has no corpus.
+pub fn fuzz_some(runs: u64, target: &str, words: &[&[u8]], run: impl Fn(&[u8]) -> u64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     let examples = examples(&folder);
     assert!(!examples.is_empty(), "{} has no examples", folder.display());
     let seconds = std::env::var(SECONDS).ok().and_then(|seconds| seconds.parse().ok());
-    let tried = feed(examples, words, Limit::of(seconds), |input| {
+    let tried = feed(examples, words, Limit::of(seconds, runs), |input| {
         guarded(&folder, input, &run)
     });
     println!("{target}: {} inputs, {} ways to behave", tried.inputs, tried.ways);
@@ -46,8 +54,8 @@ enum Limit {
 }
 
 impl Limit {
-    fn of(seconds: Option<u64>) -> Self {
-        seconds.map_or(Self::Inputs(RUNS), |seconds| {
+    fn of(seconds: Option<u64>, runs: u64) -> Self {
+        seconds.map_or(Self::Inputs(runs), |seconds| {
             Self::Until(Instant::now() + Duration::from_secs(seconds))
         })
     }

@@ -11,6 +11,8 @@ mod catalogue;
 mod codec;
 mod compact;
 mod file;
+#[cfg(test)]
+mod fuzz_tests;
 mod meta;
 mod rebuild;
 mod retain;
