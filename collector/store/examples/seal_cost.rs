@@ -11,7 +11,7 @@ use sagascope_api::Time;
 use sagascope_core::rows::TraceId;
 use sagascope_load::{Mix, Templates};
 use sagascope_store::Position;
-use sagascope_store::memory::Head;
+use sagascope_store::head::Head;
 use sagascope_store::segments::{Columns, Keep, SealUnit, SealedFile, Segments, Table, View};
 
 type Fallible<T = ()> = Result<T, Box<dyn std::error::Error>>;

@@ -15,7 +15,7 @@ use sagascope_core::block::{AttributesRef, LogBlock, ValueRef};
 use sagascope_core::rows::{Attributes, LogRow, Value};
 use sagascope_load::{Mix, Signal, Templates};
 use sagascope_store::Position;
-use sagascope_store::memory::{Head, HeadBlocks, Sequences};
+use sagascope_store::head::{Head, HeadBlocks, Sequences};
 use sagascope_store::segments::{Columns, SealUnit, Segments, Table};
 use serde_json::json;
 
