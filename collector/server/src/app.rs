@@ -12,7 +12,7 @@ use sagascope_store::find::Parts;
 use sagascope_store::head::{Head, Sequences};
 use sagascope_store::segments::{Segments, View};
 use sagascope_store::{Signal, Wal};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::collector::Addresses;
@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::control::board::Board;
 use crate::pipeline::{Durable, Event, rates::Rates};
 use crate::problem::{Answer, Refusal};
+use crate::query::Turns;
 use crate::receive::budget::Budget;
 use crate::security::Guard;
 
@@ -51,15 +52,13 @@ pub(crate) struct App {
     segments: Mutex<Segments>,
     pub(crate) counters: Counters,
     pub(crate) budget: Budget,
-    /// Queries that may compute at a time.
-    pub(crate) queries: Semaphore,
+    /// The turns of queries.
+    pub(crate) queries: Turns,
     pub(crate) ready: AtomicBool,
     pub(crate) stopping: watch::Receiver<bool>,
     world: RwLock<World>,
 }
 
-/// Queries that may compute at a time; more wait.
-const QUERIES_AT_ONCE: usize = 8;
 /// Bytes of requests that may be under way from socket to projection: the largest request, packed and unpacked at once.
 const INTAKE_BUDGET: usize = 128 << 20;
 
@@ -119,7 +118,7 @@ impl App {
             segments: Mutex::new(segments),
             counters: Counters::default(),
             budget: Budget::new(INTAKE_BUDGET),
-            queries: Semaphore::new(QUERIES_AT_ONCE),
+            queries: Turns::default(),
             ready: AtomicBool::new(false),
             stopping,
             world: RwLock::new(world),
