@@ -8,4 +8,5 @@ mod overload;
 mod protocol;
 mod restart;
 mod rig;
+mod sealing;
 mod security;

@@ -1,5 +1,6 @@
 //! Sealed files as parts of a query.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,6 +12,9 @@ use sagascope_core::search::{Needs, Query};
 use super::parts::{LogPart, Parts, PointPart, Sealed, SealedLogs, SealedSpans, SpanPart};
 use crate::head::HeadBlocks;
 use crate::segments::{Columns, GroupMeta, ReadError, SealedFile, Table, View};
+
+/// Traces that are looked for one by one.
+const FEW: usize = 4;
 
 impl Parts {
     /// What is in memory and what is in files, as both were at one moment.
@@ -65,10 +69,7 @@ impl SealedSpans for SealedFile {
     fn traces(&self, ids: &[TraceId]) -> Vec<SpanBlock> {
         let mut blocks = Vec::new();
         for (n, _) in groups(self) {
-            let found = ids
-                .iter()
-                .map(|id| told(self, self.rows_of_trace(n, *id)).unwrap_or_default());
-            let rows = ascending(found.flatten().collect());
+            let rows = rows_of(self, n, ids);
             if !rows.is_empty() {
                 blocks.extend(told(self, self.spans(n, Columns::ALL, Some(&rows))));
             }
@@ -172,6 +173,25 @@ fn wanted(sequences: &[u64], group: &GroupMeta, read: impl FnOnce() -> Option<Ve
         .map(|(row, _)| row..row + 1)
         .collect();
     (!rows.is_empty()).then(|| ascending(rows))
+}
+
+/// Rows of these traces in a group.
+fn rows_of(file: &SealedFile, group: usize, ids: &[TraceId]) -> Vec<Range<usize>> {
+    let may_have = |id: &&TraceId| told(file, file.may_have_trace(group, **id)).unwrap_or(false);
+    let likely: HashSet<TraceId> = ids.iter().filter(may_have).copied().collect();
+    if likely.len() <= FEW {
+        let found = likely
+            .iter()
+            .map(|id| told(file, file.rows_of_trace(group, *id)).unwrap_or_default());
+        return ascending(found.flatten().collect());
+    }
+    // For many the column is read once.
+    let Some(block) = told(file, file.spans(group, Columns::TRACE, None)) else {
+        return Vec::new();
+    };
+    let held = block.trace_id.iter().enumerate();
+    let rows = held.filter(|(_, id)| likely.contains(id)).map(|(row, _)| row..row + 1);
+    ascending(rows.collect())
 }
 
 /// In order, and joined where they touch.

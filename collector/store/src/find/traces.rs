@@ -81,14 +81,20 @@ pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TraceP
         }
     }
     settled.take(&newest, None);
-    let mut found = settled.found;
+    let Settled {
+        mut found, mut spans, ..
+    } = settled;
     let more = found.len() > search.limit;
     found.truncate(search.limit);
-    let ids: Vec<TraceId> = found.iter().map(|place| place.trace_id).collect();
-    let mut spans = load(parts, &ids);
+    let missing: Vec<TraceId> = found
+        .iter()
+        .map(|place| place.trace_id)
+        .filter(|id| !spans.contains_key(id))
+        .collect();
+    spans.extend(load_all(parts, &missing));
     let traces = found
         .into_iter()
-        .map(|place| (place, spans.remove(&place.trace_id).unwrap_or_default()))
+        .map(|place| (place, once(spans.remove(&place.trace_id).unwrap_or_default())))
         .collect();
     TracePage {
         traces,
@@ -134,6 +140,8 @@ struct Settled<'a> {
     range: (Time, Time),
     found: Vec<TraceCursor>,
     looked_at: HashSet<TraceId>,
+    /// Spans of those found, as far as they had to be looked at.
+    spans: Loaded,
 }
 
 impl<'a> Settled<'a> {
@@ -144,6 +152,7 @@ impl<'a> Settled<'a> {
             range,
             found: Vec::new(),
             looked_at: HashSet::new(),
+            spans: Loaded::new(),
         }
     }
 
@@ -156,59 +165,76 @@ impl<'a> Settled<'a> {
                 newest: *at,
                 trace_id: *id,
             })
+            .filter(|place| self.search.after.is_none_or(|after| place.is_after(&after)))
             .collect();
         places.sort_unstable_by_key(|place| (std::cmp::Reverse(place.newest), place.trace_id));
-        for place in places {
-            if self.found.len() > self.search.limit {
-                return true;
-            }
-            self.looked_at.insert(place.trace_id);
-            if self
-                .search
-                .after
-                .is_none_or(|after| place.is_after(&after) && self.is_newest(&place))
-            {
-                self.found.push(place);
-            }
+        let mut rest = places.as_slice();
+        while !rest.is_empty() && !self.is_full() {
+            // One more than a page tells that there is a next one.
+            let (some, others) = rest.split_at(rest.len().min(self.search.limit + 1 - self.found.len()));
+            self.judge(some);
+            rest = others;
         }
+        self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
         self.found.len() > self.search.limit
     }
 
-    /// A trace of an earlier page has a newer matching span than those looked at now. Repeats count as they did there.
-    fn is_newest(&self, place: &TraceCursor) -> bool {
+    /// Takes those of these places that are no repeats: a trace of an earlier page has a newer matching span than those
+    /// looked at now.
+    fn judge(&mut self, places: &[TraceCursor]) {
+        self.looked_at.extend(places.iter().map(|place| place.trace_id));
+        if self.search.after.is_none() {
+            self.found.extend_from_slice(places);
+            return;
+        }
+        let ids: Vec<TraceId> = places.iter().map(|place| place.trace_id).collect();
+        let mut loaded = load_all(self.parts, &ids);
+        for place in places {
+            let spans = loaded.remove(&place.trace_id).unwrap_or_default();
+            if self.newest_of(&spans) == Some(place.newest) {
+                self.found.push(*place);
+                self.spans.insert(place.trace_id, spans);
+            }
+        }
+    }
+
+    fn newest_of(&self, spans: &[(u64, Arc<SpanRow>)]) -> Option<Time> {
         let (from, until) = self.range;
-        let spans = load_all(self.parts, &[place.trace_id])
-            .remove(&place.trace_id)
-            .unwrap_or_default();
-        let spans = spans.iter().map(|(_, span)| span);
-        let counts =
-            |span: &&Arc<SpanRow>| span.start >= from && span.start <= until && self.search.query.matches_span(span);
-        spans.filter(counts).map(|span| span.start).max() == Some(place.newest)
+        let within = spans
+            .iter()
+            .map(|(_, span)| span)
+            .filter(|span| span.start >= from && span.start <= until);
+        within
+            .filter(|span| self.search.query.matches_span(span))
+            .map(|span| span.start)
+            .max()
     }
 }
 
 /// All spans of a trace in order of arrival, each once.
 #[must_use]
 pub fn trace(parts: &Parts, id: TraceId) -> Vec<Arc<SpanRow>> {
-    load(parts, &[id]).remove(&id).unwrap_or_default()
+    once(load_all(parts, &[id]).remove(&id).unwrap_or_default())
 }
 
-/// The spans of several traces, each in order of arrival and once.
-fn load(parts: &Parts, ids: &[TraceId]) -> HashMap<TraceId, Vec<Arc<SpanRow>>> {
-    let once = |mut spans: Vec<(u64, Arc<SpanRow>)>| {
-        let mut seen = HashSet::new();
-        spans.sort_by_key(|(sequence, _)| *sequence);
-        spans.retain(|(_, span)| seen.insert(span.span_id));
-        spans.into_iter().map(|(_, span)| span).collect()
-    };
-    let all = load_all(parts, ids);
-    all.into_iter().map(|(id, spans)| (id, once(spans))).collect()
+/// Spans of traces, each with its sequence.
+type Loaded = HashMap<TraceId, Vec<(u64, Arc<SpanRow>)>>;
+
+/// In order of arrival, and each once.
+fn once(mut spans: Vec<(u64, Arc<SpanRow>)>) -> Vec<Arc<SpanRow>> {
+    let mut seen = HashSet::new();
+    spans.sort_by_key(|(sequence, _)| *sequence);
+    spans.retain(|(_, span)| seen.insert(span.span_id));
+    spans.into_iter().map(|(_, span)| span).collect()
 }
 
 /// The spans of several traces with their sequences, repeats included.
-fn load_all(parts: &Parts, ids: &[TraceId]) -> HashMap<TraceId, Vec<(u64, Arc<SpanRow>)>> {
+fn load_all(parts: &Parts, ids: &[TraceId]) -> Loaded {
     let wanted: HashSet<TraceId> = ids.iter().copied().collect();
-    let mut rows: HashMap<TraceId, Vec<(u64, Arc<SpanRow>)>> = HashMap::new();
+    let mut rows = Loaded::new();
     let mut take = |block: &SpanBlock| {
         for (row, id) in block.trace_id.iter().enumerate() {
             if wanted.contains(id) {

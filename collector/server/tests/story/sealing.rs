@@ -1,0 +1,89 @@
+//! What memory cannot hold is sealed, found all the same, and there after any end.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::rig::{Rig, eventually, request, span};
+
+const TRACES: u128 = 64;
+const SPANS: u64 = 8;
+
+/// Requests of 64 traces with 8 spans each, numbered on from `first`.
+async fn send(rig: &Rig, first: u128) {
+    let spans = (first..first + TRACES).flat_map(|trace| (1..=SPANS).map(move |id| span(trace, id)));
+    let response = rig.send_spans(&request(spans.collect())).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+}
+
+/// How many spans each trace has, over all pages.
+async fn found(rig: &Rig) -> BTreeMap<String, u64> {
+    let mut traces = BTreeMap::new();
+    let mut cursor = String::new();
+    loop {
+        let page = rig.get(&format!("/api/v1/traces?limit=300&cursor={cursor}")).await;
+        for trace in page["items"].as_array().unwrap() {
+            let id = trace["trace_id"].as_str().unwrap().to_owned();
+            let spans = trace["span_count"].as_u64().unwrap();
+            assert_eq!(traces.insert(id, spans), None, "a trace is on one page alone");
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => return traces,
+        }
+    }
+}
+
+/// So many traces are found, each with all of its spans.
+async fn complete(rig: &Rig, traces: usize) -> Option<()> {
+    let found = found(rig).await;
+    (found.len() == traces && found.values().all(|spans| *spans == SPANS)).then_some(())
+}
+
+async fn metric(rig: &Rig, name: &str) -> u64 {
+    let text = rig
+        .client
+        .get(rig.api("/metrics"))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sealed_is_found_beside_what_is_not() {
+    let mut rig = Rig::start_with(|config| sagascope_server::Config {
+        memory_cap_bytes: 1 << 20,
+        ..config
+    })
+    .await;
+    const REQUESTS: u128 = 24;
+    for n in 0..REQUESTS {
+        send(&rig, n * TRACES + 1).await;
+    }
+    eventually("segments", || async {
+        let sealed = metric(&rig, "sagascope_units_sealed_total").await;
+        (sealed >= 2).then_some(())
+    })
+    .await;
+    send(&rig, REQUESTS * TRACES + 1).await;
+    let all = ((REQUESTS + 1) * TRACES) as usize;
+    eventually("every trace, whole", || complete(&rig, all)).await;
+    let sealed = rig.get(&format!("/api/v1/traces/{:032x}", 1)).await;
+    assert_eq!(sealed["spans"].as_array().map(Vec::len), Some(SPANS as usize));
+    let by_attribute = rig.get("/api/v1/traces?q=resource.service.name:orders&limit=5").await;
+    assert_eq!(by_attribute["items"].as_array().map(Vec::len), Some(5));
+    let none = rig.get("/api/v1/traces?q=order.id:none").await;
+    assert_eq!(none["items"], Value::Array(Vec::new()));
+
+    for _ in 0..2 {
+        rig = rig.kill_and_restart().await;
+        eventually("every trace after a kill", || complete(&rig, all)).await;
+    }
+    let services = rig.get("/api/v1/services").await;
+    assert_eq!(services["items"][0]["name"], "orders", "the picture is there too");
+}
