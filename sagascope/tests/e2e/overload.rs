@@ -13,6 +13,8 @@ use crate::support::processes;
 
 /// Spans of a request.
 const BATCH: u32 = 512;
+/// Connections of the overload: together they want more than may be under way.
+const CROWD: u32 = 320;
 /// Rows in memory, whatever comes.
 const MEMORY_CAP: &str = "64MiB";
 /// Beyond the rows: requests under way, the picture, what the allocator keeps.
@@ -138,18 +140,19 @@ async fn overload(duration: Duration, times: &[f64]) -> Vec<f64> {
         accepted: 0,
         refused_requests: 0,
     };
-    let peak = per_second(
-        &sending
-            .send(Protocol::Http, 4, Pace::Closed, during(duration / 2))
-            .await,
-    );
+    let peak = sending
+        .send(Protocol::Http, 4, Pace::Closed, during(duration / 2))
+        .await;
+    let refused = peak.account.total().pushed_back;
+    assert_eq!(refused, 0, "who waits for answers is slowed down, not refused");
+    let peak = per_second(&peak);
     let mut shares = Vec::new();
     for times in times {
         for protocol in [Protocol::Http, Protocol::Grpc] {
             let pace = Pace::Fixed {
                 per_second: peak * times,
             };
-            let outcome = sending.send(protocol, 512, pace, during(duration)).await;
+            let outcome = sending.send(protocol, CROWD, pace, during(duration)).await;
             shares.push(per_second(&outcome) / peak);
             sending.recover(protocol).await;
         }

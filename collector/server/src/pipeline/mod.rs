@@ -33,8 +33,9 @@ pub(crate) use sealing::KeptUpTo;
 
 /// Commands and subscriptions that may wait for the loop.
 pub(crate) const QUEUE: usize = 1_024;
-/// Durable requests that may wait for the loop; the log's writer waits then, and its senders are pushed back.
-pub(crate) const INTAKE: usize = 1_024;
+/// Durable requests that may wait for the loop. Above that the log's writer waits, so answers come later: well before the
+/// intake budget is used up, so that who waits for answers is slowed down and not refused.
+pub(crate) const INTAKE: usize = 64;
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks between two overviews.
 const OVERVIEW_TICKS: u64 = 2;
