@@ -14,6 +14,9 @@ use super::budget::Share;
 /// The limit that the OTLP specification recommends, before and after decompression.
 pub(crate) const LIMIT: usize = 64 << 20;
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of a body that is refused, the rest is read and discarded, up to so much and for so long.
+const LINGER_BYTES: usize = 8 << 20;
+const LINGER: Duration = Duration::from_secs(2);
 /// Bodies above this are decompressed off the async threads.
 const DECOMPRESS_ASIDE: usize = 64 << 10;
 /// zstd windows up to 16 MiB; every level but `--ultra` stays below.
@@ -85,7 +88,12 @@ async fn collect(mut body: Body, encoding: Encoding, mut share: Share) -> Result
         if wire.len() + data.len() > LIMIT {
             return Err(BodyError::TooLarge);
         }
-        share.grow(data.len()).map_err(|_| BodyError::Busy)?;
+        if share.grow(data.len()).is_err() {
+            drop((wire, share, data));
+            // Best effort: the answer is the same when the rest does not come.
+            let _ = tokio::time::timeout(LINGER, discard(body)).await;
+            return Err(BodyError::Busy);
+        }
         wire.extend_from_slice(&data);
     }
     if encoding == Encoding::Identity || wire.is_empty() {
@@ -96,6 +104,18 @@ async fn collect(mut body: Body, encoding: Encoding, mut share: Share) -> Result
     }
     let task = tokio::task::spawn_blocking(move || decompress(encoding, &wire, share)).await;
     task.map_err(|error| BodyError::Broken(short(&error)))?
+}
+
+/// Reads on and keeps nothing: a client that is still writing would find its connection broken and never see the answer.
+async fn discard(mut body: Body) {
+    let mut left = LINGER_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        let len = frame.data_ref().map_or(0, Bytes::len);
+        let Some(rest) = left.checked_sub(len) else {
+            return;
+        };
+        left = rest;
+    }
 }
 
 /// With reading decoders: they notice a stream that ends too early.

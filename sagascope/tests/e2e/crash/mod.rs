@@ -39,8 +39,8 @@ async fn kill_and_check(kills: u64, durability: &str) {
     let seed = setting("SEED").unwrap_or_else(rand_seed);
     eprintln!("SEED={seed} CRASH_KILLS={kills}");
     let mut random = Random::new(seed);
-    // Enough to find all of it again, however many kills.
-    let room = ["--memory-cap", "2GiB", "--storage-cap", "8GiB"];
+    // Little memory, so that rows are sealed all the time, and the kills fall into that too; enough disk for all of it.
+    let room = ["--memory-cap", "256KiB", "--storage-cap", "8GiB"];
     let mut collector = Alone::start(&[&room[..], &["--durability", durability]].concat());
     let load = Load::start(&collector.otlp(), CONNECTIONS);
     for _ in 0..kills {
@@ -63,6 +63,7 @@ async fn kill_and_check(kills: u64, durability: &str) {
         acknowledged as u64 > kills,
         "the load went through: {acknowledged} acknowledged"
     );
+    assert!(collector.sealed_files() > 0, "some of it is sealed");
     check::all(&collector, &sent).await;
 
     // Once more, to see what only the disk has.

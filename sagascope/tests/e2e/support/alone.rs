@@ -78,6 +78,15 @@ impl Alone {
         self.child.id()
     }
 
+    /// Parquet files that it keeps.
+    pub(crate) fn sealed_files(&self) -> usize {
+        let entries = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let tables = entries(self.folder.path().join("data/segments"));
+        let files = tables.flat_map(|table| entries(table.path()));
+        let is_sealed = |path: std::path::PathBuf| path.extension().is_some_and(|extension| extension == "parquet");
+        files.filter(|file| is_sealed(file.path())).count()
+    }
+
     /// Where OTLP over gRPC is taken.
     pub(crate) fn grpc(&self) -> String {
         format!("http://127.0.0.1:{}", self.base)
