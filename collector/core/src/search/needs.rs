@@ -85,11 +85,21 @@ fn look(expression: &Expression, needs: &mut Needs) {
 fn must(expression: &Expression, values: &mut Vec<String>) {
     match expression {
         Expression::All(all) => all.iter().for_each(|one| must(one, values)),
-        Expression::Term(Some(field), Test::Equal { text, .. }) if is_attribute(field) => {
-            values.push(text.to_ascii_lowercase());
+        Expression::Term(Some(field), Test::Equal { text, number }) if is_attribute(field) => {
+            if number.is_none() || is_only_form(text) {
+                values.push(text.to_ascii_lowercase());
+            }
         }
         Expression::Any(_) | Expression::Not(_) | Expression::Term(..) => {}
     }
+}
+
+/// Is every number that equals this text written like it? `5ms`, `5.0` and `05` equal numbers that are written otherwise,
+/// and so may `0`, since a fraction can be minus zero.
+fn is_only_form(text: &str) -> bool {
+    const EXACT_MAX: u64 = 1 << 53;
+    text.parse::<i64>()
+        .is_ok_and(|number| number != 0 && number.unsigned_abs() < EXACT_MAX && number.to_string() == text)
 }
 
 /// A field that is an attribute both of spans and of records.
@@ -147,5 +157,22 @@ mod tests {
         assert!(needs("order.id:1 OR saga.name:x").values.is_empty());
         assert!(needs("NOT order.id:1 n>5 order.id:* name:x k:~y").values.is_empty());
         assert_eq!(needs("(a:1 OR b:2) c:3").values, ["3"]);
+    }
+
+    #[test]
+    fn d08_a_number_that_may_be_written_otherwise_is_not_demanded_as_text() {
+        assert_eq!(needs("status_code:503 retries:-2").values, ["503", "-2"]);
+        for query in [
+            "n:5.0",
+            "n:05",
+            "n:+5",
+            "n:5ms",
+            "n:0",
+            "n:1e3",
+            "n:inf",
+            "n:9007199254740993",
+        ] {
+            assert!(needs(query).values.is_empty(), "{query}");
+        }
     }
 }
