@@ -25,7 +25,7 @@ use watch::Watchers;
 
 /// A collector that uses less than this share of a core over this long has settled.
 const SETTLED_SHARE: f64 = 0.03;
-const SETTLED_OVER: Duration = Duration::from_secs(2);
+const SETTLED_OVER: Duration = Duration::from_secs(5);
 /// It is not waited for longer than this.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 /// Connections of an overload: enough that the collector, and not the sender, decides what is taken.

@@ -11,7 +11,7 @@ use sagascope_api::Time;
 use sagascope_store::Position;
 use sagascope_store::picture::{self, KeptPicture};
 use sagascope_store::segments::{Keep, SealUnit, SegmentsError, View};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::intake::{self, Durable};
@@ -62,7 +62,7 @@ pub(super) struct Sealing {
     at: Option<Position>,
     folded_at: Instant,
     kept: KeptUpTo,
-    job: Option<JoinHandle<Done>>,
+    job: Option<oneshot::Receiver<Done>>,
     not_before: Instant,
     picture_kept_at: Instant,
     log_bytes_at_picture: u64,
@@ -146,7 +146,7 @@ impl Sealing {
 
     fn keep(&mut self, upto: Position, unit: Option<SealUnit>, picture: Option<Vec<u8>>) {
         let app = Arc::clone(&self.app);
-        self.job = Some(spawn_blocking(move || {
+        self.job = Some(beside(move || {
             let sealed = unit.map(|unit| app.segments().seal(&unit).map_err(|error| error.to_string()));
             let picture = picture.map(|bytes| {
                 let kept = KeptPicture { position: upto, bytes };
@@ -195,7 +195,7 @@ impl Sealing {
         }
         self.maintained_at = Instant::now();
         let app = Arc::clone(&self.app);
-        self.job = Some(spawn_blocking(move || {
+        self.job = Some(beside(move || {
             let maintained = maintain(&app, now).map_err(|error| error.to_string());
             Done::Maintained(maintained)
         }));
@@ -208,7 +208,7 @@ impl Sealing {
         };
         let done = job.await;
         self.job = None;
-        done.unwrap_or_else(|error| Done::Maintained(Err(format!("the sealing thread ended: {error}"))))
+        done.unwrap_or_else(|_| Done::Maintained(Err("the sealing thread ended before its work".into())))
     }
 
     /// Draws the consequences.
@@ -282,6 +282,18 @@ impl Sealing {
         let done = self.done().await;
         self.settle(done);
     }
+}
+
+/// Does a piece of work on a thread of its own: it takes long, and whoever watches the process sees what it costs.
+fn beside(work: impl FnOnce() -> Done + Send + 'static) -> oneshot::Receiver<Done> {
+    let (done, awaited) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("sealer".into());
+    // Without a thread the sender is gone, which is a failure like any other of the work.
+    let spawned = thread.spawn(move || drop(done.send(work())));
+    if let Err(error) = spawned {
+        tracing::error!(%error, "no thread for sealing");
+    }
+    awaited
 }
 
 /// Lets go of what is too old or too much, and joins small files. The log counts towards the cap.
