@@ -58,7 +58,7 @@ impl SealedSpans for SealedFile {
             let is_within = group.min_time <= last && group.max_time >= from;
             if is_within
                 && may_match(self, n, &needs)
-                && let Some(block) = told(self, self.spans(n, columns, None))
+                && let Some(block) = told(self, self.spans(n, columns, rows_with(self, n, &needs).as_deref()))
                 && !each(&block)
             {
                 return;
@@ -98,7 +98,7 @@ impl SealedLogs for SealedFile {
             let is_within = group.min_time <= last && group.max_time >= from;
             if is_within
                 && may_match(self, n, &needs)
-                && let Some(block) = told(self, self.logs(n, columns, None))
+                && let Some(block) = told(self, self.logs(n, columns, rows_with(self, n, &needs).as_deref()))
                 && !each(&block)
             {
                 return;
@@ -139,6 +139,11 @@ fn groups(file: &SealedFile) -> Vec<(usize, GroupMeta)> {
 fn may_match(file: &SealedFile, group: usize, needs: &Needs) -> bool {
     let may = |value: &String| told(file, file.may_have_value(group, value)).unwrap_or(true);
     needs.values.iter().all(may)
+}
+
+/// The rows that have the first of the values which every match must have; `None` when all must be looked at.
+fn rows_with(file: &SealedFile, group: usize, needs: &Needs) -> Option<Vec<Range<usize>>> {
+    told(file, file.rows_with_value(group, needs.values.first()?)).flatten()
 }
 
 fn columns_of(needs: &Needs) -> Columns {
@@ -205,4 +210,130 @@ fn ascending(mut rows: Vec<Range<usize>>) -> Vec<Range<usize>> {
         }
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sagascope_core::rows::{
+        Attributes, Dropped, Resource, SpanEventRow, SpanId, SpanKind, SpanRow, SpanStatus, Value,
+    };
+
+    use super::*;
+    use crate::Position;
+    use crate::find::{Budget, TraceQuery, traces};
+    use crate::head::Sequences;
+    use crate::segments::{SealUnit, Segments};
+
+    fn attributes(pairs: &[(&str, Value)]) -> Attributes {
+        Attributes(
+            pairs
+                .iter()
+                .map(|(key, value)| (Arc::from(*key), value.clone()))
+                .collect(),
+        )
+    }
+
+    fn span(trace: u8, own: &[(&str, Value)], of_event: &[(&str, Value)], zone: &str) -> SpanRow {
+        let resource = Resource {
+            service: "orders".into(),
+            attributes: attributes(&[("zone", Value::Text(zone.into()))]),
+            ..Resource::default()
+        };
+        let event = SpanEventRow {
+            at: Time(1),
+            name: "e".into(),
+            attributes: attributes(of_event),
+            dropped_attributes: 0,
+        };
+        SpanRow {
+            resource: Arc::new(resource),
+            scope: Arc::default(),
+            trace_id: TraceId([trace; 16]),
+            span_id: SpanId([1; 8]),
+            parent_span_id: None,
+            name: "Work".into(),
+            kind: SpanKind::Server,
+            start: Time(u64::from(trace)),
+            duration_nanos: 5,
+            status: SpanStatus::Error,
+            status_message: "".into(),
+            attributes: attributes(own),
+            events: vec![event],
+            links: Vec::new(),
+            trace_state: "".into(),
+            flags: 0,
+            dropped: Dropped::default(),
+        }
+    }
+
+    #[test]
+    fn d08_a_sealed_file_answers_as_memory_does_whatever_the_filters_know() {
+        let text = |text: &str| Value::Text(text.into());
+        let list = Value::List(vec![text("Red"), Value::Int(7), Value::List(vec![Value::Bool(true)])]);
+        let rows = [
+            span(1, &[("order.id", text("O-7")), ("n", Value::Int(5))], &[], "Eu"),
+            span(
+                2,
+                &[("order.id", text("o-8")), ("n", Value::Double(5.0))],
+                &[("cause", text("Late"))],
+                "us",
+            ),
+            span(3, &[("tags", list)], &[], "us"),
+            span(4, &[("text", text("[\"Red\"]")), ("n", text("5"))], &[], "us"),
+            span(5, &[("map", Value::Map(vec![("k".into(), text("red"))]))], &[], "us"),
+        ];
+        let mut block = SpanBlock::default();
+        rows.iter().for_each(|row| block.push_row(row, Time(9)));
+        let blocks = HeadBlocks {
+            spans: vec![Arc::new(block)],
+            ..HeadBlocks::default()
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let mut segments = Segments::open(dir.path()).unwrap();
+        let unit = SealUnit {
+            range: Position::default()..Position { file: 1, offset: 1 },
+            blocks: blocks.clone(),
+            next: Sequences::default(),
+        };
+        let sealed = Parts::of(HeadBlocks::default(), &segments.seal(&unit).unwrap());
+        let memory = Parts::of(blocks, &View::default());
+        for query in [
+            "",
+            "order.id:o-7",
+            "order.id:O-8",
+            "order.id:none",
+            "n:5",
+            "n:5.0",
+            "tags:red",
+            "tags:RED",
+            "tags:7",
+            "tags:true",
+            "cause:late",
+            "zone:EU",
+            "resource.zone:eu",
+            "text:\"[\\\"Red\\\"]\"",
+            "map:red",
+            "zone:us n:5",
+            "order.id:o-7 OR cause:late",
+            "NOT order.id:o-7",
+            "name:work",
+            "status:error kind:server duration>1ns",
+        ] {
+            let query = Query::parse(query).unwrap();
+            let found = |parts: &Parts| {
+                let search = TraceQuery {
+                    query: &query,
+                    since: None,
+                    until: None,
+                    limit: 10,
+                    after: None,
+                };
+                let page = traces(parts, &search, &Budget::new(Duration::from_secs(60), Arc::default()));
+                page.traces.into_iter().map(|(_, spans)| spans).collect::<Vec<_>>()
+            };
+            assert_eq!(found(&sealed), found(&memory), "{query:?}");
+        }
+    }
 }

@@ -126,17 +126,46 @@ impl SealedFile {
         self.may_have(group, "TraceId", trace.to_string().as_bytes())
     }
 
-    /// Whether an attribute of rows of a row group may have this value, as text. A "no" is certain.
+    /// Whether an attribute of rows of a row group, of their senders or of their events may have this value, as text in
+    /// lower case, or hold it in a list. A "no" is certain.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn may_have_value(&self, group: usize, value: &str) -> Result<bool, ReadError> {
-        let column = match self.meta.table {
-            Table::Traces => "SpanAttributes.key_value.value",
-            Table::Logs => "LogAttributes.key_value.value",
-            _ => "Attributes.key_value.value",
-        };
-        self.may_have(group, column, value.as_bytes())
+        for column in self.value_columns() {
+            if self.may_have(group, column, value.as_bytes())? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    const fn value_columns(&self) -> &'static [&'static str] {
+        match self.meta.table {
+            Table::Traces => &[
+                "SpanAttributes.key_value.value",
+                "ResourceAttributes.key_value.value",
+                "Events.Attributes.list.element.key_value.value",
+            ],
+            Table::Logs => &["LogAttributes.key_value.value", "ResourceAttributes.key_value.value"],
+            _ => &["Attributes.key_value.value"],
+        }
+    }
+
+    /// Rows of a row group that have this text, in lower case, as the value of an attribute of their own, or more; `None`
+    /// when only looking at all of them can tell: the value may be in a list, with the sender, or with an event.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn rows_with_value(&self, group: usize, value: &str) -> Result<Option<Vec<Range<usize>>>, ReadError> {
+        let columns = self.value_columns();
+        for other in &columns[1..] {
+            if self.may_have(group, other, value.as_bytes())? {
+                return Ok(None);
+            }
+        }
+        let opened = self.open()?;
+        self.columns(&opened, group)?.rows_with_value(columns[0], value)
     }
 
     /// Rows of a trace in a row group, in ascending ranges.

@@ -249,7 +249,7 @@ impl Column {
             return Ok(None);
         };
         let mut filter = Sbbf::new_with_ndv_fpp(dictionary.len().max(1) as u64, BLOOM_FALSE)?;
-        dictionary.iter().for_each(|text| filter.insert(text));
+        dictionary.iter().for_each(|text| admit(&mut filter, text));
         Ok(Some(filter))
     }
 
@@ -364,5 +364,31 @@ fn encode_places(places: &[u32], bits: u32, out: &mut Vec<u8>) {
         hybrid::encode(places, bits, out);
     } else {
         hybrid::encode_literally(places, bits, out);
+    }
+}
+
+/// A text, in lower case too since searches have no regard to case, and what a list holds. More than there is makes the
+/// filter say "maybe" more often, and never "no" to what is there.
+fn admit(filter: &mut Sbbf, text: &[u8]) {
+    filter.insert(text);
+    if text.iter().any(u8::is_ascii_uppercase) {
+        filter.insert(text.to_ascii_lowercase().as_slice());
+    }
+    if text.first() == Some(&b'[')
+        && let Ok(list) = serde_json::from_slice::<serde_json::Value>(text)
+    {
+        admit_elements(filter, &list);
+    }
+}
+
+fn admit_elements(filter: &mut Sbbf, value: &serde_json::Value) {
+    match value {
+        serde_json::Value::Array(elements) => elements.iter().for_each(|element| admit_elements(filter, element)),
+        serde_json::Value::String(text) => {
+            filter.insert(text.as_bytes());
+            filter.insert(text.to_ascii_lowercase().as_bytes());
+        }
+        serde_json::Value::Object(_) => {}
+        other => filter.insert(other.to_string().as_bytes()),
     }
 }

@@ -70,7 +70,7 @@ impl Writer {
             service: TextColumn::default(),
             body: TextColumn::default(),
             resource_schema: TextColumn::default(),
-            resource_attributes: SharedMap::default(),
+            resource_attributes: SharedMap::with_bloom(),
             scope_schema: TextColumn::default(),
             scope_name: TextColumn::default(),
             scope_version: TextColumn::default(),

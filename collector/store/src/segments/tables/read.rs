@@ -342,6 +342,37 @@ impl GroupColumns<'_> {
         Ok(sets)
     }
 
+    /// Rows whose map has this text, in lower case, as a value; `None` when a list among the values may hold it.
+    pub(in crate::segments) fn rows_with_value(
+        &self,
+        path: &str,
+        value: &str,
+    ) -> Result<Option<Vec<Range<usize>>>, ReadError> {
+        let all = 0..usize::try_from(self.footer.row_group(self.group).num_rows()).unwrap_or(0);
+        let (found, lists) = self.column(path, std::slice::from_ref(&all), |chunk| chunk.nested_texts(1))?;
+        let mut is_wanted = vec![false; found.texts.len()];
+        for (place, is_wanted) in is_wanted.iter_mut().enumerate() {
+            let text = found.texts.get(place as u32);
+            if text.first() == Some(&b'[') {
+                return Ok(None);
+            }
+            *is_wanted = text.eq_ignore_ascii_case(value.as_bytes());
+        }
+        let mut rows: Vec<Range<usize>> = Vec::new();
+        let mut places = found.places.iter();
+        for (row, count) in lists.outer.iter().enumerate() {
+            // Each place is looked at, so that the next row begins where this one ends.
+            let of_row = places.by_ref().take(*count as usize);
+            if of_row.filter(|place| is_wanted[**place as usize]).count() > 0 {
+                match rows.last_mut() {
+                    Some(last) if last.end == row => last.end += 1,
+                    _ => rows.push(row..row + 1),
+                }
+            }
+        }
+        Ok(Some(rows))
+    }
+
     /// Rows whose text is this one; rows that follow each other as one range.
     pub(in crate::segments) fn rows_with_text(&self, path: &str, text: &[u8]) -> Result<Vec<Range<usize>>, ReadError> {
         let texts = self.column(path, &[], |chunk| chunk.distinct())?;

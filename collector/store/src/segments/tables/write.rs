@@ -190,6 +190,14 @@ pub(super) struct SharedMap {
 }
 
 impl SharedMap {
+    /// With a filter over the values.
+    pub(super) fn with_bloom() -> Self {
+        Self {
+            map: MapColumn::with_bloom(),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn push(&mut self, block: usize, tables: &Tables, owner: u32, set: AttributeSet) {
         let known = self.known.slot(block, owner);
         if let Some((count, values)) = known {
