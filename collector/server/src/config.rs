@@ -79,7 +79,7 @@ impl Config {
             connections_per_port: 1_024,
             unread_timeout: Duration::from_secs(30),
             durability: Durability::Fsync,
-            memory_cap_bytes: 128 << 20,
+            memory_cap_bytes: 64 << 20,
             storage_cap_bytes: 1 << 30,
             retention: Some(Duration::from_secs(7 * 86_400)),
             free_floor_bytes: 256 << 20,

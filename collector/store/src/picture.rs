@@ -1,7 +1,8 @@
 //! The picture of the projections, kept beside the data so that a restart need not read the whole log.
 //!
 //! ```text
-//! magic 8 | version 4 | crc32 4 | file 8 | offset 8 | bytes …     (little endian; the checksum covers all behind it)
+//! magic 8 | version 4 | crc32 4 | file 8 | offset 8 | raw length 8 | zstd bytes …
+//! (little endian; the checksum covers all behind it)
 //! ```
 //! The file is replaced as a whole: written under another name, synced, renamed, and the folder synced.
 
@@ -14,7 +15,10 @@ use crate::Position;
 const NAME: &str = "picture";
 const MAGIC: [u8; 8] = *b"SAGAPIC\0";
 const VERSION: u32 = 1;
-const HEADER: usize = 32;
+const HEADER: usize = 40;
+const LEVEL: i32 = 1;
+/// No picture is larger; what says so is damaged.
+const RAW_MAX: u64 = 1 << 30;
 
 /// The picture after every record up to a position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +34,15 @@ pub struct KeptPicture {
 /// # Errors
 /// When the folder cannot be written; the one before is still there then.
 pub fn keep(dir: &Path, picture: &KeptPicture) -> io::Result<()> {
-    let mut content = Vec::with_capacity(HEADER + picture.bytes.len());
+    let packed = zstd::bulk::compress(&picture.bytes, LEVEL)?;
+    let mut content = Vec::with_capacity(HEADER + packed.len());
     content.extend_from_slice(&MAGIC);
     content.extend_from_slice(&VERSION.to_le_bytes());
     content.extend_from_slice(&[0; 4]);
     content.extend_from_slice(&picture.position.file.to_le_bytes());
     content.extend_from_slice(&picture.position.offset.to_le_bytes());
-    content.extend_from_slice(&picture.bytes);
+    content.extend_from_slice(&(picture.bytes.len() as u64).to_le_bytes());
+    content.extend_from_slice(&packed);
     let crc = crc32fast::hash(&content[16..]);
     content[12..16].copy_from_slice(&crc.to_le_bytes());
     let temporary = dir.join(format!("{NAME}.new"));
@@ -87,12 +93,13 @@ fn parse(content: &[u8]) -> Option<KeptPicture> {
     if content.get(..8)? != MAGIC || word(8)? != VERSION || word(12)? != crc32fast::hash(content.get(16..)?) {
         return None;
     }
+    let raw_length = usize::try_from(long(32).filter(|length| *length <= RAW_MAX)?).ok()?;
     Some(KeptPicture {
         position: Position {
             file: long(16)?,
             offset: long(24)?,
         },
-        bytes: content.get(HEADER..)?.to_vec(),
+        bytes: zstd::bulk::decompress(content.get(HEADER..)?, raw_length).ok()?,
     })
 }
 

@@ -57,8 +57,8 @@ pub(crate) struct CollectorOptions {
     /// When an OTLP request is answered
     #[arg(long, env = "SAGASCOPE_DURABILITY", value_enum, default_value_t = Durability::Fsync)]
     pub(crate) durability: Durability,
-    /// Memory for what is queried quickly
-    #[arg(long, env = "SAGASCOPE_MEMORY_CAP", default_value = "128MiB", value_parser = units::bytes, value_name = "SIZE")]
+    /// Memory for what is not sealed yet
+    #[arg(long, env = "SAGASCOPE_MEMORY_CAP", default_value = "64MiB", value_parser = units::bytes, value_name = "SIZE")]
     pub(crate) memory_cap: u64,
     /// Disk space for telemetry; the oldest goes first
     #[arg(long, env = "SAGASCOPE_STORAGE_CAP", default_value = "1GiB", value_parser = units::bytes, value_name = "SIZE")]

@@ -9,7 +9,7 @@ use super::{Columns, ReadError, SealedFile, Segments, SegmentsError, Steps, newe
 use crate::head::HeadBlocks;
 
 /// A unit with more rows is left as it is.
-const SMALL_ROWS: u64 = 100_000;
+const SMALL_ROWS: u64 = 24_000;
 /// Units that are merged at once, at least: each row is written again once in so many steps.
 const UNITS_MIN: usize = 8;
 /// And at most.

@@ -18,7 +18,7 @@ use super::{SealUnit, SealedFile, Segments, SegmentsError, Steps, View, newest, 
 use crate::head::HeadBlocks;
 
 /// Rows of a row group, about.
-pub(super) const GROUP_ROWS: usize = 32_768;
+pub(super) const GROUP_ROWS: usize = 16_384;
 /// Version of the files.
 pub(super) const FORMAT: i64 = 1;
 /// Keys in the footer.
