@@ -16,14 +16,23 @@ const UNITS_MIN: usize = 8;
 const UNITS_MAX: usize = 64;
 
 impl Segments {
-    /// Merges one run of small units, when there is one. It reads a row group at a time.
+    /// Merges one run of small units, when there is one. It reads a row group at a time. A unit with a file that cannot
+    /// be read stays as it is, and those around it are merged without it.
     ///
     /// # Errors
-    /// When files cannot be read or written; all stays as it is then.
+    /// When files cannot be written; all stays as it is then.
     pub fn compact(&mut self) -> Result<bool, SegmentsError> {
-        let Some(run) = self.small_units() else {
-            return Ok(false);
-        };
+        while let Some(run) = self.small_units() {
+            let damaged = self.view.damaged();
+            match self.merge_run(&run) {
+                Err(SegmentsError::Read { .. }) if self.view.damaged() > damaged => {}
+                merged => return merged.map(|()| true),
+            }
+        }
+        Ok(false)
+    }
+
+    fn merge_run(&mut self, run: &[(Unit, Vec<Arc<SealedFile>>)]) -> Result<(), SegmentsError> {
         let files: Vec<Arc<SealedFile>> = run.iter().flat_map(|(_, files)| files.clone()).collect();
         let (first, last) = (&run[0].0, &run[run.len() - 1].0);
         let has = |table: &Table| files.iter().any(|file| file.meta().table == *table);
@@ -38,7 +47,7 @@ impl Segments {
             merge(table, of_table, file, steps)
         })?;
         self.commit(metas, &files, &unit)?;
-        Ok(true)
+        Ok(())
     }
 
     /// The oldest run of enough small units.
@@ -47,7 +56,7 @@ impl Segments {
         let mut rows = 0;
         for (unit, files) in self.view.units() {
             let count: u64 = files.iter().map(|file| file.meta().rows).sum();
-            let is_whole = files.len() == unit.tables.len();
+            let is_whole = files.len() == unit.tables.len() && !files.iter().any(|file| file.is_damaged());
             let ends = count >= SMALL_ROWS || !is_whole;
             if ends || rows + count > 4 * SMALL_ROWS || run.len() == UNITS_MAX {
                 if run.len() >= UNITS_MIN {

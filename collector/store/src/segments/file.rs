@@ -35,6 +35,19 @@ pub enum ReadError {
     Damaged(String),
 }
 
+impl ReadError {
+    /// Is it about the file, and not about this process having too many open?
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::Io(error) => !matches!(error.raw_os_error(), Some(ENFILE | EMFILE)),
+            Self::Damaged(_) => true,
+        }
+    }
+}
+
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
 impl From<Damaged> for ReadError {
     fn from(damaged: Damaged) -> Self {
         Self::Damaged(damaged.to_string())
@@ -72,6 +85,8 @@ pub struct SealedFile {
     shelf: Arc<Shelf>,
     /// To be removed once nobody holds it.
     doomed: AtomicBool,
+    /// Could not be read, as far as anybody tried.
+    damaged: AtomicBool,
 }
 
 type Blooms = hashbrown::HashMap<(usize, usize), Option<Arc<Sbbf>>>;
@@ -95,6 +110,7 @@ impl SealedFile {
             me: me.clone(),
             shelf,
             doomed: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
         })
     }
 
@@ -110,12 +126,25 @@ impl SealedFile {
         &self.path
     }
 
+    /// Whether rows of it could not be read. It stays where it is, for whoever can mend it, and counts.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that rows of it cannot be read; told to our own log the first time.
+    pub(super) fn set_damaged(&self, why: &dyn std::fmt::Display) {
+        if !self.damaged.swap(true, Ordering::Relaxed) {
+            tracing::error!(path = %self.path.display(), %why, "a sealed file cannot be read; its rows are left out");
+        }
+    }
+
     /// Its row groups, oldest rows first.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn groups(&self) -> Result<Vec<GroupMeta>, ReadError> {
-        Ok(self.open()?.groups.clone())
+        self.noted(self.open().map(|opened| opened.groups.clone()))
     }
 
     /// Whether rows of the trace may be in a row group. A "no" is certain.
@@ -164,8 +193,10 @@ impl SealedFile {
                 return Ok(None);
             }
         }
-        let opened = self.open()?;
-        self.columns(&opened, group)?.rows_with_value(columns[0], value)
+        let rows = self
+            .open()
+            .and_then(|opened| self.columns(&opened, group)?.rows_with_value(columns[0], value));
+        self.noted(rows)
     }
 
     /// Rows of a trace in a row group, in ascending ranges.
@@ -176,9 +207,11 @@ impl SealedFile {
         if !self.may_have_trace(group, trace)? {
             return Ok(Vec::new());
         }
-        let opened = self.open()?;
-        self.columns(&opened, group)?
-            .rows_with_text("TraceId", trace.to_string().as_bytes())
+        let text = trace.to_string();
+        let rows = self
+            .open()
+            .and_then(|opened| self.columns(&opened, group)?.rows_with_text("TraceId", text.as_bytes()));
+        self.noted(rows)
     }
 
     /// Spans of a row group: the wanted rows (ascending ranges, all of them when `None`) with the wanted columns.
@@ -187,7 +220,7 @@ impl SealedFile {
     /// When it cannot be read, or holds no spans.
     pub fn spans(&self, group: usize, columns: Columns, rows: Option<&[Range<usize>]>) -> Result<SpanBlock, ReadError> {
         self.holds(&[Table::Traces])?;
-        self.read(group, rows, |group, rows| spans::read(group, columns, rows))
+        self.noted(self.read(group, rows, |group, rows| spans::read(group, columns, rows)))
     }
 
     /// Log records of a row group, as with [`SealedFile::spans`].
@@ -196,7 +229,7 @@ impl SealedFile {
     /// When it cannot be read, or holds no log records.
     pub fn logs(&self, group: usize, columns: Columns, rows: Option<&[Range<usize>]>) -> Result<LogBlock, ReadError> {
         self.holds(&[Table::Logs])?;
-        self.read(group, rows, |group, rows| logs::read(group, columns, rows))
+        self.noted(self.read(group, rows, |group, rows| logs::read(group, columns, rows)))
     }
 
     /// Metric points of a row group, as with [`SealedFile::spans`].
@@ -211,7 +244,7 @@ impl SealedFile {
     ) -> Result<PointBlock, ReadError> {
         self.holds(&Table::ALL[2..])?;
         let table = self.meta.table;
-        self.read(group, rows, |group, rows| points::read(group, table, columns, rows))
+        self.noted(self.read(group, rows, |group, rows| points::read(group, table, columns, rows)))
     }
 
     /// Lets go of what is kept for reading.
@@ -262,7 +295,21 @@ impl SealedFile {
         })
     }
 
+    /// Remembers what a failed read tells of the file.
+    fn noted<T>(&self, read: Result<T, ReadError>) -> Result<T, ReadError> {
+        if let Err(error) = &read
+            && error.is_lasting()
+        {
+            self.set_damaged(error);
+        }
+        read
+    }
+
     fn may_have(&self, group: usize, path: &str, text: &[u8]) -> Result<bool, ReadError> {
+        self.noted(self.look_up(group, path, text))
+    }
+
+    fn look_up(&self, group: usize, path: &str, text: &[u8]) -> Result<bool, ReadError> {
         let opened = self.open()?;
         let columns = self.columns(&opened, group)?;
         let Some(leaf) = columns.schema.leaf(path) else {
@@ -330,6 +377,7 @@ impl Drop for SealedFile {
     fn drop(&mut self) {
         if *self.doomed.get_mut()
             && let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
         {
             // It is of no unit any more: the next start removes it.
             tracing::warn!(path = %self.path.display(), %error, "cannot remove a sealed file");

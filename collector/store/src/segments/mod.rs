@@ -22,6 +22,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -90,8 +91,6 @@ pub struct SealUnit {
 #[derive(Clone, Debug, Default)]
 pub struct View {
     files: Vec<Arc<SealedFile>>,
-    /// Files that count but are gone or damaged, so that their rows are not found.
-    pub missing: u64,
 }
 
 impl View {
@@ -99,6 +98,12 @@ impl View {
     #[must_use]
     pub fn files(&self) -> &[Arc<SealedFile>] {
         &self.files
+    }
+
+    /// How many of them are gone or damaged as far as is known, so that rows of them are not found.
+    #[must_use]
+    pub fn damaged(&self) -> u64 {
+        self.files.iter().filter(|file| file.is_damaged()).count() as u64
     }
 
     /// Files of a table, in the order of the log.
@@ -192,20 +197,18 @@ impl Segments {
         let mut view = View::default();
         for meta in self.catalogue.files()? {
             let path = self.path_of(&meta);
-            match fs::metadata(&path) {
-                Ok(found) if found.len() == meta.bytes => {
-                    view.files.push(SealedFile::new(meta, path, Arc::clone(&self.shelf)));
-                }
-                found => {
-                    tracing::warn!(path = %path.display(), found = ?found.map(|found| found.len()), expected = meta.bytes,
-                        "a sealed file is gone or cut short; its rows are not found");
-                    view.missing += 1;
-                }
+            let file = SealedFile::new(meta, path, Arc::clone(&self.shelf));
+            // It stays in the view, so that answers say what they lack and its unit is let go with age.
+            match fs::metadata(file.path()) {
+                Ok(found) if found.len() == file.meta().bytes => {}
+                Ok(found) => file.set_damaged(&format!("it has {} bytes of {}", found.len(), file.meta().bytes)),
+                Err(error) => file.set_damaged(&error),
             }
+            view.files.push(file);
         }
-        let known: Vec<PathBuf> = self.catalogue.files()?.iter().map(|meta| self.path_of(meta)).collect();
+        let known: HashSet<&Path> = view.files.iter().map(|file| file.path()).collect();
         for path in files_in(&self.dir)? {
-            if !known.contains(&path) {
+            if !known.contains(path.as_path()) {
                 tracing::info!(path = %path.display(), "a file of no unit is removed");
                 fs::remove_file(&path)?;
             }

@@ -271,6 +271,60 @@ fn c07_compaction_that_ends_early_loses_nothing() {
     }
 }
 
+/// Compaction is tried again every few seconds: one file that cannot be read must not stop the others for ever.
+#[test]
+fn a_damaged_file_stays_where_it_is_and_those_around_it_are_merged() {
+    let units = units(25, 3);
+    for damage in [cut as fn(&Path), flip, |path| fs::remove_file(path).unwrap()] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut segments = Segments::open(dir.path()).unwrap();
+        units.iter().for_each(|unit| drop(segments.seal(unit).unwrap()));
+        let view = segments.view();
+        let victim = Arc::clone(view.of(Table::Logs).nth(9).unwrap());
+        let of_its_unit = victim.meta().unit.tables.len();
+        damage(victim.path());
+        while segments.compact().unwrap() {}
+        let left = segments.view();
+        assert_eq!(left.damaged(), 1);
+        assert!(
+            left.files().iter().any(|file| Arc::ptr_eq(file, &victim)),
+            "it still counts"
+        );
+        // Of 25 units the tenth stays, and what lies before and behind it becomes one each.
+        assert_eq!(left.units().len(), 3);
+        let whole: Vec<SealUnit> = [&units[..9], &units[10..]].concat();
+        let mut merged = View::default();
+        merged.files = left
+            .files
+            .iter()
+            .filter(|file| file.meta().unit != victim.meta().unit)
+            .cloned()
+            .collect();
+        assert_eq!(rows_of(&merged), rows_in(&whole));
+        assert_eq!(left.files().len() - merged.files.len(), of_its_unit);
+        // It goes with age like any other.
+        let keep = Keep {
+            age: None,
+            bytes: Some(0),
+        };
+        segments.retain(keep, Time(0)).unwrap();
+        drop((view, left, merged, victim));
+        assert_eq!(files_in(dir.path()).unwrap(), Vec::<PathBuf>::new());
+    }
+}
+
+fn cut(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    // In the first page, behind its header.
+    bytes[40] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
 fn copy_of(folder: &Path) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for table in Table::ALL {
@@ -372,7 +426,7 @@ fn a_damaged_or_missing_file_is_told_and_the_others_are_read() {
     }
     fs::write(&victim, &bytes[..half]).unwrap();
     let view = Segments::open(dir.path()).unwrap().view();
-    assert_eq!((view.missing, view.of(Table::Traces).count()), (1, 1));
+    assert_eq!((view.damaged(), view.of(Table::Traces).count()), (1, 2));
 }
 
 #[test]
