@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::SegmentsError;
-use super::meta::{FileMeta, Unit};
-use crate::Position;
-use crate::head::Sequences;
+use super::meta::{FileMeta, Progress};
 
 /// Version of the catalogue.
 const VERSION: i64 = 1;
@@ -81,7 +79,7 @@ impl Catalogue {
     }
 
     /// Makes a catalogue that lists these files.
-    pub(super) fn create(dir: &Path, files: &[FileMeta], progress: Option<&Unit>) -> Result<Self, SegmentsError> {
+    pub(super) fn create(dir: &Path, files: &[FileMeta], progress: Option<Progress>) -> Result<Self, SegmentsError> {
         let mut catalogue = Self::connect(&dir.join(NAME))?;
         let transaction = catalogue.0.transaction()?;
         transaction.execute_batch(TABLES)?;
@@ -102,23 +100,26 @@ impl Catalogue {
     }
 
     /// Up to where the log is sealed, and the sequences of the rows after that.
-    pub(super) fn progress(&self) -> rusqlite::Result<(Option<Position>, Sequences)> {
+    pub(super) fn progress(&self) -> rusqlite::Result<Option<Progress>> {
         let query = "SELECT sealed_to, next FROM progress";
         let found = self.0.query_row(query, [], |row| {
             let (to, next): (String, String) = (row.get(0)?, row.get(1)?);
-            Ok((Some(parsed(&to)?), parsed(&next)?))
+            Ok(Progress {
+                sealed_to: parsed(&to)?,
+                next: parsed(&next)?,
+            })
         });
-        Ok(found.optional()?.unwrap_or_default())
+        found.optional()
     }
 
-    /// Makes new files count and others not, and goes on to the end of a unit unless it was further already.
+    /// Makes new files count and others not, and goes on to there unless it was further already.
     pub(super) fn change(
         &mut self,
         new: &[FileMeta],
         gone: &[&FileMeta],
-        progress: Option<&Unit>,
+        progress: Option<Progress>,
     ) -> rusqlite::Result<()> {
-        let (before, _) = self.progress()?;
+        let before = self.progress()?;
         let transaction = self.0.transaction()?;
         for meta in gone {
             transaction.execute(
@@ -138,13 +139,13 @@ impl Catalogue {
                 ],
             )?;
         }
-        if let Some(unit) = progress
-            && before.is_none_or(|before| before < unit.range.end)
+        if let Some(progress) = progress
+            && before.is_none_or(|before| before.sealed_to < progress.sealed_to)
         {
             transaction.execute(
                 "INSERT INTO progress (id, sealed_to, next) VALUES (0, ?1, ?2)
                  ON CONFLICT (id) DO UPDATE SET sealed_to = excluded.sealed_to, next = excluded.next",
-                params![written(&unit.range.end), written(&unit.next)],
+                params![written(&progress.sealed_to), written(&progress.next)],
             )?;
         }
         transaction.commit()

@@ -42,3 +42,21 @@ pub struct Unit {
     /// When the newest of its requests was received, for what is kept by age.
     pub newest: Time,
 }
+
+/// How far the log is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    /// The position of the first record behind what is sealed.
+    pub(super) sealed_to: Position,
+    /// The sequences that the rows from there on have.
+    pub(super) next: Sequences,
+}
+
+impl From<&Unit> for Progress {
+    fn from(unit: &Unit) -> Self {
+        Self {
+            sealed_to: unit.range.end,
+            next: unit.next,
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod compact;
 mod file;
 #[cfg(test)]
 mod fuzz_tests;
+mod mark;
 mod meta;
 mod rebuild;
 mod retain;
@@ -189,7 +190,8 @@ impl Segments {
     /// # Errors
     /// When the catalogue cannot be read.
     pub fn sealed_to(&self) -> Result<(Option<Position>, Sequences), SegmentsError> {
-        Ok(self.catalogue.progress()?)
+        let progress = self.catalogue.progress()?;
+        Ok(progress.map_or_else(Default::default, |progress| (Some(progress.sealed_to), progress.next)))
     }
 
     /// Reads the catalogue, and removes files of no unit.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
 use super::file::{ReadError, read_footer};
-use super::meta::FileMeta;
+use super::meta::{FileMeta, Progress};
 use super::seal::{FORMAT, FORMAT_KEY, META_KEY};
-use super::{SegmentsError, files_in, path_in};
+use super::{SegmentsError, files_in, mark, path_in};
 
 /// Folder of files that could not be taken up.
 const ASIDE: &str = "aside";
@@ -51,8 +51,12 @@ pub(super) fn rebuild(dir: &Path) -> Result<Catalogue, SegmentsError> {
         }
     }
     move_aside(dir, &strange)?;
-    let last = taken.last().map(|meta| meta.unit.clone());
-    Catalogue::create(dir, &taken, last.as_ref())
+    let last = taken.last().map(|meta| Progress::from(&meta.unit));
+    let further = last
+        .into_iter()
+        .chain(mark::kept(dir))
+        .max_by_key(|progress| progress.sealed_to);
+    Catalogue::create(dir, &taken, further)
 }
 
 /// What the footer says of a file.

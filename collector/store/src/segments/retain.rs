@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sagascope_api::Time;
 
-use super::{Segments, SegmentsError};
+use super::{Segments, SegmentsError, mark};
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +53,12 @@ impl Segments {
             rows: gone.iter().map(|file| file.meta().rows).sum(),
             bytes: gone.iter().map(|file| file.meta().bytes).sum(),
         };
+        if gone.len() == self.view.files.len()
+            && let Some(progress) = self.catalogue.progress()?
+        {
+            (self.steps)("mark")?;
+            mark::keep(&self.dir, progress)?;
+        }
         (self.steps)("commit")?;
         let metas: Vec<_> = gone.iter().map(|file| file.meta()).collect();
         self.catalogue.change(&[], &metas, None)?;

@@ -93,7 +93,7 @@ impl Segments {
     ) -> Result<Arc<View>, SegmentsError> {
         let committed = (self.steps)("commit").map_err(SegmentsError::from).and_then(|()| {
             let gone: Vec<_> = gone.iter().map(|file| file.meta()).collect();
-            Ok(self.catalogue.change(&new, &gone, Some(progress))?)
+            Ok(self.catalogue.change(&new, &gone, Some(progress.into()))?)
         });
         if let Err(error) = committed {
             new.iter().for_each(|meta| drop(fs::remove_file(self.path_of(meta))));

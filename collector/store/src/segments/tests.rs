@@ -293,13 +293,10 @@ fn a_damaged_file_stays_where_it_is_and_those_around_it_are_merged() {
         // Of 25 units the tenth stays, and what lies before and behind it becomes one each.
         assert_eq!(left.units().len(), 3);
         let whole: Vec<SealUnit> = [&units[..9], &units[10..]].concat();
-        let mut merged = View::default();
-        merged.files = left
-            .files
-            .iter()
-            .filter(|file| file.meta().unit != victim.meta().unit)
-            .cloned()
-            .collect();
+        let others = left.files.iter().filter(|file| file.meta().unit != victim.meta().unit);
+        let merged = View {
+            files: others.cloned().collect(),
+        };
         assert_eq!(rows_of(&merged), rows_in(&whole));
         assert_eq!(left.files().len() - merged.files.len(), of_its_unit);
         // It goes with age like any other.
@@ -472,6 +469,41 @@ fn c12_the_oldest_go_first_and_a_query_keeps_what_it_looks_at() {
     assert_eq!(segments.retain(by_bytes, Time(0)).unwrap(), Removed::default());
     drop(segments);
     assert_whole(dir.path(), &units[2..]);
+}
+
+/// When age has taken every file, no footer tells any more how far the log was sealed.
+#[test]
+fn c08_a_lost_catalogue_of_an_emptied_folder_still_knows_how_far_it_was() {
+    let units = units(3, 6);
+    let nothing = Keep {
+        age: None,
+        bytes: Some(0),
+    };
+    let known = (Some(units[1].range.end), units[1].next);
+    for fails_at in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let catalogue = dir.path().join("catalogue.sqlite");
+        let mut segments = Segments::open(dir.path()).unwrap();
+        units[..2].iter().for_each(|unit| drop(segments.seal(unit).unwrap()));
+        segments.steps = failing(fails_at);
+        let is_emptied = segments.retain(nothing, Time(0)).is_ok();
+        drop(segments);
+        fs::remove_file(&catalogue).unwrap();
+        let mut segments = Segments::open(dir.path()).unwrap();
+        assert_eq!(segments.sealed_to().unwrap(), known, "at step {fails_at}");
+        assert_eq!(segments.view().files().is_empty(), is_emptied, "at step {fails_at}");
+        // What is sealed after that counts more, and is known again without it.
+        segments.seal(&units[2]).unwrap();
+        drop(segments);
+        fs::write(&catalogue, b"no database").unwrap();
+        let segments = Segments::open(dir.path()).unwrap();
+        let last = (Some(units[2].range.end), units[2].next);
+        assert_eq!(segments.sealed_to().unwrap(), last);
+        if is_emptied {
+            assert!(fails_at > 1, "each step was tried");
+            return;
+        }
+    }
 }
 
 /// What version 1 wrote is read by every later one: `SAGASCOPE_NEW_FIXTURE=1` writes a folder for a new version.
