@@ -23,4 +23,7 @@ pub struct Correlation {
     pub logs: Vec<LogRow>,
     /// Records that were more than the answer holds.
     pub omitted: u64,
+    /// Files that may hold more of it could not be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }

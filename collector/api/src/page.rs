@@ -12,6 +12,9 @@ pub struct Page<T> {
     /// The search ended at its limit of time: older rows may be missing, ask for a shorter range.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// Files that may hold more of it could not be read: rows may be missing wherever they lie.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }
 
 impl<T> Page<T> {
@@ -22,6 +25,7 @@ impl<T> Page<T> {
             items,
             next_cursor: None,
             truncated: false,
+            incomplete: false,
         }
     }
 }

@@ -62,6 +62,9 @@ pub struct Trace {
     pub linked_traces: Vec<String>,
     /// Spans that were more than the answer holds.
     pub omitted: u64,
+    /// Files that may hold more of it could not be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }
 
 /// One span.

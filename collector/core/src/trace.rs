@@ -43,6 +43,7 @@ pub fn assemble(spans: &[Arc<SpanRow>], limit: usize) -> Option<Trace> {
         sagas: sagas(&tree),
         linked_traces: linked(&tree),
         omitted: (tree.order.len() - shown) as u64,
+        incomplete: false,
     })
 }
 

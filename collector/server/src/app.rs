@@ -204,6 +204,8 @@ pub(crate) struct Counters {
     pub(crate) units_sealed: AtomicU64,
     /// Units that could not be sealed at once.
     pub(crate) seal_failures: AtomicU64,
+    /// Answers that lack what could not be read.
+    pub(crate) incomplete_answers: AtomicU64,
 }
 
 /// One signal's counts.

@@ -44,6 +44,7 @@ fn text(app: &App) -> String {
         head_bytes,
         segment_bytes,
         segment_files,
+        segment_files_damaged,
         lost,
         aged_out,
         lag_ms,
@@ -97,7 +98,7 @@ fn text(app: &App) -> String {
             value,
         );
     }
-    let rest: [(&str, &str, &str, u64); 18] = [
+    let rest: [(&str, &str, &str, u64); 20] = [
         (
             "sagascope_connections_total",
             "counter",
@@ -133,6 +134,18 @@ fn text(app: &App) -> String {
             "gauge",
             "Sealed files.",
             segment_files as u64,
+        ),
+        (
+            "sagascope_segment_files_damaged",
+            "gauge",
+            "Sealed files that are gone or cannot be read, as far as is known.",
+            segment_files_damaged,
+        ),
+        (
+            "sagascope_answers_incomplete_total",
+            "counter",
+            "Answers that lack what could not be read.",
+            get(&counters.incomplete_answers),
         ),
         (
             "sagascope_units_sealed_total",
@@ -228,6 +241,7 @@ struct Gathered {
     head_bytes: usize,
     segment_bytes: u64,
     segment_files: usize,
+    segment_files_damaged: u64,
     lost: Lost,
     aged_out: u64,
     lag_ms: f64,
@@ -240,6 +254,7 @@ impl Gathered {
             head_bytes: world.head.bytes(),
             segment_bytes: world.view.bytes(),
             segment_files: world.view.files().len(),
+            segment_files_damaged: world.view.damaged(),
             lost: world.projections.lost(),
             aged_out: world.projections.aged_out(),
             lag_ms: world.projection_lag_ms,

@@ -574,6 +574,7 @@ pub(crate) fn trace() -> Trace {
         sagas: vec!["order/19cc02d7-2222".into()],
         linked_traces: vec![],
         omitted: 0,
+        incomplete: false,
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) fn page<T>(params: &Params, mut rows: Vec<T>, place: impl Fn(&T) -> (
         items: rows,
         next_cursor: last,
         truncated: false,
+        incomplete: false,
     })
 }
 
@@ -87,6 +88,7 @@ pub(super) fn page_in_order<T>(params: &Params, mut rows: Vec<T>) -> Answer<Page
         items: rows,
         next_cursor,
         truncated: false,
+        incomplete: false,
     })
 }
 

@@ -9,9 +9,9 @@ use sagascope_api::logs::LogRow;
 use sagascope_core::trace::log_row;
 use sagascope_store::find::{self, LogCursor, LogQuery};
 
-use super::compute;
 use super::list::Cursor;
 use super::params::Params;
+use super::{compute, is_incomplete};
 use crate::app::App;
 use crate::problem::Answer;
 
@@ -27,7 +27,8 @@ pub(crate) async fn logs(State(app): State<Arc<App>>, RawQuery(query): RawQuery)
             limit: params.limit()?,
             after: after.map(|(at, sequence)| LogCursor { at, sequence }),
         };
-        let page = find::logs(&app.parts(), &search, budget);
+        let parts = app.parts();
+        let page = find::logs(&parts, &search, budget);
         let last = page.logs.last().filter(|_| page.more);
         Ok(Page {
             next_cursor: last.map(|(place, _)| {
@@ -36,6 +37,7 @@ pub(crate) async fn logs(State(app): State<Arc<App>>, RawQuery(query): RawQuery)
             }),
             items: page.logs.iter().map(|(_, log)| log_row(log)).collect(),
             truncated: page.truncated,
+            incomplete: is_incomplete(app, &parts),
         })
     })
     .await

@@ -8,9 +8,9 @@ use sagascope_api::metrics::{Function, Metric, MetricRange};
 use sagascope_api::{Page, Time};
 use sagascope_store::find::{self, By, RangeQuery};
 
-use super::compute;
 use super::list::page_in_order;
 use super::params::Params;
+use super::{compute, is_incomplete};
 use crate::app::{self, App};
 use crate::problem::{Answer, Refusal};
 
@@ -32,10 +32,12 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, RawQuery(query): RawQue
     compute(&app, move |app, budget| {
         let since = params.time("since")?.unwrap_or(Time(0));
         let until = params.time("until")?.unwrap_or(Time(u64::MAX));
-        let known = find::catalogue(&app.parts(), &params.search()?, (since, until), budget);
+        let parts = app.parts();
+        let known = find::catalogue(&parts, &params.search()?, (since, until), budget);
         let page = page_in_order(&params, known.metrics)?;
         Ok(Page {
             truncated: known.truncated,
+            incomplete: is_incomplete(app, &parts),
             ..page
         })
     })
@@ -63,7 +65,10 @@ pub(crate) async fn metric_range(State(app): State<Arc<App>>, RawQuery(query): R
             function: function(&params)?,
             limit: params.limit()?.min(usize::try_from(most).unwrap_or(usize::MAX)),
         };
-        find::range(&app.parts(), &asked, budget).ok_or_else(|| Refusal::unknown("metric", name))
+        let parts = app.parts();
+        let found = find::range(&parts, &asked, budget);
+        is_incomplete(app, &parts);
+        found.ok_or_else(|| Refusal::unknown("metric", name))
     })
     .await
     .map(Json)

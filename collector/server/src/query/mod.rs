@@ -23,10 +23,19 @@ pub(crate) use turns::Turns;
 
 use std::sync::Arc;
 
-use sagascope_store::find::Budget;
+use sagascope_store::find::{Budget, Parts};
 
-use crate::app::App;
+use crate::app::{App, count};
 use crate::problem::Answer;
+
+/// Whether the answer lacks what could not be read; such answers are counted.
+fn is_incomplete(app: &App, parts: &Parts) -> bool {
+    let is_incomplete = parts.is_incomplete();
+    if is_incomplete {
+        count(&app.counters.incomplete_answers);
+    }
+    is_incomplete
+}
 
 /// Runs a query that may take a while when it is its turn.
 async fn compute<T: Send + 'static>(

@@ -15,7 +15,7 @@ use sagascope_core::search::Query as Search;
 use sagascope_core::trace::{log_row, summarise};
 use sagascope_store::find::{self, Budget, LogQuery, Parts};
 
-use super::{compute, traces};
+use super::{compute, is_incomplete, traces};
 use crate::app::{self, App};
 use crate::problem::{Answer, Refusal};
 
@@ -73,6 +73,7 @@ fn find(app: &App, id: &str, budget: &Budget) -> Option<Correlation> {
         traces,
         logs: logs.iter().map(|log| log_row(log)).collect(),
         omitted: u64::from(more_spans) + u64::from(more_logs) + surplus,
+        incomplete: is_incomplete(app, &parts),
         sagas,
     })
 }

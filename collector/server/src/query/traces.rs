@@ -10,9 +10,9 @@ use sagascope_core::rows::TraceId;
 use sagascope_core::trace::{assemble, summarise};
 use sagascope_store::find::{self, TraceCursor, TraceQuery};
 
-use super::compute;
 use super::list::Cursor;
 use super::params::Params;
+use super::{compute, is_incomplete};
 use crate::app::App;
 use crate::problem::{Answer, Refusal};
 
@@ -31,7 +31,8 @@ pub(crate) async fn traces(State(app): State<Arc<App>>, RawQuery(query): RawQuer
             limit: params.limit()?,
             after: after.map(|(newest, trace_id)| TraceCursor { newest, trace_id }),
         };
-        let page = find::traces(&app.parts(), &search, budget);
+        let parts = app.parts();
+        let page = find::traces(&parts, &search, budget);
         let last = page.traces.last().filter(|_| page.more);
         Ok(Page {
             next_cursor: last.map(|(place, _)| {
@@ -44,6 +45,7 @@ pub(crate) async fn traces(State(app): State<Arc<App>>, RawQuery(query): RawQuer
             }),
             items: page.traces.iter().filter_map(|(_, spans)| summarise(spans)).collect(),
             truncated: page.truncated,
+            incomplete: is_incomplete(app, &parts),
         })
     })
     .await
@@ -63,5 +65,8 @@ pub(crate) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
 
 /// The trace as far as its spans are kept.
 pub(super) fn find(app: &App, id: TraceId) -> Option<Trace> {
-    assemble(&find::trace(&app.parts(), id), SPANS_SHOWN)
+    let parts = app.parts();
+    let found = assemble(&find::trace(&parts, id), SPANS_SHOWN);
+    let incomplete = is_incomplete(app, &parts);
+    found.map(|trace| Trace { incomplete, ..trace })
 }

@@ -1,6 +1,8 @@
 //! What memory cannot hold is sealed, found all the same, and there after any end.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -54,15 +56,14 @@ async fn metric(rig: &Rig, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_sealed_is_found_beside_what_is_not() {
-    let mut rig = Rig::start_with(|config| sagascope_server::Config {
+/// A rig that seals soon, with `requests` of what [`send`] sends, of which some are in two files at least.
+async fn sealed(requests: u128) -> Rig {
+    let rig = Rig::start_with(|config| sagascope_server::Config {
         memory_cap_bytes: 1 << 20,
         ..config
     })
     .await;
-    const REQUESTS: u128 = 24;
-    for n in 0..REQUESTS {
+    for n in 0..requests {
         send(&rig, n * TRACES + 1).await;
     }
     eventually("segments", || async {
@@ -70,6 +71,55 @@ async fn what_is_sealed_is_found_beside_what_is_not() {
         (sealed >= 2).then_some(())
     })
     .await;
+    rig
+}
+
+/// The oldest sealed file of spans.
+fn oldest_file(rig: &Rig) -> PathBuf {
+    let folder = rig.data_dir().join("segments/otel_traces");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.min().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c05_an_answer_says_when_a_file_could_not_be_read() {
+    const REQUESTS: u128 = 24;
+    let mut rig = sealed(REQUESTS).await;
+    let whole = rig.get("/api/v1/traces?limit=3").await;
+    assert_eq!(whole.get("incomplete"), None, "nothing is amiss");
+    let path = oldest_file(&rig);
+    let mut content = fs::read(&path).unwrap();
+    // In the first page, behind its header.
+    content[40] ^= 1;
+    fs::write(&path, content).unwrap();
+    rig = rig.kill_and_restart().await;
+    assert_eq!(
+        metric(&rig, "sagascope_segment_files_damaged").await,
+        0,
+        "nobody has looked"
+    );
+    let page = rig.get("/api/v1/traces?limit=500&q=name:none").await;
+    assert_eq!(page["incomplete"], true);
+    assert_eq!(metric(&rig, "sagascope_segment_files_damaged").await, 1);
+    assert_eq!(metric(&rig, "sagascope_answers_incomplete_total").await, 1);
+    let found = found(&rig).await.len() as u128;
+    assert!(0 < found && found < REQUESTS * TRACES, "the others are found: {found}");
+
+    fs::remove_file(&path).unwrap();
+    rig = rig.kill_and_restart().await;
+    assert_eq!(
+        metric(&rig, "sagascope_segment_files_damaged").await,
+        1,
+        "known from the start"
+    );
+    let page = rig.get("/api/v1/traces?limit=500&q=name:none").await;
+    assert_eq!(page["incomplete"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sealed_is_found_beside_what_is_not() {
+    const REQUESTS: u128 = 24;
+    let mut rig = sealed(REQUESTS).await;
     send(&rig, REQUESTS * TRACES + 1).await;
     let all = ((REQUESTS + 1) * TRACES) as usize;
     eventually("every trace, whole", || complete(&rig, all)).await;

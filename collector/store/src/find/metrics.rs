@@ -68,6 +68,7 @@ pub fn range(parts: &Parts, asked: &RangeQuery<'_>, budget: &Budget) -> Option<M
     let newest = streams.newest()?;
     let (kind, unit) = (newest.kind, newest.unit.clone());
     let mut notes = Notes::new(asked.function);
+    notes.unread = parts.is_incomplete();
     streams.all.retain(|stream| {
         notes.stream(stream, kind, &unit);
         steps::are_alike(stream.kind, kind)

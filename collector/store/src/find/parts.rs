@@ -1,6 +1,7 @@
 //! What a query looks at: blocks in memory and files on disk.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sagascope_api::Time;
 use sagascope_core::block::{LogBlock, PointBlock, SpanBlock};
@@ -13,7 +14,7 @@ pub trait Sealed {
     fn times(&self) -> (Time, Time);
 }
 
-/// A sealed file of spans. What cannot be read is told to the log and counts as not there.
+/// A sealed file of spans. What cannot be read counts as not there, and the answer as incomplete.
 pub trait SealedSpans: Sealed {
     /// Shows the spans that may match a query and start within a range (both ends included): all that do, and perhaps others, until `each`
     /// says no. At least the columns that the query looks at are filled, beside trace, start and sequence.
@@ -26,7 +27,7 @@ pub trait SealedSpans: Sealed {
     fn rows(&self, sequences: &[u64]) -> Vec<SpanBlock>;
 }
 
-/// A sealed file of log records. What cannot be read is told to the log and counts as not there.
+/// A sealed file of log records. What cannot be read counts as not there, and the answer as incomplete.
 pub trait SealedLogs: Sealed {
     /// Shows the records that may match a query and lie within a range (both ends included): all that do, and perhaps others, until `each`
     /// says no. At least the columns that the query looks at are filled, beside time and sequence.
@@ -36,7 +37,7 @@ pub trait SealedLogs: Sealed {
     fn rows(&self, sequences: &[u64]) -> Vec<LogBlock>;
 }
 
-/// A sealed file of metric points. What cannot be read is told to the log and counts as not there.
+/// A sealed file of metric points. What cannot be read counts as not there, and the answer as incomplete.
 pub trait SealedPoints: Sealed {
     /// Shows the points that may match a query and lie within a range, of one metric when its name is given: all that do,
     /// and perhaps others, until `each` says no. Every column is filled but exemplars; without a name, as for a
@@ -86,6 +87,16 @@ pub struct Parts {
     pub logs: Vec<LogPart>,
     /// Metric points.
     pub points: Vec<PointPart>,
+    /// Set by the files among them that could not be read.
+    pub(super) unread: Arc<AtomicBool>,
+}
+
+impl Parts {
+    /// Whether something that these parts were asked for could not be read, so that answers lack it.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
+    }
 }
 
 /// A part's oldest and newest time; `None` when it is empty.

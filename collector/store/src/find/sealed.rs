@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sagascope_api::Time;
 use sagascope_core::block::{LogBlock, SpanBlock};
@@ -16,25 +17,28 @@ use crate::segments::{Columns, GroupMeta, ReadError, SealedFile, Table, View};
 /// Traces that are looked for one by one.
 const FEW: usize = 4;
 
+/// A file as one query looks at it.
+pub(super) struct Looked {
+    pub(super) file: Arc<SealedFile>,
+    /// Told when it cannot be read.
+    unread: Arc<AtomicBool>,
+}
+
 impl Parts {
-    /// What is in memory and what is in files, as both were at one moment.
+    /// What is in memory and what is in files, as both were at one moment. For one query: what cannot be read for it
+    /// makes its answer incomplete.
     #[must_use]
     pub fn of(blocks: HeadBlocks, view: &View) -> Self {
         let mut parts = Self::default();
-        for file in view.of(Table::Traces) {
-            let file: Arc<SealedFile> = Arc::clone(file);
-            parts.spans.push(SpanPart::File(file));
-        }
-        for file in view.of(Table::Logs) {
-            let file: Arc<SealedFile> = Arc::clone(file);
-            parts.logs.push(LogPart::File(file));
-        }
-        for table in Table::ALL {
-            if !matches!(table, Table::Traces | Table::Logs) {
-                for file in view.of(table) {
-                    let file: Arc<SealedFile> = Arc::clone(file);
-                    parts.points.push(PointPart::File(file));
-                }
+        for file in view.files() {
+            let looked = Arc::new(Looked {
+                file: Arc::clone(file),
+                unread: Arc::clone(&parts.unread),
+            });
+            match file.meta().table {
+                Table::Traces => parts.spans.push(SpanPart::File(looked)),
+                Table::Logs => parts.logs.push(LogPart::File(looked)),
+                _ => parts.points.push(PointPart::File(looked)),
             }
         }
         parts.spans.extend(blocks.spans.into_iter().map(SpanPart::Block));
@@ -44,21 +48,21 @@ impl Parts {
     }
 }
 
-impl Sealed for SealedFile {
+impl Sealed for Looked {
     fn times(&self) -> (Time, Time) {
-        (self.meta().min_time, self.meta().max_time)
+        (self.file.meta().min_time, self.file.meta().max_time)
     }
 }
 
-impl SealedSpans for SealedFile {
+impl SealedSpans for Looked {
     fn candidates(&self, query: &Query, (from, last): (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool) {
         let needs = query.needs();
         let columns = columns_of(&needs).and(Columns::TRACE);
-        for (n, group) in groups(self).into_iter().rev() {
+        for (n, group) in self.groups().into_iter().rev() {
             let is_within = group.min_time <= last && group.max_time >= from;
             if is_within
                 && may_match(self, n, &needs)
-                && let Some(block) = told(self, self.spans(n, columns, rows_with(self, n, &needs).as_deref()))
+                && let Some(block) = self.told(self.file.spans(n, columns, rows_with(self, n, &needs).as_deref()))
                 && !each(&block)
             {
                 return;
@@ -68,10 +72,10 @@ impl SealedSpans for SealedFile {
 
     fn traces(&self, ids: &[TraceId]) -> Vec<SpanBlock> {
         let mut blocks = Vec::new();
-        for (n, _) in groups(self) {
+        for (n, _) in self.groups() {
             let rows = rows_of(self, n, ids);
             if !rows.is_empty() {
-                blocks.extend(told(self, self.spans(n, Columns::ALL, Some(&rows))));
+                blocks.extend(self.told(self.file.spans(n, Columns::ALL, Some(&rows))));
             }
         }
         blocks
@@ -79,26 +83,26 @@ impl SealedSpans for SealedFile {
 
     fn rows(&self, sequences: &[u64]) -> Vec<SpanBlock> {
         let mut blocks = Vec::new();
-        for (n, group) in groups(self) {
+        for (n, group) in self.groups() {
             if let Some(rows) = wanted(sequences, &group, || {
-                Some(told(self, self.spans(n, Columns::NONE, None))?.sequence)
+                Some(self.told(self.file.spans(n, Columns::NONE, None))?.sequence)
             }) {
-                blocks.extend(told(self, self.spans(n, Columns::ALL, Some(&rows))));
+                blocks.extend(self.told(self.file.spans(n, Columns::ALL, Some(&rows))));
             }
         }
         blocks
     }
 }
 
-impl SealedLogs for SealedFile {
+impl SealedLogs for Looked {
     fn candidates(&self, query: &Query, (from, last): (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool) {
         let needs = query.needs();
         let columns = columns_of(&needs);
-        for (n, group) in groups(self).into_iter().rev() {
+        for (n, group) in self.groups().into_iter().rev() {
             let is_within = group.min_time <= last && group.max_time >= from;
             if is_within
                 && may_match(self, n, &needs)
-                && let Some(block) = told(self, self.logs(n, columns, rows_with(self, n, &needs).as_deref()))
+                && let Some(block) = self.told(self.file.logs(n, columns, rows_with(self, n, &needs).as_deref()))
                 && !each(&block)
             {
                 return;
@@ -108,42 +112,44 @@ impl SealedLogs for SealedFile {
 
     fn rows(&self, sequences: &[u64]) -> Vec<LogBlock> {
         let mut blocks = Vec::new();
-        for (n, group) in groups(self) {
+        for (n, group) in self.groups() {
             if let Some(rows) = wanted(sequences, &group, || {
-                Some(told(self, self.logs(n, Columns::NONE, None))?.sequence)
+                Some(self.told(self.file.logs(n, Columns::NONE, None))?.sequence)
             }) {
-                blocks.extend(told(self, self.logs(n, Columns::ALL, Some(&rows))));
+                blocks.extend(self.told(self.file.logs(n, Columns::ALL, Some(&rows))));
             }
         }
         blocks
     }
 }
 
-/// What was read; what could not be is told to our own log, and the answer goes without it.
-fn told<T>(file: &SealedFile, read: Result<T, ReadError>) -> Option<T> {
-    read.map_err(
-        |error| tracing::error!(file = %file.path().display(), %error, "a sealed file is left out of an answer"),
-    )
-    .ok()
-}
+impl Looked {
+    /// What was read; what could not be makes the answer incomplete, which goes without it. (The file itself tells our own
+    /// log, once.)
+    pub(super) fn told<T>(&self, read: Result<T, ReadError>) -> Option<T> {
+        if read.is_err() {
+            self.unread.store(true, Ordering::Relaxed);
+        }
+        read.ok()
+    }
 
-fn groups(file: &SealedFile) -> Vec<(usize, GroupMeta)> {
-    told(file, file.groups())
-        .unwrap_or_default()
-        .into_iter()
-        .enumerate()
-        .collect()
+    pub(super) fn groups(&self) -> Vec<(usize, GroupMeta)> {
+        let groups = self.told(self.file.groups()).unwrap_or_default();
+        groups.into_iter().enumerate().collect()
+    }
 }
 
 /// A group that lacks a value which every match must have, has no match.
-fn may_match(file: &SealedFile, group: usize, needs: &Needs) -> bool {
-    let may = |value: &String| told(file, file.may_have_value(group, value)).unwrap_or(true);
+fn may_match(looked: &Looked, group: usize, needs: &Needs) -> bool {
+    let may = |value: &String| looked.told(looked.file.may_have_value(group, value)).unwrap_or(true);
     needs.values.iter().all(may)
 }
 
 /// The rows that have the first of the values which every match must have; `None` when all must be looked at.
-fn rows_with(file: &SealedFile, group: usize, needs: &Needs) -> Option<Vec<Range<usize>>> {
-    told(file, file.rows_with_value(group, needs.values.first()?)).flatten()
+fn rows_with(looked: &Looked, group: usize, needs: &Needs) -> Option<Vec<Range<usize>>> {
+    looked
+        .told(looked.file.rows_with_value(group, needs.values.first()?))
+        .flatten()
 }
 
 fn columns_of(needs: &Needs) -> Columns {
@@ -181,17 +187,17 @@ fn wanted(sequences: &[u64], group: &GroupMeta, read: impl FnOnce() -> Option<Ve
 }
 
 /// Rows of these traces in a group.
-fn rows_of(file: &SealedFile, group: usize, ids: &[TraceId]) -> Vec<Range<usize>> {
-    let may_have = |id: &&TraceId| told(file, file.may_have_trace(group, **id)).unwrap_or(false);
+fn rows_of(looked: &Looked, group: usize, ids: &[TraceId]) -> Vec<Range<usize>> {
+    let may_have = |id: &&TraceId| looked.told(looked.file.may_have_trace(group, **id)).unwrap_or(false);
     let likely: HashSet<TraceId> = ids.iter().filter(may_have).copied().collect();
     if likely.len() <= FEW {
         let found = likely
             .iter()
-            .map(|id| told(file, file.rows_of_trace(group, *id)).unwrap_or_default());
+            .map(|id| looked.told(looked.file.rows_of_trace(group, *id)).unwrap_or_default());
         return ascending(found.flatten().collect());
     }
     // For many the column is read once.
-    let Some(block) = told(file, file.spans(group, Columns::TRACE, None)) else {
+    let Some(block) = looked.told(looked.file.spans(group, Columns::TRACE, None)) else {
         return Vec::new();
     };
     let held = block.trace_id.iter().enumerate();

@@ -7,9 +7,10 @@ use sagascope_core::block::PointBlock;
 use sagascope_core::search::Query;
 
 use super::parts::SealedPoints;
+use super::sealed::Looked;
 use crate::segments::{Columns, ReadError, SealedFile};
 
-impl SealedPoints for SealedFile {
+impl SealedPoints for Looked {
     fn candidates(
         &self,
         name: Option<&str>,
@@ -17,17 +18,18 @@ impl SealedPoints for SealedFile {
         (from, to): (Time, Time),
         each: &mut dyn FnMut(&PointBlock) -> bool,
     ) {
-        let groups = self.groups().unwrap_or_else(|error| told(self, &error));
-        for (n, group) in groups.into_iter().enumerate().rev() {
+        for (n, group) in self.groups().into_iter().rev() {
             if group.min_time >= to || group.max_time < from {
                 continue;
             }
             let block = match name {
-                Some(name) => of_metric(self, n, name, (from, to)),
-                None => self.points(n, HEAD_COLUMNS, None),
+                Some(name) => of_metric(&self.file, n, name, (from, to)),
+                None => self.file.points(n, HEAD_COLUMNS, None),
             };
-            let block = block.unwrap_or_else(|error| told(self, &error));
-            if !block.is_empty() && !each(&block) {
+            if let Some(block) = self.told(block)
+                && !block.is_empty()
+                && !each(&block)
+            {
                 return;
             }
         }
@@ -57,12 +59,6 @@ fn of_metric(file: &SealedFile, group: usize, name: &str, (from, to): (Time, Tim
         return Ok(PointBlock::default());
     }
     file.points(group, HEAD_COLUMNS.and(Columns::BODY).and(Columns::REST), Some(&rows))
-}
-
-/// What cannot be read is told to our own log, and the answer goes without it.
-fn told<T: Default>(file: &SealedFile, error: &ReadError) -> T {
-    tracing::error!(file = %file.path().display(), %error, "a sealed file is left out of an answer");
-    T::default()
 }
 
 #[cfg(test)]

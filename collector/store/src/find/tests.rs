@@ -152,7 +152,7 @@ fn parts_of(spans: &[SpanRow], logs: &[LogRow], cuts: &[bool]) -> Parts {
             true => LogPart::File(Arc::new(Pretended(Arc::new(block)))),
             false => LogPart::Block(Arc::new(block)),
         }),
-        points: Vec::new(),
+        ..Parts::default()
     }
 }
 

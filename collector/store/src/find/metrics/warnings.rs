@@ -18,6 +18,8 @@ pub(super) struct Notes {
     temporalities: BTreeSet<&'static str>,
     pub(super) resets: u64,
     pub(super) unlike: u64,
+    /// Files could not be read.
+    pub(super) unread: bool,
 }
 
 impl Notes {
@@ -30,6 +32,7 @@ impl Notes {
             temporalities: BTreeSet::new(),
             resets: 0,
             unlike: 0,
+            unread: false,
         }
     }
 
@@ -56,6 +59,10 @@ impl Notes {
         let word = self.kind.word().as_str();
         let is_summary = self.kind == MetricKind::Summary && self.function.quantile().is_some();
         let all = [
+            self.unread.then(|| {
+                let detail = "Files that hold some of the range cannot be read; what is in them is missing.";
+                warning("unreadable_files", detail.to_owned())
+            }),
             (!self.other_kinds.is_empty()).then(|| {
                 let others = joined(&self.other_kinds);
                 warning(
