@@ -132,6 +132,18 @@ fn range(ends: &[u32], number: u32) -> Range<usize> {
     begin as usize..ends[number as usize] as usize
 }
 
+/// What came before in the same place, which mostly comes again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hint {
+    /// The key that followed this key.
+    pub(crate) key_after: Str,
+    /// The text that this key had.
+    pub(crate) value: Str,
+}
+
+/// Keys that are remembered; those that come late to a block with very many strings are not.
+const HINTS_MAX: usize = 1 << 14;
+
 /// The attributes of all rows of a block.
 #[derive(Clone, Debug, Default)]
 pub struct AttributeValues {
@@ -142,6 +154,7 @@ pub struct AttributeValues {
     blobs: Vec<u8>,
     blob_ends: Vec<u32>,
     pending: Vec<(Str, Kind)>,
+    hints: Vec<Hint>,
 }
 
 impl AttributeValues {
@@ -149,6 +162,21 @@ impl AttributeValues {
     pub fn push(&mut self, key: Str, cell: Cell) {
         self.pending.push((key, cell.kind));
         self.values.push(cell.bits);
+    }
+
+    /// What came with a key before; with the empty one, what a set began with.
+    #[inline]
+    pub(crate) fn hint(&self, key: Str) -> Hint {
+        self.hints.get(key.index()).copied().unwrap_or_default()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn hint_mut(&mut self, key: Str) -> &mut Hint {
+        let place = if key.index() < HINTS_MAX { key.index() } else { 0 };
+        if place >= self.hints.len() {
+            self.hints.resize(place + 1, Hint::default());
+        }
+        &mut self.hints[place]
     }
 
     /// How many the set being built has.
@@ -210,6 +238,7 @@ impl AttributeValues {
             + self.shapes.ends.capacity() * 12
             + self.blobs.capacity()
             + self.blob_ends.capacity() * 4
+            + self.hints.capacity() * size_of::<Hint>()
     }
 
     pub(super) fn push_value(&mut self, strings: &mut Strings, key: &str, value: &Value) {

@@ -2,15 +2,49 @@
 
 use std::borrow::Cow;
 
-use super::reader::{Malformed, Reader};
+use super::reader::{LEVELS_MAX, Malformed, Reader, whole_varint};
 use crate::block::{Cell, Kind, Str, Tables};
 use crate::normalise::{ATTRIBUTES_MAX, NAME_BYTES_MAX, VALUE_BYTES_MAX, cut};
+
+/// A text field that nobody has looked at yet: whoever keeps it, or passes over it, makes sure that it is UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Raw<'a>(&'a [u8]);
+
+impl<'a> Raw<'a> {
+    #[inline]
+    pub(super) const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn text(self) -> Result<&'a str, Malformed> {
+        std::str::from_utf8(self.0).map_err(|_| Malformed::Text)
+    }
+
+    /// Most texts are short and ASCII, which eight bytes at a time tell.
+    #[inline]
+    pub(super) fn check(self) -> Result<(), Malformed> {
+        if is_ascii(self.0) {
+            Ok(())
+        } else {
+            self.text().map(drop)
+        }
+    }
+}
+
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words = words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
+    let rest = rest.iter().fold(0, |all, byte| all | byte);
+    words & 0x8080_8080_8080_8080 == 0 && rest < 0x80
+}
 
 /// A value on the wire.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Any<'a> {
     Empty,
-    Text(&'a str),
+    Text(Raw<'a>),
     Bool(bool),
     Int(i64),
     Double(f64),
@@ -19,16 +53,59 @@ pub(super) enum Any<'a> {
     Nested(Cow<'a, [u8]>),
 }
 
+impl Any<'_> {
+    /// Checks the text that it may be.
+    #[inline]
+    fn check(&self) -> Result<(), Malformed> {
+        match self {
+            Any::Text(text) => text.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Reads an `AnyValue` that lies at `level`. Of several values in it the last counts, as the format has it; two lists, or
-/// two maps, are one.
+/// two maps, are one. All texts in it have been checked, but for one that it is itself.
+#[inline]
 pub(super) fn any(bytes: &[u8], level: u32) -> Result<Any<'_>, Malformed> {
+    match plain_any(bytes) {
+        Some(plain) => Ok(plain),
+        None => any_field_by_field(bytes, level),
+    }
+}
+
+/// Checks an `AnyValue` that lies at `level`.
+#[inline]
+pub(super) fn check_any(bytes: &[u8], level: u32) -> Result<(), Malformed> {
+    any(bytes, level)?.check()
+}
+
+/// A value as every exporter writes it: one field that fills the message. These four kinds are the same at every level.
+#[inline]
+fn plain_any(bytes: &[u8]) -> Option<Any<'_>> {
+    match *bytes {
+        [0x0a, length, ref text @ ..] if length < 0x80 && text.len() == usize::from(length) => {
+            Some(Any::Text(Raw(text)))
+        }
+        [0x10, truth] if truth < 0x80 => Some(Any::Bool(truth != 0)),
+        [0x18, ref number @ ..] => whole_varint(number).map(|number| Any::Int(number.cast_signed())),
+        [0x21, a, b, c, d, e, f, g, h] => Some(Any::Double(f64::from_le_bytes([a, b, c, d, e, f, g, h]))),
+        _ => None,
+    }
+}
+
+fn any_field_by_field(bytes: &[u8], level: u32) -> Result<Any<'_>, Malformed> {
     let mut value = Any::Empty;
     // Which of list and map the value is so far, and its bytes.
     let mut nested: Option<(u32, Cow<'_, [u8]>)> = None;
     let mut reader = Reader::new(bytes, level);
     while let Some((number, field)) = reader.next()? {
         let plain = match number {
-            1 => Any::Text(field.text()?),
+            1 => {
+                let text = Raw(field.bytes()?);
+                text.check()?;
+                Any::Text(text)
+            }
             2 => Any::Bool(field.varint()? != 0),
             3 => Any::Int(field.varint()?.cast_signed()),
             4 => Any::Double(field.double()?),
@@ -67,12 +144,8 @@ fn values(bytes: &[u8], number: u32, level: u32) -> Result<(), Malformed> {
     let mut reader = Reader::new(bytes, level);
     while let Some((inner, field)) = reader.next()? {
         match (inner, number) {
-            (1, 5) => {
-                any(field.message(level)?, level + 1)?;
-            }
-            (1, _) => {
-                key_value(field.message(level)?, level + 1)?;
-            }
+            (1, 5) => check_any(field.message(level)?, level + 1)?,
+            (1, _) => check_pair(field.message(level)?, level + 1)?,
             _ => reader.unknown()?,
         }
     }
@@ -100,9 +173,29 @@ fn wrapped<'a>(whole: &'a [u8], number: u32, inner: Cow<'a, [u8]>) -> Cow<'a, [u
     Cow::Owned(header)
 }
 
-/// Reads a `KeyValue` that lies at `level`.
+/// Reads a `KeyValue` that lies at `level`; key and text are still to be checked.
 #[inline]
-pub(super) fn key_value(bytes: &[u8], level: u32) -> Result<(&str, Any<'_>), Malformed> {
+pub(super) fn key_value(bytes: &[u8], level: u32) -> Result<(Raw<'_>, Any<'_>), Malformed> {
+    match plain_pair(bytes) {
+        Some((key, value)) if level < LEVELS_MAX => Ok((Raw(key), any(value, level + 1)?)),
+        _ => pair_field_by_field(bytes, level),
+    }
+}
+
+/// A pair as every exporter writes it: a key, then a value, both shorter than 128 bytes, and no more.
+#[inline]
+fn plain_pair(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [0x0a, length @ ..0x80, rest @ ..] = bytes else {
+        return None;
+    };
+    let (key, rest) = rest.split_at_checked(usize::from(*length))?;
+    match rest {
+        [0x12, length @ ..0x80, value @ ..] if value.len() == usize::from(*length) => Some((key, value)),
+        _ => None,
+    }
+}
+
+fn pair_field_by_field(bytes: &[u8], level: u32) -> Result<(Raw<'_>, Any<'_>), Malformed> {
     let (mut key, mut value) = ("", None);
     let mut reader = Reader::new(bytes, level);
     while let Some((number, field)) = reader.next()? {
@@ -117,12 +210,12 @@ pub(super) fn key_value(bytes: &[u8], level: u32) -> Result<(&str, Any<'_>), Mal
         }
     }
     let value = value.map_or(Ok(Any::Empty), |value| any(value, level + 1))?;
-    Ok((key, value))
+    Ok((Raw(key.as_bytes()), value))
 }
 
 /// A pair with several values: they are one message, in parts.
 #[cold]
-fn again(bytes: &[u8], level: u32) -> Result<(&str, Any<'_>), Malformed> {
+fn again(bytes: &[u8], level: u32) -> Result<(Raw<'_>, Any<'_>), Malformed> {
     let (mut key, mut whole) = ("", Vec::new());
     let mut reader = Reader::new(bytes, level);
     while let Some((number, field)) = reader.next()? {
@@ -130,7 +223,7 @@ fn again(bytes: &[u8], level: u32) -> Result<(&str, Any<'_>), Malformed> {
             1 => key = field.text()?,
             2 => {
                 let part = field.message(level)?;
-                any(part, level + 1)?;
+                check_any(part, level + 1)?;
                 whole.extend_from_slice(part);
             }
             3 => {
@@ -148,7 +241,7 @@ fn again(bytes: &[u8], level: u32) -> Result<(&str, Any<'_>), Malformed> {
         Any::Text(_) | Any::Bytes(_) => last_plain(bytes, level)?,
         Any::Nested(nested) => Any::Nested(Cow::Owned(nested.into_owned())),
     };
-    Ok((key, value))
+    Ok((Raw(key.as_bytes()), value))
 }
 
 /// The last text or bytes among the parts.
@@ -170,21 +263,37 @@ pub(super) type Pairs<'a> = Vec<&'a [u8]>;
 
 /// Checks attributes that lie at `level`.
 pub(super) fn check_pairs(pairs: &[&[u8]], level: u32) -> Result<(), Malformed> {
-    for pair in pairs {
-        key_value(pair, level)?;
-    }
-    Ok(())
+    pairs.iter().try_for_each(|pair| check_pair(pair, level))
+}
+
+#[inline]
+fn check_pair(bytes: &[u8], level: u32) -> Result<(), Malformed> {
+    let (key, value) = key_value(bytes, level)?;
+    key.check()?;
+    value.check()
 }
 
 /// Puts attributes that lie at `level` into the set being built; answers how many were left out.
 pub(super) fn push_pairs(pairs: &[&[u8]], level: u32, tables: &mut Tables) -> Result<u32, Malformed> {
     let before = tables.values.pending();
+    let mut hint = tables.values.hint(Str::EMPTY);
+    let mut last = Str::EMPTY;
     for pair in pairs {
         let (key, value) = key_value(pair, level)?;
         if !key.is_empty() && tables.values.pending() - before < ATTRIBUTES_MAX {
-            let key = name(tables, key);
-            let cell = cell(tables, &value);
+            let key = raw(tables, key, NAME_BYTES_MAX, hint.key_after)?;
+            if key != hint.key_after {
+                tables.values.hint_mut(last).key_after = key;
+            }
+            (last, hint) = (key, tables.values.hint(key));
+            let cell = cell(tables, &value, hint.value)?;
+            if let Some(value) = cell.as_str().filter(|value| *value != hint.value) {
+                tables.values.hint_mut(key).value = value;
+            }
             tables.values.push(key, cell);
+        } else {
+            key.check()?;
+            value.check()?;
         }
     }
     let kept = tables.values.pending() - before;
@@ -203,13 +312,25 @@ pub(super) fn text(tables: &mut Tables, text: &str) -> Str {
     tables.strings.intern(cut(text, VALUE_BYTES_MAX))
 }
 
-/// A value as it is kept.
+/// A text as it is kept, and checked. `guess` is what it probably is.
 #[inline]
-pub(super) fn cell(tables: &mut Tables, value: &Any<'_>) -> Cell {
+fn raw(tables: &mut Tables, text: Raw<'_>, most: usize, guess: Str) -> Result<Str, Malformed> {
+    if tables.strings.is(guess, text.0) {
+        return Ok(guess);
+    }
+    if text.0.len() > most {
+        return Ok(tables.strings.intern(cut(text.text()?, most)));
+    }
+    tables.strings.intern_bytes(text.0).map_err(|_| Malformed::Text)
+}
+
+/// A value as it is kept. `guess` is the text that it probably is.
+#[inline]
+pub(super) fn cell(tables: &mut Tables, value: &Any<'_>, guess: Str) -> Result<Cell, Malformed> {
     let of = |kind, bits| Cell { kind, bits };
-    match value {
+    Ok(match value {
         Any::Empty => Cell::default(),
-        Any::Text(value) => Cell::text(text(tables, value)),
+        Any::Text(value) => Cell::text(raw(tables, *value, VALUE_BYTES_MAX, guess)?),
         Any::Bool(truth) => of(Kind::Bool, u64::from(*truth)),
         Any::Int(number) => of(Kind::Int, number.cast_unsigned()),
         Any::Double(number) => of(Kind::Double, number.to_bits()),
@@ -217,7 +338,7 @@ pub(super) fn cell(tables: &mut Tables, value: &Any<'_>) -> Cell {
             .values
             .blob(Kind::Bytes, &bytes[..bytes.len().min(VALUE_BYTES_MAX)]),
         Any::Nested(bytes) => tables.values.blob(Kind::Nested, bytes),
-    }
+    })
 }
 
 /// The text that a field holds when it is one, for names that decide something.
@@ -229,9 +350,9 @@ pub(super) fn text_of<'a>(pairs: &[&'a [u8]], level: u32, wanted: &str) -> Optio
             continue;
         }
         kept += 1;
-        if cut(key, NAME_BYTES_MAX) == wanted {
+        if cut(key.text().ok()?, NAME_BYTES_MAX) == wanted {
             return match value {
-                Any::Text(text) => Some(cut(text, VALUE_BYTES_MAX)),
+                Any::Text(text) => Some(cut(text.text().ok()?, VALUE_BYTES_MAX)),
                 _ => None,
             };
         }

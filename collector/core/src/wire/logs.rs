@@ -2,11 +2,11 @@
 
 use sagascope_api::Time;
 
-use super::any::{self, Any, Pairs, any as any_value, check_pairs, push_pairs, text_of};
+use super::any::{self, Pairs, any as any_value, check_any, check_pairs, push_pairs, text_of};
 use super::reader::{Malformed, Reader};
 use super::senders::{Head, head};
 use super::{Tally, time_or};
-use crate::block::{LogBlock, LogCells};
+use crate::block::{Cell, LogBlock, LogCells, Str};
 use crate::normalise::{ATTRIBUTES_MAX, EVENT_NAME, severity_of};
 use crate::rows::{SpanId, TraceId};
 
@@ -125,9 +125,7 @@ impl<'a> Parts<'a> {
 
     /// Checks what [`Parts::fill`] has only found.
     fn check(&self) -> Result<(), Malformed> {
-        self.body
-            .iter()
-            .try_for_each(|body| any_value(body, RECORD + 1).map(drop))?;
+        self.body.iter().try_for_each(|body| check_any(body, RECORD + 1))?;
         check_pairs(&self.attributes, RECORD + 1)
     }
 }
@@ -194,10 +192,10 @@ impl Sink for Read<'_> {
             severity_text: any::text(tables, record.severity_text),
             event_name: any::name(tables, event_name),
             body: match &*record.body {
-                [] => any::cell(tables, &Any::Empty),
-                [body] => any::cell(tables, &any_value(body, RECORD + 1)?),
+                [] => Cell::default(),
+                [body] => any::cell(tables, &any_value(body, RECORD + 1)?, Str::EMPTY)?,
                 // Several bodies are one, in parts.
-                parts => any::cell(tables, &any_value(&parts.concat(), RECORD + 1)?),
+                parts => any::cell(tables, &any_value(&parts.concat(), RECORD + 1)?, Str::EMPTY)?,
             },
             attributes,
             dropped_attributes: record.dropped.saturating_add(cut),

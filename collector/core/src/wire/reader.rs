@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field's number and value.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -164,6 +164,14 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// The number that these bytes are, when they are one and no more.
+#[inline]
+pub(super) fn whole_varint(bytes: &[u8]) -> Option<u64> {
+    let mut reader = Reader::new(bytes, 0);
+    let number = reader.varint().ok()?;
+    reader.rest.is_empty().then_some(number)
 }
 
 impl<'a> Field<'a> {
