@@ -54,6 +54,9 @@ pub enum StartError {
     /// The sealed files cannot be used.
     #[error("cannot use the sealed telemetry: {0}: choose another folder with --data-dir, or move this one away")]
     Segments(#[from] SegmentsError),
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}: raise the limit of threads (ulimit -u)")]
+    Thread(io::Error),
     /// The token is unfit or cannot be kept.
     #[error("{0}")]
     Token(String),
@@ -111,7 +114,7 @@ impl Collector {
             serve(grpc.0, grpc_otlp, Protocol::Grpc),
             serve(http.0, otlp, Protocol::Http),
             serve(api.0, router::api(&app), Protocol::Http),
-            tokio::spawn(Pipeline::new(Arc::clone(&app), sources, opened.kept).run()),
+            pipeline::spawn(Pipeline::new(Arc::clone(&app), sources, opened.kept)).map_err(StartError::Thread)?,
         ];
         Ok(Self {
             app,

@@ -8,6 +8,8 @@ mod replay;
 mod sealing;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use sagascope_api::live::{LiveId, Rows, Topic};
 use sagascope_conventions::fault::FaultCommand;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::app::{self, App, World, stopped};
@@ -74,6 +77,23 @@ pub(crate) struct Sources {
     pub(crate) intake: mpsc::Receiver<Durable>,
     /// Told once the log is replayed.
     pub(crate) ready: watch::Sender<bool>,
+}
+
+/// Runs the loop on a thread of its own: it is busy for as long as there is work, and connections are not to wait for that.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(crate) fn spawn(pipeline: Pipeline) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let (running, ended) = oneshot::channel::<Infallible>();
+    let task = runtime.spawn(async move {
+        let _running = running;
+        pipeline.run().await;
+    });
+    let thread = std::thread::Builder::new().name("pipeline".into());
+    // Nothing is ever sent: the other end goes when the loop ends, is aborted, or panics.
+    thread.spawn(move || runtime.block_on(async { drop(ended.await) }))?;
+    Ok(task)
 }
 
 /// The loop's own state.

@@ -3,6 +3,7 @@
 //! The log is let go up to where both the segments and the kept picture reach: a restart needs no more of it. Sealing
 //! runs on a thread of its own, one unit at a time; while it goes on the unit stays in the head.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -62,6 +63,7 @@ pub(super) struct Sealing {
     at: Option<Position>,
     folded_at: Instant,
     kept: KeptUpTo,
+    worker: Worker,
     job: Option<oneshot::Receiver<Done>>,
     not_before: Instant,
     picture_kept_at: Instant,
@@ -77,6 +79,7 @@ impl Sealing {
             at: kept.segments.max(kept.picture),
             folded_at: now,
             kept,
+            worker: Worker::start(),
             job: None,
             not_before: now,
             picture_kept_at: now,
@@ -146,7 +149,7 @@ impl Sealing {
 
     fn keep(&mut self, upto: Position, unit: Option<SealUnit>, picture: Option<Vec<u8>>) {
         let app = Arc::clone(&self.app);
-        self.job = Some(beside(move || {
+        self.job = Some(self.worker.does(move || {
             let sealed = unit.map(|unit| app.segments().seal(&unit).map_err(|error| error.to_string()));
             let picture = picture.map(|bytes| {
                 let kept = KeptPicture { position: upto, bytes };
@@ -195,7 +198,7 @@ impl Sealing {
         }
         self.maintained_at = Instant::now();
         let app = Arc::clone(&self.app);
-        self.job = Some(beside(move || {
+        self.job = Some(self.worker.does(move || {
             let maintained = maintain(&app, now).map_err(|error| error.to_string());
             Done::Maintained(maintained)
         }));
@@ -284,16 +287,35 @@ impl Sealing {
     }
 }
 
-/// Does a piece of work on a thread of its own: it takes long, and whoever watches the process sees what it costs.
-fn beside(work: impl FnOnce() -> Done + Send + 'static) -> oneshot::Receiver<Done> {
-    let (done, awaited) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("sealer".into());
-    // Without a thread the sender is gone, which is a failure like any other of the work.
-    let spawned = thread.spawn(move || drop(done.send(work())));
-    if let Err(error) = spawned {
-        tracing::error!(%error, "no thread for sealing");
+/// A thread for work that takes long: the loop goes on meanwhile, and whoever watches the process sees what it costs.
+struct Worker(Option<std::sync::mpsc::Sender<Job>>);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Worker {
+    fn start() -> Self {
+        let (sender, jobs) = std::sync::mpsc::channel::<Job>();
+        let thread = std::thread::Builder::new().name("sealer".into());
+        // A job that panics is one that failed; the next one may do better.
+        let started = thread.spawn(move || {
+            for job in jobs {
+                drop(catch_unwind(AssertUnwindSafe(job)));
+            }
+        });
+        if let Err(error) = &started {
+            tracing::error!(%error, "no thread for sealing");
+        }
+        Self(started.is_ok().then_some(sender))
     }
-    awaited
+
+    /// Without a thread the receiver hears at once that there will be no result, which is a failure like any other.
+    fn does(&self, work: impl FnOnce() -> Done + Send + 'static) -> oneshot::Receiver<Done> {
+        let (done, awaited) = oneshot::channel();
+        if let Some(jobs) = &self.0 {
+            let _ = jobs.send(Box::new(move || drop(done.send(work()))));
+        }
+        awaited
+    }
 }
 
 /// Lets go of what is too old or too much, and joins small files. The log counts towards the cap.

@@ -56,22 +56,20 @@ async fn metric(rig: &Rig, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
 }
 
-/// A rig that seals soon, with `requests` of what [`send`] sends, of which some are in two files at least.
-async fn sealed(requests: u128) -> Rig {
+/// A rig that seals soon and has sealed twice, and how many of the requests that [`send`] sends it has taken.
+async fn sealed() -> (Rig, u128) {
     let rig = Rig::start_with(|config| sagascope_server::Config {
         memory_cap_bytes: 1 << 20,
         ..config
     })
     .await;
-    for n in 0..requests {
-        send(&rig, n * TRACES + 1).await;
+    let mut requests = 0;
+    while requests < 24 || metric(&rig, "sagascope_units_sealed_total").await < 2 {
+        send(&rig, requests * TRACES + 1).await;
+        requests += 1;
+        assert!(requests < 1_000, "memory holds more than it may");
     }
-    eventually("segments", || async {
-        let sealed = metric(&rig, "sagascope_units_sealed_total").await;
-        (sealed >= 2).then_some(())
-    })
-    .await;
-    rig
+    (rig, requests)
 }
 
 /// The oldest sealed file of spans.
@@ -83,8 +81,7 @@ fn oldest_file(rig: &Rig) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c05_an_answer_says_when_a_file_could_not_be_read() {
-    const REQUESTS: u128 = 24;
-    let mut rig = sealed(REQUESTS).await;
+    let (mut rig, requests) = sealed().await;
     let whole = rig.get("/api/v1/traces?limit=3").await;
     assert_eq!(whole.get("incomplete"), None, "nothing is amiss");
     let path = oldest_file(&rig);
@@ -103,7 +100,7 @@ async fn c05_an_answer_says_when_a_file_could_not_be_read() {
     assert_eq!(metric(&rig, "sagascope_segment_files_damaged").await, 1);
     assert_eq!(metric(&rig, "sagascope_answers_incomplete_total").await, 1);
     let found = found(&rig).await.len() as u128;
-    assert!(0 < found && found < REQUESTS * TRACES, "the others are found: {found}");
+    assert!(0 < found && found < requests * TRACES, "the others are found: {found}");
 
     fs::remove_file(&path).unwrap();
     rig = rig.kill_and_restart().await;
@@ -118,10 +115,9 @@ async fn c05_an_answer_says_when_a_file_could_not_be_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sealed_is_found_beside_what_is_not() {
-    const REQUESTS: u128 = 24;
-    let mut rig = sealed(REQUESTS).await;
-    send(&rig, REQUESTS * TRACES + 1).await;
-    let all = ((REQUESTS + 1) * TRACES) as usize;
+    let (mut rig, requests) = sealed().await;
+    send(&rig, requests * TRACES + 1).await;
+    let all = ((requests + 1) * TRACES) as usize;
     eventually("every trace, whole", || complete(&rig, all)).await;
     let sealed = rig.get(&format!("/api/v1/traces/{:032x}", 1)).await;
     assert_eq!(sealed["spans"].as_array().map(Vec::len), Some(SPANS as usize));
