@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use parquet::bloom_filter::Sbbf;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 use sagascope_api::Time;
 use sagascope_core::block::{LogBlock, PointBlock, SpanBlock};
 use sagascope_core::rows::TraceId;
 
+use super::checksums::Footer;
 use super::codec::Damaged;
 use super::meta::FileMeta;
 use super::schema::Table;
@@ -95,7 +96,7 @@ type Blooms = hashbrown::HashMap<(usize, usize), Option<Arc<Sbbf>>>;
 #[derive(Debug)]
 struct Opened {
     file: File,
-    footer: ParquetMetaData,
+    footer: Footer,
     groups: Vec<GroupMeta>,
     /// Filters already read, by row group and column.
     blooms: Mutex<Blooms>,
@@ -289,7 +290,7 @@ impl SealedFile {
         }
         Ok(GroupColumns {
             file: &opened.file,
-            footer: &opened.footer,
+            footer: &opened.footer.metadata,
             schema: self.meta.table.schema(),
             group,
         })
@@ -319,8 +320,9 @@ impl SealedFile {
         let bloom = match blooms.get(&(group, leaf)) {
             Some(known) => known.clone(),
             None => {
-                let column = opened.footer.row_group(group).column(leaf);
-                let bloom = Sbbf::read_from_column_chunk(column, &At(&opened.file))?.map(Arc::new);
+                // Rows can be had without it: one that is damaged tells nothing.
+                let bloom = opened.footer.filter(&opened.file, group, leaf);
+                let bloom = self.noted(bloom).unwrap_or_default().map(Arc::new);
                 blooms.insert((group, leaf), bloom.clone());
                 bloom
             }
@@ -334,8 +336,11 @@ impl SealedFile {
             return Ok(Arc::clone(ready));
         }
         let file = File::open(&self.path)?;
-        let footer = read_footer(&file)?;
-        let groups = groups_of(self.meta.table, &footer)?;
+        let footer = Footer::read(&file)?;
+        if self.meta.checksums && !footer.has_checksums() {
+            return Err(Damaged("its checksums are missing").into());
+        }
+        let groups = groups_of(self.meta.table, &footer.metadata)?;
         let ready = Arc::new(Opened {
             file,
             footer,
@@ -385,12 +390,6 @@ impl Drop for SealedFile {
     }
 }
 
-/// The footer of a file with the places of its pages.
-pub(super) fn read_footer(file: &File) -> Result<ParquetMetaData, ReadError> {
-    let reader = ParquetMetaDataReader::new().with_offset_index_policy(PageIndexPolicy::Required);
-    Ok(reader.parse_and_finish(&At(file))?)
-}
-
 fn groups_of(table: Table, footer: &ParquetMetaData) -> Result<Vec<GroupMeta>, ReadError> {
     let schema = table.schema();
     let groups = footer.row_groups().iter().map(|group| {
@@ -432,7 +431,7 @@ pub(super) fn read_at(file: &File, range: Range<u64>) -> Result<Vec<u8>, ReadErr
 }
 
 /// A file as Parquet's reader wants it. Reads at places, so that readers do not move each other.
-struct At<'a>(&'a File);
+pub(super) struct At<'a>(pub(super) &'a File);
 
 impl Length for At<'_> {
     fn len(&self) -> u64 {

@@ -26,6 +26,9 @@ pub struct FileMeta {
     pub min_sequence: u64,
     /// Greatest sequence of a row.
     pub max_sequence: u64,
+    /// It has checksums of all that Parquet has none for; files of the first versions do not.
+    #[serde(default)]
+    pub checksums: bool,
     /// The unit it is of.
     pub unit: Unit,
 }

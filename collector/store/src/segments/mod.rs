@@ -8,8 +8,11 @@
 //! last view that has them is gone.
 
 mod catalogue;
+mod checksums;
 mod codec;
 mod compact;
+#[cfg(test)]
+mod damage_tests;
 mod file;
 #[cfg(test)]
 mod fuzz_tests;

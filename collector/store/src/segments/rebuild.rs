@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
-use super::file::{ReadError, read_footer};
+use super::checksums::Footer;
+use super::file::ReadError;
 use super::meta::{FileMeta, Progress};
 use super::seal::{FORMAT, FORMAT_KEY, META_KEY};
 use super::{SegmentsError, files_in, mark, path_in};
@@ -63,11 +64,11 @@ pub(super) fn rebuild(dir: &Path) -> Result<Catalogue, SegmentsError> {
 fn read_meta(path: &Path) -> Result<Result<FileMeta, ReadError>, SegmentsError> {
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
-    let footer = match read_footer(&file) {
+    let footer = match Footer::read(&file) {
         Ok(footer) => footer,
         Err(error) => return Ok(Err(error)),
     };
-    let pairs = footer.file_metadata().key_value_metadata();
+    let pairs = footer.metadata.file_metadata().key_value_metadata();
     let value = |key| {
         let pair = pairs?.iter().find(|pair| pair.key == key)?;
         pair.value.as_deref()
@@ -81,7 +82,8 @@ fn read_meta(path: &Path) -> Result<Result<FileMeta, ReadError>, SegmentsError> 
         });
     }
     let meta = value(META_KEY).and_then(|meta| serde_json::from_str::<FileMeta>(meta).ok());
-    Ok(match meta.filter(|_| format == Some(FORMAT)) {
+    let is_ours = |meta: &FileMeta| format == Some(FORMAT) && meta.checksums == footer.has_checksums();
+    Ok(match meta.filter(is_ours) {
         Some(meta) => Ok(FileMeta { bytes, ..meta }),
         None => Err(ReadError::Damaged("its footer is not of ours".to_owned())),
     })

@@ -14,7 +14,7 @@ use super::codec::{Column, Squeeze, write_group};
 use super::meta::{FileMeta, Unit};
 use super::schema::Table;
 use super::tables::{logs, points, spans};
-use super::{SealUnit, SealedFile, Segments, SegmentsError, Steps, View, newest, path_in, sync_dir};
+use super::{SealUnit, SealedFile, Segments, SegmentsError, Steps, View, checksums, newest, path_in, sync_dir};
 use crate::head::HeadBlocks;
 
 /// Rows of a row group, about.
@@ -150,6 +150,7 @@ impl NewFile {
             max_time: Time(0),
             min_sequence: u64::MAX,
             max_sequence: 0,
+            checksums: true,
             unit: unit.clone(),
         };
         let path = path_in(dir, &meta);
@@ -201,9 +202,16 @@ impl NewFile {
             self.writer
                 .append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
+        let (key, value) = checksums::reserve(self.writer.flushed_row_groups());
+        self.writer
+            .append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         let mut file = self.writer.into_inner()?;
         file.flush()?;
         let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        checksums::fill(&file).map_err(|error| SegmentsError::Read {
+            path: self.temporary.clone(),
+            error,
+        })?;
         steps("sync")?;
         file.sync_all()?;
         self.meta.bytes = file.metadata()?.len();
@@ -219,7 +227,7 @@ impl NewFile {
 
 fn create(path: &Path) -> std::io::Result<File> {
     let mut options = fs::OpenOptions::new();
-    options.create(true).truncate(true).write(true);
+    options.create(true).truncate(true).read(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;

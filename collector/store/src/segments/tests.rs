@@ -63,48 +63,71 @@ fn at(number: u64) -> Position {
 
 /// Every row of a view, by sequence.
 #[derive(Debug, Default, PartialEq)]
-struct Rows {
-    spans: Vec<(u64, Time, SpanRow)>,
-    logs: Vec<(u64, Time, LogRow)>,
-    points: Vec<(u64, Time, PointRow)>,
+pub(super) struct Rows {
+    pub(super) spans: Vec<(u64, Time, SpanRow)>,
+    pub(super) logs: Vec<(u64, Time, LogRow)>,
+    pub(super) points: Vec<(u64, Time, PointRow)>,
+}
+
+impl Rows {
+    fn sort(&mut self) {
+        self.spans.sort_by_key(|(sequence, ..)| *sequence);
+        self.logs.sort_by_key(|(sequence, ..)| *sequence);
+        self.points.sort_by_key(|(sequence, ..)| *sequence);
+    }
+
+    /// Texts among the values of their attributes, in lower case.
+    pub(super) fn values(&self) -> Vec<String> {
+        let spans = self.spans.iter().map(|(_, _, row)| &row.attributes);
+        let logs = self.logs.iter().map(|(_, _, row)| &row.attributes);
+        let points = self.points.iter().map(|(_, _, row)| &row.attributes);
+        let values = spans.chain(logs).chain(points).flat_map(|attributes| &attributes.0);
+        let texts = values.filter_map(|(_, value)| match value {
+            Value::Text(text) => Some(text.to_ascii_lowercase()),
+            _ => None,
+        });
+        texts.collect()
+    }
 }
 
 fn rows_of(view: &View) -> Rows {
     let mut rows = Rows::default();
     for file in view.files() {
-        for group in 0..file.groups().unwrap().len() {
-            match file.meta().table {
-                Table::Traces => {
-                    let block = file.spans(group, Columns::ALL, None).unwrap();
-                    rows.spans.extend(
-                        block
-                            .rows()
-                            .map(|row| (row.sequence(), row.received_at(), row.to_row())),
-                    );
-                }
-                Table::Logs => {
-                    let block = file.logs(group, Columns::ALL, None).unwrap();
-                    rows.logs.extend(
-                        block
-                            .rows()
-                            .map(|row| (row.sequence(), row.received_at(), row.to_row())),
-                    );
-                }
-                _ => {
-                    let block = file.points(group, Columns::ALL, None).unwrap();
-                    rows.points.extend(
-                        block
-                            .rows()
-                            .map(|row| (row.sequence(), row.received_at(), row.to_row())),
-                    );
-                }
+        let of_file = rows_of_file(file).unwrap();
+        rows.spans.extend(of_file.spans);
+        rows.logs.extend(of_file.logs);
+        rows.points.extend(of_file.points);
+    }
+    rows.sort();
+    rows
+}
+
+pub(super) fn rows_of_file(file: &SealedFile) -> Result<Rows, ReadError> {
+    let mut rows = Rows::default();
+    for group in 0..file.groups()?.len() {
+        match file.meta().table {
+            Table::Traces => {
+                let block = file.spans(group, Columns::ALL, None)?;
+                let of_block = block.rows();
+                rows.spans
+                    .extend(of_block.map(|row| (row.sequence(), row.received_at(), row.to_row())));
+            }
+            Table::Logs => {
+                let block = file.logs(group, Columns::ALL, None)?;
+                let of_block = block.rows();
+                rows.logs
+                    .extend(of_block.map(|row| (row.sequence(), row.received_at(), row.to_row())));
+            }
+            _ => {
+                let block = file.points(group, Columns::ALL, None)?;
+                let of_block = block.rows();
+                rows.points
+                    .extend(of_block.map(|row| (row.sequence(), row.received_at(), row.to_row())));
             }
         }
     }
-    rows.spans.sort_by_key(|(sequence, ..)| *sequence);
-    rows.logs.sort_by_key(|(sequence, ..)| *sequence);
-    rows.points.sort_by_key(|(sequence, ..)| *sequence);
-    rows
+    rows.sort();
+    Ok(rows)
 }
 
 fn rows_in(units: &[SealUnit]) -> Rows {
@@ -177,7 +200,7 @@ fn examples(count: usize) -> (Vec<SpanRow>, Vec<LogRow>, Vec<PointRow>) {
     (spans, logs, points)
 }
 
-fn units(count: u64, rows: usize) -> Vec<SealUnit> {
+pub(super) fn units(count: u64, rows: usize) -> Vec<SealUnit> {
     let (spans, logs, points) = examples(rows);
     let of = |number| unit(number, number * rows as u64, &spans, &logs, &points);
     (0..count).map(of).collect()

@@ -26,6 +26,10 @@ def with_pyarrow(name, files, facts):
     check("pyarrow first", pc.min(times.cast("int64")).as_py(), facts["first_nanos"])
     pairs = [dict(row).get(facts["key"]) for row in table[MAP.get(name, "Attributes")].to_pylist()]
     check("pyarrow map", pairs.count(facts["value"]), facts["with_value"])
+    for file in files:
+        # Pages must agree with the checksums in their headers.
+        checked = pq.read_table(file, page_checksum_verification=True)
+        check("pyarrow checked", checked.num_rows, pq.read_metadata(file).num_rows)
     chosen = pq.read_table(files[0], columns=["ServiceName"], filters=[("ServiceName", "=", facts["service"])])
     check("pyarrow filter", set(chosen["ServiceName"].to_pylist()) <= {facts["service"]}, True)
 

@@ -70,6 +70,8 @@ fn pack_bits(values: &[u32], bits: u32, out: &mut Vec<u8>) {
     }
 }
 
+const WRONG_RUN: Damaged = Damaged("a run is not as long as its values");
+
 /// Reads `count` values, each `bits` wide, and appends them.
 pub(super) fn decode(bytes: &mut &[u8], bits: u32, count: usize, out: &mut Vec<u32>) -> Result<(), Damaged> {
     if bits > 32 {
@@ -82,19 +84,34 @@ pub(super) fn decode(bytes: &mut &[u8], bits: u32, count: usize, out: &mut Vec<u
         if header & 1 == 0 {
             let run = usize::try_from(header >> 1).unwrap_or(usize::MAX);
             let value = read_value(take(bytes, bits.div_ceil(8) as usize)?);
-            if run == 0 {
-                return Err(Damaged("a run is empty"));
+            if run == 0 || run > left {
+                return Err(WRONG_RUN);
             }
-            out.resize(out.len() + run.min(left), value);
+            out.resize(out.len() + run, value);
         } else {
             let eights = usize::try_from(header >> 1).unwrap_or(usize::MAX);
             let packed = take(bytes, eights.saturating_mul(bits as usize))?;
             let values = eights.saturating_mul(8).min(left);
-            if values == 0 {
-                return Err(Damaged("a run is empty"));
+            if values == 0 || eights > left.div_ceil(8) {
+                return Err(WRONG_RUN);
             }
             unpack(packed, bits, values, out);
+            no_surplus(packed, bits, values)?;
         }
+    }
+    Ok(())
+}
+
+/// What fills up the last eight is zero: a value that is not would be one that nobody counted.
+fn no_surplus(packed: &[u8], bits: u32, count: usize) -> Result<(), Damaged> {
+    let used = count % 8;
+    if bits == 0 || used == 0 {
+        return Ok(());
+    }
+    let mut eight = Vec::with_capacity(8);
+    unpack(&packed[count / 8 * bits as usize..], bits, 8, &mut eight);
+    if eight[used..].iter().any(|value| *value != 0) {
+        return Err(WRONG_RUN);
     }
     Ok(())
 }
@@ -145,7 +162,7 @@ pub(super) fn varint(mut number: u64, out: &mut Vec<u8>) {
 }
 
 /// Takes such a number off the front.
-pub(super) fn read_varint(bytes: &mut &[u8]) -> Result<u64, Damaged> {
+pub(in crate::segments) fn read_varint(bytes: &mut &[u8]) -> Result<u64, Damaged> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let byte = take(bytes, 1)?[0];

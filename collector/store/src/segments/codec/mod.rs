@@ -15,6 +15,7 @@ mod read;
 
 pub(super) use column::{Column, Nesting, Values, write_group};
 pub(super) use dictionary::Dictionary;
+pub(super) use hybrid::read_varint;
 pub(super) use page::Squeeze;
 pub(super) use read::{Chunk, Lists, TextsOf};
 

@@ -144,10 +144,13 @@ fn number(bytes: &mut &[u8], delta: u8) -> Result<i64, Damaged> {
     Ok(unzigzag(read_varint(bytes)?))
 }
 
-/// Takes a page off the front; its bytes go to `body`.
-pub(super) fn read_page(bytes: &mut &[u8], codec: CompressionCodec, body: &mut Vec<u8>) -> Result<Header, Damaged> {
-    let header = Header::read(bytes)?;
-    let packed = take(bytes, header.packed)?;
+/// Reads a page that fills `bytes`; what is in it goes to `body`.
+pub(super) fn read_page(mut bytes: &[u8], codec: CompressionCodec, body: &mut Vec<u8>) -> Result<Header, Damaged> {
+    let header = Header::read(&mut bytes)?;
+    let packed = bytes;
+    if packed.len() != header.packed {
+        return Err(Damaged("a page is not as long as its place"));
+    }
     if crc32fast::hash(packed) != header.checksum {
         return Err(Damaged("a page differs from its checksum"));
     }
@@ -191,11 +194,11 @@ mod tests {
             for kind in [(false, 7, DELTA), (true, 3, PLAIN)] {
                 let (mut out, mut read) = (Vec::new(), Vec::new());
                 Squeeze::new().unwrap().page(kind, codec, &body, &mut out).unwrap();
-                let header = read_page(&mut &out[..], codec, &mut read).unwrap();
+                let header = read_page(&out, codec, &mut read).unwrap();
                 assert_eq!((header.is_dictionary, header.values, header.encoding), kind);
                 assert_eq!(read, body);
                 *out.last_mut().unwrap() ^= 1;
-                assert!(read_page(&mut &out[..], codec, &mut read).is_err());
+                assert!(read_page(&out, codec, &mut read).is_err());
             }
         }
     }
@@ -203,7 +206,7 @@ mod tests {
     proptest! {
         #[test]
         fn noise_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = read_page(&mut &bytes[..], CompressionCodec::ZSTD, &mut Vec::new());
+            let _ = read_page(&bytes, CompressionCodec::ZSTD, &mut Vec::new());
         }
     }
 }

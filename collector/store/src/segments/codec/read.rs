@@ -14,8 +14,8 @@ pub(in crate::segments) struct Chunk<'a> {
     pub(in crate::segments) codec: CompressionCodec,
     /// The dictionary page, when there is one.
     pub(in crate::segments) dictionary: Option<&'a [u8]>,
-    /// Pages that hold wanted rows, with the row each begins with.
-    pub(in crate::segments) pages: Vec<(usize, &'a [u8])>,
+    /// Pages that hold wanted rows, with the rows of each.
+    pub(in crate::segments) pages: Vec<(Range<usize>, &'a [u8])>,
     /// Wanted rows in ascending order, that do not overlap.
     pub(in crate::segments) wanted: &'a [Range<usize>],
 }
@@ -97,11 +97,11 @@ impl Chunk<'_> {
 
     /// The dictionary alone.
     pub(in crate::segments) fn distinct(&self) -> Result<Texts, Damaged> {
-        let Some(mut bytes) = self.dictionary else {
+        let Some(bytes) = self.dictionary else {
             return Ok(Texts::default());
         };
         let mut body = Vec::new();
-        let header = read_page(&mut bytes, self.codec, &mut body)?;
+        let header = read_page(bytes, self.codec, &mut body)?;
         if !header.is_dictionary || header.encoding != page::PLAIN {
             return Err(UNKNOWN);
         }
@@ -173,8 +173,8 @@ impl Chunk<'_> {
     ) -> Result<Lists, Damaged> {
         let mut lists = Lists::default();
         let (mut body, mut values) = (Vec::new(), Vec::new());
-        for (n, (first, bytes)) in self.pages.iter().enumerate() {
-            let header = read_page(&mut &bytes[..], self.codec, &mut body)?;
+        for (rows, bytes) in &self.pages {
+            let header = read_page(bytes, self.codec, &mut body)?;
             if header.is_dictionary {
                 return Err(UNKNOWN);
             }
@@ -182,12 +182,11 @@ impl Chunk<'_> {
             let shape = PageLists::read(depth, header.values, &mut rest)?;
             values.clear();
             decode(&header, rest, shape.values, &mut values)?;
-            let next = self.pages.get(n + 1).map_or(usize::MAX, |next| next.0);
-            let last = next.min(first + shape.rows());
+            exactly(shape.rows(), rows.len())?;
             for range in self.wanted {
-                let (begin, end) = (range.start.max(*first), range.end.min(last));
+                let (begin, end) = (range.start.max(rows.start), range.end.min(rows.end));
                 if begin < end {
-                    shape.keep(begin - first..end - first, &values, kept, &mut lists);
+                    shape.keep(begin - rows.start..end - rows.start, &values, kept, &mut lists);
                 }
             }
         }

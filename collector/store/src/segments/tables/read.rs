@@ -60,7 +60,8 @@ impl GroupColumns<'_> {
         read: impl FnOnce(&Chunk<'_>) -> Result<T, Damaged>,
     ) -> Result<T, ReadError> {
         let leaf = self.schema.leaf(path).ok_or(NO_COLUMN)?;
-        let column = self.footer.row_group(self.group).column(leaf);
+        let group = self.footer.row_group(self.group);
+        let column = group.column(leaf);
         let index = self.footer.page_index().ok_or(NO_COLUMN)?;
         let locations = index.page_locations(self.group, leaf).ok_or(NO_COLUMN)?;
         let place = |number: i64| u64::try_from(number).map_err(|_| NO_PLACE);
@@ -71,13 +72,12 @@ impl GroupColumns<'_> {
         };
         // Pages from the first that holds a wanted row to the last.
         let row_of = |n: usize| {
-            locations
-                .get(n)
-                .map_or(usize::MAX, |page| page.first_row_index.max(0) as usize)
+            let first = locations.get(n).map(|page| page.first_row_index);
+            usize::try_from(first.unwrap_or(group.num_rows())).unwrap_or(usize::MAX)
         };
         let is_wanted = |n: &usize| {
-            rows.iter()
-                .any(|rows| rows.start < row_of(n + 1) && rows.end > row_of(*n))
+            let page = row_of(*n)..row_of(n + 1);
+            rows.iter().any(|rows| rows.start < page.end && rows.end > page.start)
         };
         let wanted: Vec<usize> = (0..locations.len()).filter(is_wanted).collect();
         let (begin, end) = match (wanted.first(), wanted.last()) {
@@ -96,8 +96,12 @@ impl GroupColumns<'_> {
         let mut pages = Vec::with_capacity(wanted.len());
         for n in wanted {
             let from = place(locations[n].offset)?.checked_sub(begin).ok_or(NO_PLACE)? as usize;
-            let page = page_bytes.get(from..).ok_or(NO_PLACE)?;
-            pages.push((row_of(n), page));
+            let size = usize::try_from(locations[n].compressed_page_size).map_err(|_| NO_PLACE)?;
+            let page = page_bytes
+                .get(from..)
+                .and_then(|page| page.get(..size))
+                .ok_or(NO_PLACE)?;
+            pages.push((row_of(n)..row_of(n + 1), page));
         }
         let codec: CompressionCodec = column.compression_codec();
         Ok(read(&Chunk {
