@@ -1,8 +1,9 @@
-//! Which files count: a small SQLite database, changed in one transaction a step.
+//! Which files count: a small SQLite database, changed in one transaction a step, with a checksum of all that it says.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::SegmentsError;
@@ -25,6 +26,14 @@ const TABLES: &str = "
         id INTEGER PRIMARY KEY CHECK (id = 0),
         sealed_to TEXT NOT NULL,
         next TEXT NOT NULL
+    ) STRICT;
+";
+
+/// Not among the tables of the first version: what has none is believed, and has one after its next change.
+const CHECKSUM: &str = "
+    CREATE TABLE IF NOT EXISTS checksum (
+        id INTEGER PRIMARY KEY CHECK (id = 0),
+        crc32 INTEGER NOT NULL
     ) STRICT;
 ";
 
@@ -61,13 +70,13 @@ impl Catalogue {
         if version == VERSION {
             let verdict: String = catalogue.0.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
             if verdict != "ok" {
-                return Err(rusqlite::Error::SqliteFailure(
-                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
-                    Some(verdict),
-                ));
+                return Err(damaged(verdict));
             }
             catalogue.files()?;
             catalogue.progress()?;
+            catalogue.check()?;
+            // One whose header says that it is never written is no use.
+            catalogue.0.execute_batch("BEGIN IMMEDIATE; COMMIT;")?;
         }
         Ok((catalogue, version))
     }
@@ -88,6 +97,20 @@ impl Catalogue {
         catalogue.change(files, &[], progress)?;
         super::sync_dir(dir)?;
         Ok(catalogue)
+    }
+
+    /// Does all that it says agree with its checksum?
+    fn check(&self) -> rusqlite::Result<()> {
+        let is_there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'checksum'";
+        if self.0.query_row(is_there, [], |row| row.get::<_, i64>(0))? == 0 {
+            return Ok(());
+        }
+        let stated: i64 = self.0.query_row("SELECT crc32 FROM checksum", [], |row| row.get(0))?;
+        if stated == checksum(&self.0)? {
+            Ok(())
+        } else {
+            Err(damaged("it differs from its checksum".to_owned()))
+        }
     }
 
     /// Files that count, in the order of the log.
@@ -148,8 +171,45 @@ impl Catalogue {
                 params![written(&progress.sealed_to), written(&progress.next)],
             )?;
         }
+        transaction.execute_batch(CHECKSUM)?;
+        let crc32 = checksum(&transaction)?;
+        let replace =
+            "INSERT INTO checksum (id, crc32) VALUES (0, ?1) ON CONFLICT (id) DO UPDATE SET crc32 = excluded.crc32";
+        transaction.execute(replace, params![crc32])?;
         transaction.commit()
     }
+}
+
+/// Of every value of every row.
+fn checksum(connection: &Connection) -> rusqlite::Result<i64> {
+    let mut hasher = crc32fast::Hasher::new();
+    for query in [
+        "SELECT range, tab, rows, bytes, meta FROM files ORDER BY range, tab",
+        "SELECT sealed_to, next FROM progress",
+    ] {
+        let mut statement = connection.prepare_cached(query)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            for column in 0..columns {
+                match row.get_ref(column)? {
+                    ValueRef::Integer(number) => hasher.update(&number.to_le_bytes()),
+                    ValueRef::Text(text) => {
+                        hasher.update(&(text.len() as u64).to_le_bytes());
+                        hasher.update(text);
+                    }
+                    // The tables are strict.
+                    _ => return Err(damaged("a value is of another kind".to_owned())),
+                }
+            }
+        }
+    }
+    Ok(hasher.finalize().into())
+}
+
+fn damaged(reason: String) -> rusqlite::Error {
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    rusqlite::Error::SqliteFailure(corrupt, Some(reason))
 }
 
 fn range(meta: &FileMeta) -> String {
@@ -172,7 +232,10 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => matches!(
             failure.code,
-            rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::Unknown
+            rusqlite::ErrorCode::DatabaseCorrupt
+                | rusqlite::ErrorCode::NotADatabase
+                | rusqlite::ErrorCode::ReadOnly
+                | rusqlite::ErrorCode::Unknown
         ),
         _ => true,
     }
