@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sagascope_api::client::{Client, SearchQuery};
+use sagascope_api::client::{Client, MetricQuery, SearchQuery};
+use sagascope_api::metrics::Function;
 use sagascope_api::traces::Trace;
 
-use super::load::{Fate, RECORDS, Sent, body, span_id, trace_id};
+use super::load::{Fate, METRIC, RECORDS, REQUEST, Sent, added, body, span_id, trace_id};
 use crate::support::alone::Alone;
 
 /// Requests whose records fit on one page.
@@ -21,6 +22,7 @@ pub(super) async fn all(collector: &Alone, sent: &Sent) {
     for from in (0..=last).step_by(WINDOW as usize) {
         traces(&client, sent, from).await;
         logs(&client, sent, from).await;
+        points(&client, sent, from).await;
     }
 }
 
@@ -96,6 +98,53 @@ async fn logs(client: &Client, sent: &Sent, from: u64) {
         );
     }
     assert!(found.is_empty(), "records that were never sent: {found:?}");
+}
+
+/// Each acknowledged request adds what its points say, and no other adds anything. (A point that were there twice would
+/// count once all the same: the second of the same stream and time stands in for the first.)
+async fn points(client: &Client, sent: &Sent, from: u64) {
+    let of_points = || {
+        let of_window = sent.fates.range(from..from + WINDOW);
+        of_window.filter(|(number, _)| *number % 3 == 2)
+    };
+    let asked = MetricQuery {
+        name: METRIC.into(),
+        function: Function::Sum,
+        by: Some(REQUEST.into()),
+        since: Some(sent.time(from, 0).to_string()),
+        until: Some(sent.time(from + WINDOW, 0).to_string()),
+        limit: Some(1_000),
+        ..MetricQuery::default()
+    };
+    let series = match client.metric_range(&asked).await {
+        Ok(found) => {
+            assert!(!found.truncated && found.omitted == 0, "more series than were sent");
+            found.series
+        }
+        Err(error) => {
+            let is_acknowledged = of_points().any(|(_, fate)| *fate == Fate::Acknowledged);
+            assert!(!is_acknowledged, "points from request {from} on are gone: {error}");
+            return;
+        }
+    };
+    let mut found: BTreeMap<u64, f64> = BTreeMap::new();
+    for one in series {
+        let number = one.attributes.get(REQUEST).and_then(|number| number.parse().ok());
+        let number = number.unwrap_or_else(|| panic!("points that were never sent: {one:?}"));
+        let sum = one.points.iter().map(|point| point.value).sum();
+        assert_eq!(found.insert(number, sum), None, "request {number} makes one series");
+    }
+    let whole = (0..RECORDS).map(added).sum::<i64>() as f64;
+    for (number, fate) in of_points() {
+        let sum = found.remove(number);
+        let expected = match fate {
+            Fate::Acknowledged => Some(whole),
+            Fate::Refused => None,
+            Fate::Unknown => sum.map(|_| whole),
+        };
+        assert_eq!(sum, expected, "request {number} ({fate:?}): what its points add");
+    }
+    assert!(found.is_empty(), "points that were never sent: {found:?}");
 }
 
 const fn may_be_there(fate: Option<Fate>) -> bool {

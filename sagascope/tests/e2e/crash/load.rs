@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::{
-    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
+    AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 
 use crate::support::eventually;
 
-/// Spans of a request, log records of another.
+/// Spans of a request, log records of another, points of a third.
 pub(super) const RECORDS: u64 = 3;
 /// Between two records, so that each has a time of its own.
 const STEP_NANOS: u64 = 10_000;
@@ -230,10 +230,21 @@ fn logs(began: u64, number: u64) -> Vec<u8> {
     .encode_to_vec()
 }
 
+/// What every point adds to, and the attribute that tells requests apart.
+pub(super) const METRIC: &str = "crash.points";
+pub(super) const REQUEST: &str = "request";
+
+/// What a point adds: the sum of a request tells which of its points are there.
+pub(super) const fn added(at: u64) -> i64 {
+    1 << (8 * at)
+}
+
 fn points(began: u64, number: u64) -> Vec<u8> {
     let point = |at| NumberDataPoint {
+        start_time_unix_nano: time(began, number, at) - 1,
         time_unix_nano: time(began, number, at),
-        value: Some(number_data_point::Value::AsInt(1)),
+        value: Some(number_data_point::Value::AsInt(added(at))),
+        attributes: vec![text(REQUEST, number.to_string())],
         ..NumberDataPoint::default()
     };
     ExportMetricsServiceRequest {
@@ -241,9 +252,11 @@ fn points(began: u64, number: u64) -> Vec<u8> {
             resource: resource(),
             scope_metrics: vec![ScopeMetrics {
                 metrics: vec![Metric {
-                    name: "crash.points".into(),
-                    data: Some(metric::Data::Gauge(Gauge {
+                    name: METRIC.into(),
+                    data: Some(metric::Data::Sum(Sum {
                         data_points: (0..RECORDS).map(point).collect(),
+                        aggregation_temporality: AggregationTemporality::Delta.into(),
+                        is_monotonic: true,
                     })),
                     ..Metric::default()
                 }],
