@@ -77,6 +77,12 @@ impl Rig {
         Self::start_in(dir).await
     }
 
+    /// Ends in peace; its data stays as long as the folder is held.
+    pub(crate) async fn stop(self) -> Arc<TempDir> {
+        self.collector.stop().await;
+        self.dir
+    }
+
     pub(crate) fn data_dir(&self) -> &Path {
         self.dir.path()
     }

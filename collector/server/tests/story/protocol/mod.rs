@@ -3,6 +3,7 @@
 mod bad;
 mod envelope;
 mod json;
+mod points;
 mod records;
 mod values;
 mod ways;

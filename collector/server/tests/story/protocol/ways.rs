@@ -21,8 +21,8 @@ use tonic::codec::CompressionEncoding;
 use super::{JSON, PROTOBUF, grpc, json};
 use crate::rig::{Rig, eventually, request, span};
 
-const HTTP_ENCODINGS: [&str; 4] = ["identity", "gzip", "deflate", "zstd"];
-const GRPC_ENCODINGS: [Option<CompressionEncoding>; 3] =
+pub(super) const HTTP_ENCODINGS: [&str; 4] = ["identity", "gzip", "deflate", "zstd"];
+pub(super) const GRPC_ENCODINGS: [Option<CompressionEncoding>; 3] =
     [None, Some(CompressionEncoding::Gzip), Some(CompressionEncoding::Zstd)];
 
 pub(super) fn packed(encoding: &str, data: &[u8]) -> Vec<u8> {
@@ -43,7 +43,7 @@ pub(super) fn packed(encoding: &str, data: &[u8]) -> Vec<u8> {
 }
 
 /// Posts a body in each compression, each made by `make` from its number.
-async fn post_all(rig: &Rig, path: &str, content_type: &str, mut make: impl FnMut() -> Vec<u8>) {
+pub(super) async fn post_all(rig: &Rig, path: &str, content_type: &str, mut make: impl FnMut() -> Vec<u8>) {
     for encoding in HTTP_ENCODINGS {
         let post = rig.client.post(rig.otlp(path)).header("content-type", content_type);
         let response = post
@@ -70,7 +70,7 @@ fn pair(key: &str, value: AnyValue) -> KeyValue {
 }
 
 /// Values of every kind there is.
-fn every_kind() -> Vec<KeyValue> {
+pub(super) fn every_kind() -> Vec<KeyValue> {
     let nested = KeyValueList {
         values: vec![
             pair("inner", any(Any::IntValue(i64::MIN))),
@@ -100,7 +100,7 @@ fn every_kind() -> Vec<KeyValue> {
     ]
 }
 
-fn scope() -> InstrumentationScope {
+pub(super) fn scope() -> InstrumentationScope {
     InstrumentationScope {
         name: "checkout".into(),
         version: "1.2".into(),
