@@ -25,6 +25,7 @@ fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
         "shop-kit" => of(&["sagascope-conventions", "sagascope-instrument"]),
         // It speaks of deliveries and dead letters itself, as infrastructure that is no service of the kit's kind would.
         "shop-broker" => of(&["sagascope-conventions", "sagascope-instrument", "shop-kit"]),
+        // It joins all that is not for tests alone.
         "sagascope" => None,
         service if service.starts_with("shop-") => of(&SERVICE),
         unknown => panic!("{unknown} has no place in the table: add it here and to ARCHITECTURE.md"),
@@ -91,8 +92,21 @@ fn what_telemetry_means_needs_no_runtime_no_socket_and_no_disk() {
 }
 
 #[test]
+fn what_damages_input_is_for_tests_alone() {
+    for (name, dependencies) in crates() {
+        assert!(
+            !dependencies.contains("sagascope-fuzz"),
+            "{name} may use it in tests only"
+        );
+    }
+}
+
+#[test]
 fn one_crate_knows_the_storage_engine_and_one_the_terminal() {
     for (name, dependencies) in crates() {
+        if dependencies.contains("parquet") {
+            assert_eq!(name, "sagascope-store");
+        }
         if dependencies.contains("ratatui") {
             assert_eq!(name, "sagascope-tui");
         }

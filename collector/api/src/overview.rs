@@ -70,7 +70,7 @@ pub struct SignalCounts {
     pub per_second: f64,
 }
 
-/// What is kept: the write-ahead log on disk, and the newest of it in memory for queries.
+/// What is kept: the write-ahead log and sealed files on disk, and in memory what is not sealed yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Storage {
     /// Bytes on disk.
@@ -79,7 +79,7 @@ pub struct Storage {
     pub cap_bytes: u64,
     /// Oldest record kept on disk.
     pub oldest: Option<Time>,
-    /// From when on everything received is in memory, where queries look; absent while all of it is.
+    /// From when on everything received can be searched; absent while all that is kept can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub searchable_since: Option<Time>,
     /// Spans in memory.

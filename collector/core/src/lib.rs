@@ -1,8 +1,12 @@
 //! What telemetry means, without IO.
 //!
-//! [`normalise`] turns OTLP messages into [`rows`]; [`projections`] fold rows into the live picture; [`search`] is the
-//! query language; [`trace`] lays a trace out; [`explain`] tells what happened to one operation. Time comes in as an
+//! [`wire`] checks OTLP requests and reads them into a [`block`]: rows as columns. [`projections`] fold those rows into the
+//! live picture; [`search`] is the query language; [`measure`] tells what metric points measured; [`trace`] lays a trace
+//! out; [`explain`] tells what happened to one operation. A row that is alone is one of [`rows`]. Time comes in as an
 //! argument: nothing here opens a socket, a file or a clock.
+//!
+//! [`normalise`] holds the bounds and judgements that the wire walk makes too. Its way from prost's messages to rows is the
+//! oracle that tests hold the walk against.
 
 pub mod block;
 pub mod buckets;

@@ -1,6 +1,6 @@
 //! The live picture as folds over rows, indifferent to order, repeats and late arrival.
 //!
-//! [`Projections::apply`] joins a batch; [`Projections::tick`] makes the judgements that time alone brings (stuck,
+//! [`Projections::apply_spans`] and its like join the new rows of a block; [`Projections::tick`] makes the judgements that time alone brings (stuck,
 //! stalled, silent, rates); [`Projections::take_changes`] hands out the rows that changed since it was last asked.
 //! States join by the emitter's sequence; spans are counted once within the window of [`seen::Seen`].
 

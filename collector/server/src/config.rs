@@ -40,7 +40,7 @@ pub struct Config {
     pub bind: IpAddr,
     /// Ports.
     pub ports: Ports,
-    /// Where log, token and session secret are kept.
+    /// Where everything is kept: log, sealed files, picture, token, session secret.
     pub data_dir: PathBuf,
     /// The token for control; made up and kept in `<data-dir>/token` when absent.
     pub token: Option<String>,
@@ -52,11 +52,11 @@ pub struct Config {
     pub unread_timeout: Duration,
     /// When telemetry is acknowledged.
     pub durability: Durability,
-    /// Bytes of rows held in memory for queries.
+    /// Bytes of rows that may wait in memory to be sealed; with more, intake waits.
     pub memory_cap_bytes: usize,
-    /// Bytes of log on disk; the oldest go first.
+    /// Bytes of log and sealed files together; the oldest sealed ones go first.
     pub storage_cap_bytes: u64,
-    /// Age at which telemetry is removed from the disk.
+    /// Age at which sealed telemetry is removed; without bound when absent.
     pub retention: Option<Duration>,
     /// Free disk space below which telemetry is refused, retryably.
     pub free_floor_bytes: u64,

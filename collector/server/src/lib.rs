@@ -1,8 +1,9 @@
 //! The rim of the collector: receive, pipeline, query, live, control.
 //!
-//! [`Collector::start`] binds the three ports, opens the log, replays it and serves until [`Collector::stop`]. What comes
-//! in goes `receive` → log → `pipeline` (the one loop that changes anything) → `query` and `live`; `control` sends commands
-//! to that loop; `security` stands before all of them.
+//! [`Collector::start`] binds the three ports, opens what is kept and serves until [`Collector::stop`]; the log is replayed
+//! meanwhile. What comes in goes `receive` → log → `pipeline` (the one loop that changes anything) → head and projections,
+//! which `query` reads and `live` tells of; a thread beside the loop seals. `control` sends commands to the loop;
+//! `security` stands before all of them.
 
 mod app;
 mod assets;

@@ -1,6 +1,9 @@
 //! The OpenAPI document, made from one table of the paths.
 
 use axum::Json;
+use sagascope_api::live::Topic;
+use sagascope_api::metrics::Function;
+use sagascope_conventions::{FaultKind, FaultState};
 use serde_json::{Value, json};
 
 /// Method, path, what it answers, query parameters.
@@ -12,6 +15,12 @@ pub(crate) const PATHS: &[Row] = &[
     ("get", "/healthz", "The process answers", &[]),
     ("get", "/readyz", "The log is replayed and queries answer", &[]),
     ("get", "/metrics", "The collector's own numbers, Prometheus text", &[]),
+    (
+        "get",
+        "/login",
+        "Trades the token for a cookie and leads to the page; without one, the page",
+        &["token"],
+    ),
     ("get", "/api/v1/overview", "The whole in numbers", &[]),
     ("get", "/api/v1/services", "Services: rate, errors, durations", PAGED),
     ("get", "/api/v1/services/{name}", "One service by operation", &[]),
@@ -62,7 +71,7 @@ pub(crate) const PATHS: &[Row] = &[
     (
         "get",
         "/api/v1/metrics-range",
-        "Series of one metric: func is avg, min, max, sum, rate, p50, p95 or p99; by names attributes or none",
+        "Series of one metric over a range",
         &["name", "q", "by", "since", "until", "step", "func", "limit"],
     ),
     (
@@ -98,7 +107,7 @@ pub(crate) const PATHS: &[Row] = &[
     (
         "get",
         "/api/v1/faults/stream",
-        "Commands to one service process, server-sent events",
+        "Commands to one service process: server-sent events",
         &["service", "instance"],
     ),
     (
@@ -124,7 +133,13 @@ pub(crate) async fn document() -> Json<Value> {
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Problem": problem(), "FaultRequest": fault_request()},
+            "schemas": {
+                "Problem": problem(),
+                "FaultRequest": fault_request(),
+                "FaultRegistration": fault_registration(),
+                "FaultAcknowledgement": fault_acknowledgement(),
+                "Traffic": traffic(),
+            },
         },
     }))
 }
@@ -135,9 +150,7 @@ fn operation((method, path, summary, query): &Row) -> Value {
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let path_parameters =
         in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
-    let query_parameters = query.iter().map(|name| {
-        json!({"name": name, "in": "query", "schema": {"type": if *name == "limit" { "integer" } else { "string" }}})
-    });
+    let query_parameters = query.iter().map(|name| query_parameter(path, name));
     let mut operation = json!({
         "summary": summary,
         "parameters": path_parameters.chain(query_parameters).collect::<Vec<_>>(),
@@ -152,11 +165,69 @@ fn operation((method, path, summary, query): &Row) -> Value {
     if *method != "get" || path.ends_with("/stream") {
         operation["security"] = json!([{"token": []}]);
     }
-    if *method == "post" && path.ends_with("/faults") {
-        operation["requestBody"] =
-            json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/FaultRequest"}}}});
+    if let Some(schema) = body(method, path) {
+        let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
+        operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
     }
     operation
+}
+
+/// What a query parameter means; the same wherever it is taken, but for `name`.
+fn query_parameter(path: &str, name: &str) -> Value {
+    let text = || json!({"type": "string"});
+    let is_range = path.ends_with("/metrics-range");
+    let (schema, description) = match name {
+        "q" => (
+            text(),
+            "A search, such as `service:payments status:error duration>200ms`",
+        ),
+        "since" => (text(), "From then on: RFC 3339, or unix nanoseconds"),
+        "until" => (text(), "Before then: RFC 3339, or unix nanoseconds"),
+        "limit" => (
+            json!({"type": "integer", "minimum": 1, "default": 100}),
+            "Rows or series, at most; more than 1000 is cut to that",
+        ),
+        "cursor" => (text(), "`next_cursor` of the page before, as it came"),
+        "state" => (text(), "One, or several by comma"),
+        "stuck" => (json!({"type": "boolean"}), "Only those that are, or are not"),
+        "name" if is_range => (text(), "Which metric"),
+        "name" => (text(), "`saga.name`"),
+        "by" => (
+            text(),
+            "Attributes that tell series apart, by comma, or `none`; all when absent",
+        ),
+        "step" => (text(), "A length such as 15s, 500ms or 1m"),
+        "func" => (
+            json!({"enum": Function::ALL.map(Function::as_str)}),
+            "What is computed of each step",
+        ),
+        "topics" => {
+            let known: Vec<&str> = Topic::ALL.iter().map(|topic| topic.as_str()).collect();
+            let description = format!("By comma, of {}; all when absent", known.join(", "));
+            return json!({"name": name, "in": "query", "schema": text(), "description": description});
+        }
+        "last_id" => (
+            text(),
+            "The last id that was seen, to go on from there; or the header `Last-Event-ID`",
+        ),
+        "service" => (text(), "`service.name`"),
+        "instance" => (text(), "`service.instance.id`"),
+        "token" => (text(), "The token for control"),
+        _ => (text(), ""),
+    };
+    let is_required = matches!(name, "service" | "instance") || name == "name" && is_range;
+    json!({"name": name, "in": "query", "required": is_required, "schema": schema, "description": description})
+}
+
+/// Which schema a body has.
+fn body(method: &str, path: &str) -> Option<&'static str> {
+    match (method, path.strip_prefix("/api/v1/")?) {
+        ("post", "faults") => Some("FaultRequest"),
+        ("post", "faults/register") => Some("FaultRegistration"),
+        ("post", "faults/acknowledgements") => Some("FaultAcknowledgement"),
+        ("put", "traffic") => Some("Traffic"),
+        _ => None,
+    }
 }
 
 fn problem() -> Value {
@@ -171,12 +242,13 @@ fn problem() -> Value {
     })
 }
 
+fn fault_kinds() -> Value {
+    let kinds: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    json!({"enum": kinds})
+}
+
 fn fault_request() -> Value {
     let text = json!({"type": "string"});
-    let kinds: Vec<&str> = sagascope_conventions::FaultKind::ALL
-        .iter()
-        .map(|kind| kind.as_str())
-        .collect();
     json!({
         "type": "object",
         "required": ["target", "kind", "duration_seconds"],
@@ -185,7 +257,7 @@ fn fault_request() -> Value {
                 "type": "object", "required": ["service"],
                 "properties": {"service": text, "operation": text, "instance": text},
             },
-            "kind": {"enum": kinds},
+            "kind": fault_kinds(),
             "strength": {
                 "type": "object",
                 "properties": {
@@ -197,5 +269,42 @@ fn fault_request() -> Value {
             "duration_seconds": {"type": "integer", "minimum": 1, "maximum": 3600},
             "seed": {"type": "integer"},
         },
+    })
+}
+
+fn fault_registration() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "required": ["service", "instance", "capabilities"],
+        "properties": {
+            "service": text, "instance": text,
+            "capabilities": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["kind"],
+                    "properties": {"kind": fault_kinds(), "operations": {"type": "array", "items": text}},
+                },
+            },
+        },
+    })
+}
+
+fn fault_acknowledgement() -> Value {
+    let text = json!({"type": "string"});
+    let states = [FaultState::Active, FaultState::Expired, FaultState::Cleared].map(FaultState::as_str);
+    json!({
+        "type": "object",
+        "required": ["id", "service", "instance", "state"],
+        "properties": {"id": text, "service": text, "instance": text, "state": {"enum": states}},
+    })
+}
+
+fn traffic() -> Value {
+    json!({
+        "type": "object",
+        "required": ["orders_per_second"],
+        "properties": {"orders_per_second": {"type": "number", "minimum": 0, "maximum": 1000}},
     })
 }

@@ -1,7 +1,9 @@
-//! Keep and find: the write-ahead log and the bounded head.
+//! Keep and find: the write-ahead log, the head in memory, sealed files, and queries over both.
 //!
-//! [`Wal`] keeps raw OTLP requests: an append is answered once its group is on disk, and a restart replays them.
-//! [`Head`] holds the newest rows in memory for queries. Both are bounded, and what they let go is counted.
+//! [`Wal`] keeps OTLP requests as they came: an append is answered as its [`Durability`] says, and a restart replays what is
+//! kept nowhere else. [`head`] holds the rows that are in the log and not yet sealed, [`segments`] the sealed ones as
+//! Parquet files, [`picture`] the state of the projections; what both of these have is let go from the log. [`find`]
+//! answers queries over head and segments, each row once. All of it is bounded.
 
 mod blocks;
 mod disk;

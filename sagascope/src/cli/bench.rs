@@ -110,7 +110,7 @@ pub(crate) struct SubjectOptions {
     /// When it answers
     #[arg(long, conflicts_with = "url", value_enum, default_value_t = Durability::Fsync)]
     pub(crate) durability: Durability,
-    /// Its memory for what is queried quickly [default: as `sagascope collect` has it]
+    /// Its memory for what is not sealed yet [default: as `sagascope collect` has it]
     #[arg(long, conflicts_with = "url", value_parser = units::bytes, value_name = "SIZE")]
     pub(crate) memory_cap: Option<u64>,
     /// Disk space it may use

@@ -1,4 +1,5 @@
-//! Every GET of the API: reads the world under a short hold of the lock, answers JSON.
+//! Every GET of the API. Lists of the picture are read under a short hold of the lock; searches take the head's blocks and
+//! the sealed files under it, and look through them without it, a few at a time.
 
 mod list;
 mod logs;

@@ -1,6 +1,7 @@
 //! OTLP comes in: by gRPC and by HTTP, into the log, then to the one loop.
 //!
-//! Body → bounds → rows → log → answer. The answer goes out when the log says that the request is durable.
+//! Body → bounds → check → log → answer → the loop. The check builds nothing: rows are read after the answer. The answer
+//! goes out when the log says that the request is durable, as far as `--durability` asks for it.
 
 mod answer;
 mod body;
