@@ -13,7 +13,7 @@ use sagascope_load::{Mix, Signal, Templates};
 use sagascope_store::Position;
 use sagascope_store::find::{self, Budget, Parts, TraceQuery};
 use sagascope_store::head::Head;
-use sagascope_store::segments::{SealUnit, Segments};
+use sagascope_store::segments::{Columns, SealUnit, Segments};
 
 type Fallible<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -54,6 +54,7 @@ fn main() -> Fallible {
                 since: None,
                 until: None,
                 limit: 50,
+                columns: Columns::ALL,
                 after: None,
             };
             find::traces(&parts, &search, &budget()).traces.len()

@@ -16,5 +16,5 @@ mod traces;
 pub use budget::Budget;
 pub use logs::{LogCursor, LogPage, LogQuery, logs, logs_of};
 pub use metrics::{By, Catalogue, RangeQuery, catalogue, range};
-pub use parts::{LogPart, Parts, PointPart, Sealed, SealedLogs, SealedPoints, SealedSpans, SpanPart};
-pub use traces::{TraceCursor, TracePage, TraceQuery, carrying, trace, traces};
+pub use parts::{Each, LogPart, Parts, PointPart, Sealed, SealedLogs, SealedPoints, SealedSpans, SpanPart};
+pub use traces::{SUMMARY, TraceCursor, TracePage, TraceQuery, carrying, trace, traces};

@@ -347,6 +347,7 @@ fn traces(parts: &Parts) -> usize {
             since: Some(Time(1)),
             until: Some(Time(NOW)),
             limit: 1_000,
+            columns: Columns::ALL,
             after: None,
         };
         let page = find::traces(parts, &search, &budget());

@@ -29,6 +29,7 @@ pub(crate) async fn traces(State(app): State<Arc<App>>, RawQuery(query): RawQuer
             since: params.time("since")?,
             until: params.time("until")?,
             limit: params.limit()?,
+            columns: find::SUMMARY,
             after: after.map(|(newest, trace_id)| TraceCursor { newest, trace_id }),
         };
         let parts = app.parts();

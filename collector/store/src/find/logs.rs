@@ -63,7 +63,7 @@ pub fn logs(parts: &Parts, search: &LogQuery<'_>, budget: &Budget) -> LogPage {
         if found.len() > search.limit && found.first().is_some_and(|(oldest, _)| oldest.at > *end) {
             break;
         }
-        part.candidates(search.query, (from, last), &mut |block| {
+        part.candidates(search.query, (from, last), &mut |block, rest| {
             let mut select = search.query.over_logs(block);
             for row in 0..block.len() {
                 if row % STRIDE == 0 && budget.is_spent() {
@@ -83,7 +83,8 @@ pub fn logs(parts: &Parts, search: &LogQuery<'_>, budget: &Budget) -> LogPage {
                     }
                 }
             }
-            true
+            // Nothing that is as old as the rest would stay.
+            !(found.len() > search.limit && found.first().is_some_and(|(oldest, _)| Some(oldest.at) > rest))
         });
         if truncated {
             break;

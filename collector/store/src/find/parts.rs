@@ -8,6 +8,12 @@ use sagascope_core::block::{LogBlock, PointBlock, SpanBlock};
 use sagascope_core::rows::TraceId;
 use sagascope_core::search::Query;
 
+use crate::segments::Columns;
+
+/// Is shown a block, and how new the rows of blocks that are still to be shown may be (`None`: there are none). Says
+/// whether it wants to see them.
+pub type Each<'a, B> = &'a mut dyn FnMut(&B, Option<Time>) -> bool;
+
 /// A sealed file of any signal.
 pub trait Sealed {
     /// Times of its oldest and newest row.
@@ -18,10 +24,10 @@ pub trait Sealed {
 pub trait SealedSpans: Sealed {
     /// Shows the spans that may match a query and start within a range (both ends included): all that do, and perhaps others, until `each`
     /// says no. At least the columns that the query looks at are filled, beside trace, start and sequence.
-    fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool);
+    fn candidates(&self, query: &Query, range: (Time, Time), each: Each<'_, SpanBlock>);
 
-    /// All spans of these traces, whole.
-    fn traces(&self, ids: &[TraceId]) -> Vec<SpanBlock>;
+    /// All spans of these traces, with these columns at least.
+    fn traces(&self, ids: &[TraceId], columns: Columns) -> Vec<SpanBlock>;
 
     /// The rows with these sequences, whole.
     fn rows(&self, sequences: &[u64]) -> Vec<SpanBlock>;
@@ -31,7 +37,7 @@ pub trait SealedSpans: Sealed {
 pub trait SealedLogs: Sealed {
     /// Shows the records that may match a query and lie within a range (both ends included): all that do, and perhaps others, until `each`
     /// says no. At least the columns that the query looks at are filled, beside time and sequence.
-    fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool);
+    fn candidates(&self, query: &Query, range: (Time, Time), each: Each<'_, LogBlock>);
 
     /// The rows with these sequences, whole.
     fn rows(&self, sequences: &[u64]) -> Vec<LogBlock>;
@@ -104,20 +110,20 @@ type Times = Option<(Time, Time)>;
 
 impl SpanPart {
     /// Shows what may match, until `each` says no.
-    pub(super) fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool) {
+    pub(super) fn candidates(&self, query: &Query, range: (Time, Time), each: Each<'_, SpanBlock>) {
         match self {
             Self::Block(block) => {
-                each(block);
+                each(block, None);
             }
             Self::File(file) => file.candidates(query, range, each),
         }
     }
 
     /// Shows the blocks that have these traces, and perhaps others.
-    pub(super) fn traces(&self, ids: &[TraceId], mut each: impl FnMut(&SpanBlock)) {
+    pub(super) fn traces(&self, ids: &[TraceId], columns: Columns, mut each: impl FnMut(&SpanBlock)) {
         match self {
             Self::Block(block) => each(block),
-            Self::File(file) => file.traces(ids).iter().for_each(each),
+            Self::File(file) => file.traces(ids, columns).iter().for_each(each),
         }
     }
 
@@ -139,10 +145,10 @@ impl SpanPart {
 
 impl LogPart {
     /// Shows what may match, until `each` says no.
-    pub(super) fn candidates(&self, query: &Query, range: (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool) {
+    pub(super) fn candidates(&self, query: &Query, range: (Time, Time), each: Each<'_, LogBlock>) {
         match self {
             Self::Block(block) => {
-                each(block);
+                each(block, None);
             }
             Self::File(file) => file.candidates(query, range, each),
         }

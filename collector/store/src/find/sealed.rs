@@ -10,7 +10,7 @@ use sagascope_core::block::{LogBlock, SpanBlock};
 use sagascope_core::rows::TraceId;
 use sagascope_core::search::{Needs, Query};
 
-use super::parts::{LogPart, Parts, PointPart, Sealed, SealedLogs, SealedSpans, SpanPart};
+use super::parts::{Each, LogPart, Parts, PointPart, Sealed, SealedLogs, SealedSpans, SpanPart};
 use crate::head::HeadBlocks;
 use crate::segments::{Columns, GroupMeta, ReadError, SealedFile, Table, View};
 
@@ -55,27 +55,25 @@ impl Sealed for Looked {
 }
 
 impl SealedSpans for Looked {
-    fn candidates(&self, query: &Query, (from, last): (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool) {
+    fn candidates(&self, query: &Query, range: (Time, Time), each: Each<'_, SpanBlock>) {
         let needs = query.needs();
         let columns = columns_of(&needs).and(Columns::TRACE);
-        for (n, group) in self.groups().into_iter().rev() {
-            let is_within = group.min_time <= last && group.max_time >= from;
-            if is_within
-                && may_match(self, n, &needs)
+        for (n, rest) in self.newest_first(range) {
+            if may_match(self, n, &needs)
                 && let Some(block) = self.told(self.file.spans(n, columns, rows_with(self, n, &needs).as_deref()))
-                && !each(&block)
+                && !each(&block, rest)
             {
                 return;
             }
         }
     }
 
-    fn traces(&self, ids: &[TraceId]) -> Vec<SpanBlock> {
+    fn traces(&self, ids: &[TraceId], columns: Columns) -> Vec<SpanBlock> {
         let mut blocks = Vec::new();
         for (n, _) in self.groups() {
             let rows = rows_of(self, n, ids);
             if !rows.is_empty() {
-                blocks.extend(self.told(self.file.spans(n, Columns::ALL, Some(&rows))));
+                blocks.extend(self.told(self.file.spans(n, columns, Some(&rows))));
             }
         }
         blocks
@@ -95,15 +93,13 @@ impl SealedSpans for Looked {
 }
 
 impl SealedLogs for Looked {
-    fn candidates(&self, query: &Query, (from, last): (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool) {
+    fn candidates(&self, query: &Query, range: (Time, Time), each: Each<'_, LogBlock>) {
         let needs = query.needs();
         let columns = columns_of(&needs);
-        for (n, group) in self.groups().into_iter().rev() {
-            let is_within = group.min_time <= last && group.max_time >= from;
-            if is_within
-                && may_match(self, n, &needs)
+        for (n, rest) in self.newest_first(range) {
+            if may_match(self, n, &needs)
                 && let Some(block) = self.told(self.file.logs(n, columns, rows_with(self, n, &needs).as_deref()))
-                && !each(&block)
+                && !each(&block, rest)
             {
                 return;
             }
@@ -131,6 +127,16 @@ impl Looked {
             self.unread.store(true, Ordering::Relaxed);
         }
         read.ok()
+    }
+
+    /// Row groups that reach into a range (both ends included), the one with the newest row first; each with how new the
+    /// rows of those behind it may be.
+    fn newest_first(&self, (from, last): (Time, Time)) -> Vec<(usize, Option<Time>)> {
+        let mut groups = self.groups();
+        groups.retain(|(_, group)| group.min_time <= last && group.max_time >= from);
+        groups.sort_by_key(|(n, group)| std::cmp::Reverse((group.max_time, *n)));
+        let rest = groups.iter().skip(1).map(|(_, next)| Some(next.max_time)).chain([None]);
+        groups.iter().map(|(n, _)| *n).zip(rest).collect()
     }
 
     pub(super) fn groups(&self) -> Vec<(usize, GroupMeta)> {
@@ -188,8 +194,8 @@ fn wanted(sequences: &[u64], group: &GroupMeta, read: impl FnOnce() -> Option<Ve
 
 /// Rows of these traces in a group.
 fn rows_of(looked: &Looked, group: usize, ids: &[TraceId]) -> Vec<Range<usize>> {
-    let may_have = |id: &&TraceId| looked.told(looked.file.may_have_trace(group, **id)).unwrap_or(false);
-    let likely: HashSet<TraceId> = ids.iter().filter(may_have).copied().collect();
+    let likely = looked.told(looked.file.likely_traces(group, ids)).unwrap_or_default();
+    let likely: HashSet<TraceId, foldhash::fast::RandomState> = likely.into_iter().collect();
     if likely.len() <= FEW {
         let found = likely
             .iter()
@@ -225,10 +231,11 @@ mod tests {
     use sagascope_core::rows::{
         Attributes, Dropped, Resource, SpanEventRow, SpanId, SpanKind, SpanRow, SpanStatus, Value,
     };
+    use sagascope_core::trace::summarise;
 
     use super::*;
     use crate::Position;
-    use crate::find::{Budget, TraceQuery, traces};
+    use crate::find::{Budget, SUMMARY, TraceQuery, traces};
     use crate::head::Sequences;
     use crate::segments::{SealUnit, Segments};
 
@@ -328,18 +335,24 @@ mod tests {
             "status:error kind:server duration>1ns",
         ] {
             let query = Query::parse(query).unwrap();
-            let found = |parts: &Parts| {
+            let found = |parts: &Parts, columns: Columns| {
                 let search = TraceQuery {
                     query: &query,
                     since: None,
                     until: None,
                     limit: 10,
+                    columns,
                     after: None,
                 };
                 let page = traces(parts, &search, &Budget::new(Duration::from_secs(60), Arc::default()));
                 page.traces.into_iter().map(|(_, spans)| spans).collect::<Vec<_>>()
             };
-            assert_eq!(found(&sealed), found(&memory), "{query:?}");
+            assert_eq!(found(&sealed, Columns::ALL), found(&memory, Columns::ALL), "{query:?}");
+            let summaries = |parts: &Parts| {
+                let traces = found(parts, SUMMARY);
+                traces.iter().map(|spans| summarise(spans)).collect::<Vec<_>>()
+            };
+            assert_eq!(summaries(&sealed), summaries(&memory), "{query:?}");
         }
     }
 }

@@ -13,6 +13,8 @@ use sagascope_core::rows::{
 use sagascope_core::search::Query;
 use std::sync::Arc;
 
+use crate::segments::Columns;
+
 use super::*;
 
 fn budget() -> Budget {
@@ -69,11 +71,13 @@ impl Sealed for Pretended<SpanBlock> {
 }
 
 impl SealedSpans for Pretended<SpanBlock> {
-    fn candidates(&self, _: &Query, _: (Time, Time), each: &mut dyn FnMut(&SpanBlock) -> bool) {
-        each(&self.0);
+    fn candidates(&self, _: &Query, _: (Time, Time), each: Each<'_, SpanBlock>) {
+        let half = self.0.len() / 2;
+        let halves = [some(&self.0, |n| n < half), some(&self.0, |n| n >= half)];
+        in_two(halves, |block| block.start.iter().max().copied(), each);
     }
 
-    fn traces(&self, ids: &[TraceId]) -> Vec<SpanBlock> {
+    fn traces(&self, ids: &[TraceId], _: Columns) -> Vec<SpanBlock> {
         vec![some(&self.0, |n| ids.contains(&self.0.trace_id[n]))]
     }
 
@@ -98,18 +102,31 @@ impl Sealed for Pretended<LogBlock> {
 }
 
 impl SealedLogs for Pretended<LogBlock> {
-    fn candidates(&self, _: &Query, _: (Time, Time), each: &mut dyn FnMut(&LogBlock) -> bool) {
-        each(&self.0);
+    fn candidates(&self, _: &Query, _: (Time, Time), each: Each<'_, LogBlock>) {
+        let half = self.0.len() / 2;
+        let halves = [some_logs(&self.0, |n| n < half), some_logs(&self.0, |n| n >= half)];
+        in_two(halves, |block| block.at.iter().max().copied(), each);
     }
 
     fn rows(&self, sequences: &[u64]) -> Vec<LogBlock> {
-        let mut kept = LogBlock::default();
-        for n in (0..self.0.len()).filter(|n| sequences.contains(&self.0.sequence[*n])) {
-            kept.next_sequence = self.0.sequence[n];
-            kept.push_row(&self.0.row(n).to_row(), Time(0));
-        }
-        vec![kept]
+        vec![some_logs(&self.0, |n| sequences.contains(&self.0.sequence[n]))]
     }
+}
+
+fn some_logs(block: &LogBlock, keep: impl Fn(usize) -> bool) -> LogBlock {
+    let mut kept = LogBlock::default();
+    for n in (0..block.len()).filter(|n| keep(*n)) {
+        kept.next_sequence = block.sequence[n];
+        kept.push_row(&block.row(n).to_row(), Time(0));
+    }
+    kept
+}
+
+/// Shows the half with the newest row first, as a file does with its row groups.
+fn in_two<B>(mut halves: [B; 2], newest: impl Fn(&B) -> Option<Time>, each: Each<'_, B>) {
+    halves.sort_by_key(|half| std::cmp::Reverse(newest(half)));
+    let rest = newest(&halves[1]);
+    let _ = each(&halves[0], rest) && each(&halves[1], None);
 }
 
 /// Spreads rows over parts: a part ends where the cuts say so, and every other one is a file.
@@ -209,7 +226,7 @@ proptest! {
         let query = Query::parse(query).unwrap();
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let search = TraceQuery { query: &query, since: Some(Time(since)), until: Some(Time(since + length)), limit, after };
+            let search = TraceQuery { query: &query, since: Some(Time(since)), until: Some(Time(since + length)), limit, after, columns: Columns::ALL };
             let page = traces(&parts, &search, &budget());
             prop_assert!(page.traces.len() <= limit && !page.truncated);
             after = page.traces.last().map(|(place, _)| *place);
@@ -286,6 +303,7 @@ fn d04_a_query_that_nobody_waits_for_ends() {
         since: None,
         until: None,
         limit: 10,
+        columns: Columns::ALL,
         after: None,
     };
     let cancelled = Budget::new(Duration::from_secs(60), Arc::new(AtomicBool::new(true)));

@@ -10,11 +10,20 @@ use sagascope_core::search::Query;
 
 use super::budget::Budget;
 use super::parts::{Parts, SpanPart, newest_first, range};
+use crate::segments::Columns;
 
 /// Spans taken of one trace; whoever shows fewer says how many it left out.
 const TRACE_SPANS_MAX: usize = 200_000;
 /// Rows between two looks at the budget.
 const STRIDE: usize = 4_096;
+
+/// What [`sagascope_core::trace::summarise`] looks at.
+pub const SUMMARY: Columns = Columns::TIME
+    .and(Columns::DURATION)
+    .and(Columns::NAME)
+    .and(Columns::STATUS)
+    .and(Columns::RESOURCE)
+    .and(Columns::ATTRIBUTES);
 
 /// A search for traces: a trace is found when a span of it matches.
 #[derive(Clone, Debug)]
@@ -27,6 +36,8 @@ pub struct TraceQuery<'a> {
     pub until: Option<Time>,
     /// Traces of a page.
     pub limit: usize,
+    /// What is wanted of their spans, beside their ids and sequences; the rest may be blank.
+    pub columns: Columns,
     /// Where the page before ended.
     pub after: Option<TraceCursor>,
 }
@@ -67,19 +78,19 @@ pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TraceP
     // Nothing at or behind the cursor starts later than it.
     let last = search.after.map_or(until, |after| until.min(after.newest));
     let within = newest_first(&parts.spans, SpanPart::times, (from, last));
-    let mut newest: HashMap<TraceId, Time> = HashMap::new();
+    let mut newest = Newest::default();
     let mut settled = Settled::new(parts, search, (from, until));
-    let mut truncated = false;
+    let mut end = Gathered::All;
     for (n, (_, part)) in within.iter().enumerate() {
-        truncated = !gather(part, search.query, (from, last), &mut newest, budget);
-        if truncated {
-            break;
-        }
         let next = within.get(n + 1).map(|(newest, _)| *newest);
-        if next.is_some_and(|next| settled.take(&newest, Some(next))) {
+        end = gather(part, search.query, (from, last), &mut newest, budget, |newest, rest| {
+            settled.take(newest, rest.max(next))
+        });
+        if end != Gathered::All {
             break;
         }
     }
+    let truncated = end == Gathered::Spent;
     settled.take(&newest, None);
     let Settled {
         mut found, mut spans, ..
@@ -91,7 +102,7 @@ pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TraceP
         .map(|place| place.trace_id)
         .filter(|id| !spans.contains_key(id))
         .collect();
-    spans.extend(load_all(parts, &missing));
+    spans.extend(load_all(parts, &missing, search.columns));
     let traces = found
         .into_iter()
         .map(|place| (place, once(spans.remove(&place.trace_id).unwrap_or_default())))
@@ -103,37 +114,53 @@ pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TraceP
     }
 }
 
-/// Notes the newest matching span of each trace in a part; false when the budget ended.
+/// Start of the newest matching span of each trace, so far.
+type Newest = HashMap<TraceId, Time, foldhash::fast::RandomState>;
+
+/// How looking at a part ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gathered {
+    /// All of it was looked at.
+    All,
+    /// What is known is enough.
+    Enough,
+    /// The budget ended before.
+    Spent,
+}
+
+/// Notes the newest matching span of each trace in a part. `is_enough` is asked after each block, and told how new what
+/// is left of the part may be.
 fn gather(
     part: &SpanPart,
     query: &Query,
     (from, last): (Time, Time),
-    newest: &mut HashMap<TraceId, Time>,
+    newest: &mut Newest,
     budget: &Budget,
-) -> bool {
-    let mut is_spent = false;
-    part.candidates(query, (from, last), &mut |block| {
+    mut is_enough: impl FnMut(&Newest, Option<Time>) -> bool,
+) -> Gathered {
+    let mut gathered = Gathered::All;
+    part.candidates(query, (from, last), &mut |block, rest| {
         let mut select = query.over_spans(block);
         for row in 0..block.len() {
             if row % STRIDE == 0 && budget.is_spent() {
-                is_spent = true;
+                gathered = Gathered::Spent;
                 return false;
             }
             let start = block.start[row];
-            if start < from || start > last {
-                continue;
-            }
-            let known = newest.get(&block.trace_id[row]);
-            if known.is_none_or(|known| *known < start) && select.matches(row) {
-                newest.insert(block.trace_id[row], start);
+            if start >= from && start <= last && select.matches(row) {
+                let known = newest.entry(block.trace_id[row]).or_insert(start);
+                *known = start.max(*known);
             }
         }
-        true
+        if is_enough(newest, rest) {
+            gathered = Gathered::Enough;
+        }
+        gathered == Gathered::All
     });
-    !is_spent
+    gathered
 }
 
-/// The places that no older part can change, in order.
+/// The places that nothing older can change, in order.
 struct Settled<'a> {
     parts: &'a Parts,
     search: &'a TraceQuery<'a>,
@@ -156,8 +183,8 @@ impl<'a> Settled<'a> {
         }
     }
 
-    /// Takes the places newer than `next`, where the next part begins; true when the page is full.
-    fn take(&mut self, newest: &HashMap<TraceId, Time>, next: Option<Time>) -> bool {
+    /// Takes the places newer than `next`, which is as new as what is not looked at yet may be; true when the page is full.
+    fn take(&mut self, newest: &Newest, next: Option<Time>) -> bool {
         let mut places: Vec<TraceCursor> = newest
             .iter()
             .filter(|(id, at)| next.is_none_or(|next| **at > next) && !self.looked_at.contains(*id))
@@ -191,7 +218,7 @@ impl<'a> Settled<'a> {
             return;
         }
         let ids: Vec<TraceId> = places.iter().map(|place| place.trace_id).collect();
-        let mut loaded = load_all(self.parts, &ids);
+        let mut loaded = load_all(self.parts, &ids, Columns::ALL);
         for place in places {
             let spans = loaded.remove(&place.trace_id).unwrap_or_default();
             if self.newest_of(&spans) == Some(place.newest) {
@@ -217,7 +244,7 @@ impl<'a> Settled<'a> {
 /// All spans of a trace in order of arrival, each once.
 #[must_use]
 pub fn trace(parts: &Parts, id: TraceId) -> Vec<Arc<SpanRow>> {
-    once(load_all(parts, &[id]).remove(&id).unwrap_or_default())
+    once(load_all(parts, &[id], Columns::ALL).remove(&id).unwrap_or_default())
 }
 
 /// Spans of traces, each with its sequence.
@@ -232,8 +259,9 @@ fn once(mut spans: Vec<(u64, Arc<SpanRow>)>) -> Vec<Arc<SpanRow>> {
 }
 
 /// The spans of several traces with their sequences, repeats included.
-fn load_all(parts: &Parts, ids: &[TraceId]) -> Loaded {
-    let wanted: HashSet<TraceId> = ids.iter().copied().collect();
+fn load_all(parts: &Parts, ids: &[TraceId], columns: Columns) -> Loaded {
+    let columns = columns | Columns::TRACE | Columns::SPAN;
+    let wanted: HashSet<TraceId, foldhash::fast::RandomState> = ids.iter().copied().collect();
     let mut rows = Loaded::new();
     let mut take = |block: &SpanBlock| {
         for (row, id) in block.trace_id.iter().enumerate() {
@@ -246,7 +274,7 @@ fn load_all(parts: &Parts, ids: &[TraceId]) -> Loaded {
         }
     };
     for part in &parts.spans {
-        part.traces(ids, &mut take);
+        part.traces(ids, columns, &mut take);
     }
     rows
 }
@@ -262,7 +290,7 @@ pub fn carrying(parts: &Parts, query: &Query, limit: usize, budget: &Budget) -> 
         if found.len() > limit && found.first().is_some_and(|(oldest, ..)| *oldest > *end) {
             break;
         }
-        part.candidates(query, all, &mut |block| {
+        part.candidates(query, all, &mut |block, rest| {
             let mut select = query.over_spans(block);
             for row in 0..block.len() {
                 if row % STRIDE == 0 && budget.is_spent() {
@@ -276,7 +304,8 @@ pub fn carrying(parts: &Parts, query: &Query, limit: usize, budget: &Budget) -> 
                     }
                 }
             }
-            true
+            // Nothing that is as old as the rest would stay.
+            !(found.len() > limit && found.first().is_some_and(|(oldest, ..)| Some(*oldest) > rest))
         });
     }
     if found.len() > limit {

@@ -23,6 +23,7 @@ use super::codec::Damaged;
 use super::meta::FileMeta;
 use super::schema::Table;
 use super::tables::read::GroupColumns;
+use super::tables::write::hex;
 use super::tables::{Columns, logs, points, spans};
 
 /// Why rows of a file cannot be had. The file is left out of answers, and counted.
@@ -148,12 +149,22 @@ impl SealedFile {
         self.noted(self.open().map(|opened| opened.groups.clone()))
     }
 
-    /// Whether rows of the trace may be in a row group. A "no" is certain.
+    /// Those of these traces of which rows may be in a row group; the others certainly have none there.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn may_have_trace(&self, group: usize, trace: TraceId) -> Result<bool, ReadError> {
-        self.may_have(group, "TraceId", trace.to_string().as_bytes())
+    pub fn likely_traces(&self, group: usize, traces: &[TraceId]) -> Result<Vec<TraceId>, ReadError> {
+        let bloom = self.noted(self.bloom(group, "TraceId"))?;
+        let Some(bloom) = bloom else {
+            return Ok(traces.to_vec());
+        };
+        let mut digits = Vec::with_capacity(32);
+        let mut is_likely = |trace: &TraceId| {
+            digits.clear();
+            hex(&trace.0, &mut digits);
+            bloom.check(&digits[..])
+        };
+        Ok(traces.iter().copied().filter(|trace| is_likely(trace)).collect())
     }
 
     /// Whether an attribute of rows of a row group, of their senders or of their events may have this value, as text in
@@ -205,7 +216,7 @@ impl SealedFile {
     /// # Errors
     /// When it cannot be read.
     pub fn rows_of_trace(&self, group: usize, trace: TraceId) -> Result<Vec<Range<usize>>, ReadError> {
-        if !self.may_have_trace(group, trace)? {
+        if self.likely_traces(group, &[trace])?.is_empty() {
             return Ok(Vec::new());
         }
         let text = trace.to_string();
@@ -307,17 +318,19 @@ impl SealedFile {
     }
 
     fn may_have(&self, group: usize, path: &str, text: &[u8]) -> Result<bool, ReadError> {
-        self.noted(self.look_up(group, path, text))
+        let bloom = self.noted(self.bloom(group, path))?;
+        Ok(bloom.is_none_or(|bloom| bloom.check(text)))
     }
 
-    fn look_up(&self, group: usize, path: &str, text: &[u8]) -> Result<bool, ReadError> {
+    /// The filter of a column; `None` when it has none.
+    fn bloom(&self, group: usize, path: &str) -> Result<Option<Arc<Sbbf>>, ReadError> {
         let opened = self.open()?;
         let columns = self.columns(&opened, group)?;
         let Some(leaf) = columns.schema.leaf(path) else {
-            return Ok(true);
+            return Ok(None);
         };
         let mut blooms = opened.blooms.lock().unwrap_or_else(PoisonError::into_inner);
-        let bloom = match blooms.get(&(group, leaf)) {
+        Ok(match blooms.get(&(group, leaf)) {
             Some(known) => known.clone(),
             None => {
                 // Rows can be had without it: one that is damaged tells nothing.
@@ -326,8 +339,7 @@ impl SealedFile {
                 blooms.insert((group, leaf), bloom.clone());
                 bloom
             }
-        };
-        Ok(bloom.is_none_or(|bloom| bloom.check(text)))
+        })
     }
 
     fn open(&self) -> Result<Arc<Opened>, ReadError> {

@@ -44,7 +44,7 @@ fn read(file: &SealedFile) -> Result<u64, ReadError> {
     for group in 0..file.groups()?.len() {
         rows += match file.meta().table {
             Table::Traces => {
-                file.may_have_trace(group, trace)?;
+                file.likely_traces(group, &[trace])?;
                 file.rows_of_trace(group, trace)?;
                 let block = file.spans(group, Columns::ALL, None)?;
                 block.rows().map(|row| drop(row.to_row())).fold(0, |rows, ()| rows + 1)

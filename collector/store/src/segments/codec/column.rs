@@ -18,9 +18,6 @@ use super::dictionary::Dictionary;
 use super::page::{self, Squeeze};
 use super::{PAGE_ROWS, delta, hybrid};
 
-/// A test that says "maybe" to what is not there once in so many times.
-const BLOOM_FALSE: f64 = 0.02;
-
 /// One column of a row group.
 #[derive(Debug)]
 pub(in crate::segments) struct Column {
@@ -31,11 +28,12 @@ pub(in crate::segments) struct Column {
 /// The values of a column.
 #[derive(Debug)]
 pub(in crate::segments) enum Values {
-    /// Texts that come again, by their places in a dictionary; with a filter for what is not there, or without.
+    /// Texts that come again, by their places in a dictionary; with a filter that says "maybe" to what is not there in
+    /// such a share of cases, or without.
     Places {
         dictionary: Dictionary,
         places: Vec<u32>,
-        bloom: bool,
+        bloom: Option<f64>,
     },
     /// Texts that do not come again: lengths, and bytes behind each other.
     Texts { lengths: Vec<i64>, bytes: Vec<u8> },
@@ -242,13 +240,13 @@ impl Column {
     fn bloom(&self) -> Result<Option<Sbbf>> {
         let Values::Places {
             dictionary,
-            bloom: true,
+            bloom: Some(false_share),
             ..
         } = &self.values
         else {
             return Ok(None);
         };
-        let mut filter = Sbbf::new_with_ndv_fpp(dictionary.len().max(1) as u64, BLOOM_FALSE)?;
+        let mut filter = Sbbf::new_with_ndv_fpp(dictionary.len().max(1) as u64, *false_share)?;
         dictionary.iter().for_each(|text| admit(&mut filter, text));
         Ok(Some(filter))
     }

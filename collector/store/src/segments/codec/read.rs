@@ -183,10 +183,12 @@ impl Chunk<'_> {
             values.clear();
             decode(&header, rest, shape.values, &mut values)?;
             exactly(shape.rows(), rows.len())?;
+            let mut at = Passed::default();
             for range in self.wanted {
                 let (begin, end) = (range.start.max(rows.start), range.end.min(rows.end));
                 if begin < end {
-                    shape.keep(begin - rows.start..end - rows.start, &values, kept, &mut lists);
+                    let wanted = begin - rows.start..end - rows.start;
+                    shape.keep(wanted, &mut at, &values, kept, &mut lists);
                 }
             }
         }
@@ -210,6 +212,14 @@ struct PageLists {
     values: usize,
     outer: Vec<u32>,
     inner: Vec<u32>,
+}
+
+/// Rows of a page that lie behind, the lists of lists in them, and their values.
+#[derive(Clone, Copy, Default)]
+struct Passed {
+    row: usize,
+    lists: usize,
+    values: usize,
 }
 
 impl PageLists {
@@ -265,23 +275,32 @@ impl PageLists {
         if self.depth == 0 { self.values } else { self.outer.len() }
     }
 
-    fn keep<T: Copy>(&self, rows: Range<usize>, values: &[T], kept: &mut Vec<T>, lists: &mut Lists) {
-        let sum = |counts: &[u32]| counts.iter().map(|count| *count as usize).sum::<usize>();
+    /// Keeps rows that lie behind those passed already.
+    fn keep<T: Copy>(&self, rows: Range<usize>, at: &mut Passed, values: &[T], kept: &mut Vec<T>, lists: &mut Lists) {
         if self.depth == 0 {
             kept.extend_from_slice(&values[rows]);
             return;
         }
-        let outer = &self.outer[rows.clone()];
-        let before = sum(&self.outer[..rows.start]);
-        let inside = sum(outer);
-        lists.outer.extend_from_slice(outer);
-        if self.depth == 1 {
-            kept.extend_from_slice(&values[before..before + inside]);
-            return;
+        self.pass(rows.start, at);
+        let before = *at;
+        self.pass(rows.end, at);
+        lists.outer.extend_from_slice(&self.outer[rows]);
+        if self.depth == 2 {
+            lists.inner.extend_from_slice(&self.inner[before.lists..at.lists]);
         }
-        let inner = &self.inner[before..before + inside];
-        lists.inner.extend_from_slice(inner);
-        let first = sum(&self.inner[..before]);
-        kept.extend_from_slice(&values[first..first + sum(inner)]);
+        kept.extend_from_slice(&values[before.values..at.values]);
+    }
+
+    /// On to a row.
+    fn pass(&self, row: usize, at: &mut Passed) {
+        let sum = |counts: &[u32]| counts.iter().map(|count| *count as usize).sum::<usize>();
+        let passed = sum(&self.outer[at.row..row]);
+        at.row = row;
+        if self.depth == 1 {
+            at.values += passed;
+        } else {
+            at.values += sum(&self.inner[at.lists..at.lists + passed]);
+            at.lists += passed;
+        }
     }
 }

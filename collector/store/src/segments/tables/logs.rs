@@ -212,6 +212,8 @@ pub(in crate::segments) fn read(
     block.next_sequence = block.sequence.iter().max().map_or(0, |last| last + 1);
     if has(Columns::TIME) {
         block.at = group.numbers("Timestamp", rows, time)?;
+    }
+    if has(Columns::RECEIVED) {
         block.received_at = group.numbers("Sagascope.ReceivedAt", rows, time)?;
     }
     if has(Columns::TRACE) {

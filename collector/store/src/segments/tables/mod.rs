@@ -6,7 +6,7 @@ pub(super) mod points;
 pub(super) mod read;
 pub(super) mod spans;
 mod text;
-mod write;
+pub(super) mod write;
 
 /// Which columns of rows are wanted. Those that are not hold zeros and empty texts; the sequence is always there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Columns(u32);
 impl Columns {
     /// The sequence alone.
     pub const NONE: Self = Self(0);
-    /// When it happened (start, for spans and points also), when it was received.
+    /// When it happened (start, for spans and points also).
     pub const TIME: Self = Self(1);
     /// Length of spans.
     pub const DURATION: Self = Self(1 << 1);
@@ -43,6 +43,8 @@ impl Columns {
     pub const EXEMPLARS: Self = Self(1 << 12);
     /// Flags, dropped counts, trace state, observed time.
     pub const REST: Self = Self(1 << 13);
+    /// When it was received.
+    pub const RECEIVED: Self = Self(1 << 14);
     /// All of them.
     pub const ALL: Self = Self(u32::MAX);
 

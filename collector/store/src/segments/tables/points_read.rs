@@ -31,6 +31,8 @@ pub(in crate::segments) fn read(
     if has(Columns::TIME) {
         block.start = group.numbers("StartTimeUnix", rows, time)?;
         block.at = group.numbers("TimeUnix", rows, time)?;
+    }
+    if has(Columns::RECEIVED) {
         block.received_at = group.numbers("Sagascope.ReceivedAt", rows, time)?;
     }
     // A row without its metric would be no row.

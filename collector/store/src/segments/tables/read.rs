@@ -148,12 +148,13 @@ impl GroupColumns<'_> {
         make: impl Fn(&[u8]) -> Result<T, Damaged>,
     ) -> Result<Vec<T>, ReadError> {
         let TextsOf { texts, places } = self.column(path, rows, |chunk| chunk.texts())?;
-        let mut known = vec![None; texts.len()];
-        let each = places.into_iter().map(|place| match known[place as usize] {
-            Some(made) => Ok(made),
-            None => Ok(*known[place as usize].insert(make(texts.get(place))?)),
-        });
-        Ok(each.collect::<Result<_, Damaged>>()?)
+        if places.len() < texts.len() {
+            let each = places.into_iter().map(|place| make(texts.get(place)));
+            return Ok(each.collect::<Result<_, Damaged>>()?);
+        }
+        let made = (0..texts.len() as u32).map(|place| make(texts.get(place)));
+        let made = made.collect::<Result<Vec<T>, Damaged>>()?;
+        Ok(places.into_iter().map(|place| made[place as usize]).collect())
     }
 
     /// Texts as strings of the block.

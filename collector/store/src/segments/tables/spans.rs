@@ -312,6 +312,8 @@ pub(in crate::segments) fn read(
     block.next_sequence = block.sequence.iter().max().map_or(0, |last| last + 1);
     if has(Columns::TIME) {
         block.start = group.numbers("Timestamp", rows, |nanos| Time(nanos.cast_unsigned()))?;
+    }
+    if has(Columns::RECEIVED) {
         block.received_at = group.numbers("Sagascope.ReceivedAt", rows, |nanos| Time(nanos.cast_unsigned()))?;
     }
     if has(Columns::DURATION) {

@@ -10,6 +10,11 @@ use super::exact::{self, ExactAttributes, ExactResource, ExactScope};
 use super::text;
 use crate::segments::codec::{Column, Dictionary, Nesting, Values};
 
+/// Row groups that are read in vain for an attribute's value.
+const VALUES_FALSE: f64 = 0.02;
+/// For a trace, which is asked for most, and whole pages of them at once: two bytes each bring that much.
+const TRACES_FALSE: f64 = 0.001;
+
 /// Something for each number of each block, found by looking rather than by hashing. Numbers are small and dense.
 #[derive(Debug)]
 struct PerBlock<T>(Vec<Vec<Option<T>>>);
@@ -41,14 +46,14 @@ pub(super) struct TextColumn {
     /// Place plus one, by block and number; 0 for not yet.
     known: Vec<Vec<u32>>,
     places: Vec<u32>,
-    bloom: bool,
+    bloom: Option<f64>,
 }
 
 impl TextColumn {
-    /// With a filter that tells most texts that are not there.
-    pub(super) fn with_bloom() -> Self {
+    /// With a filter that tells texts that are not there, but for this share of them.
+    fn with_bloom(false_share: f64) -> Self {
         Self {
-            bloom: true,
+            bloom: Some(false_share),
             ..Self::default()
         }
     }
@@ -116,7 +121,7 @@ impl MapColumn {
     /// With a filter over the values.
     pub(super) fn with_bloom() -> Self {
         Self {
-            values: TextColumn::with_bloom(),
+            values: TextColumn::with_bloom(VALUES_FALSE),
             ..Self::default()
         }
     }
@@ -328,7 +333,7 @@ impl WordColumn {
 }
 
 /// Appends bytes in hexadecimal digits.
-pub(super) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
+pub(in crate::segments) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
@@ -370,7 +375,7 @@ impl TraceColumn {
     pub(super) fn new() -> Self {
         Self {
             last: None,
-            column: TextColumn::with_bloom(),
+            column: TextColumn::with_bloom(TRACES_FALSE),
         }
     }
 
