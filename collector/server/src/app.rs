@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::collector::Addresses;
 use crate::config::Config;
 use crate::control::board::Board;
+use crate::freshness::Freshness;
 use crate::pipeline::{Durable, Event, rates::Rates};
 use crate::problem::{Answer, Refusal};
 use crate::query::Turns;
@@ -54,6 +55,7 @@ pub(crate) struct App {
     pub(crate) budget: Budget,
     /// The turns of queries.
     pub(crate) queries: Turns,
+    pub(crate) freshness: Arc<Freshness>,
     pub(crate) ready: AtomicBool,
     pub(crate) stopping: watch::Receiver<bool>,
     world: RwLock<World>,
@@ -119,6 +121,7 @@ impl App {
             counters: Counters::default(),
             budget: Budget::new(INTAKE_BUDGET),
             queries: Turns::default(),
+            freshness: Arc::default(),
             ready: AtomicBool::new(false),
             stopping,
             world: RwLock::new(world),

@@ -10,6 +10,7 @@ mod assets;
 mod collector;
 mod config;
 mod control;
+mod freshness;
 mod listen;
 mod live;
 mod metrics;

@@ -17,7 +17,7 @@ const BODY: usize = 64 << 10;
 
 /// Page, API, live stream and control.
 pub(crate) fn api(app: &Arc<App>) -> Router {
-    let v1 = Router::new()
+    let questions = Router::new()
         .route("/overview", get(query::overview))
         .route("/services", get(query::services))
         .route("/services/{name}", get(query::service))
@@ -37,6 +37,8 @@ pub(crate) fn api(app: &Arc<App>) -> Router {
         .route("/metrics-list", get(query::metrics))
         .route("/metrics-range", get(query::metric_range))
         .route("/explain/{id}", get(query::explain))
+        .route_layer(from_fn_with_state(Arc::clone(app), when_caught_up));
+    let v1 = questions
         .route("/live", get(live::live))
         .route("/fault-catalogue", get(control::http::catalogue))
         .route(
@@ -63,6 +65,12 @@ pub(crate) fn api(app: &Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(BODY))
         .layer(from_fn_with_state(Arc::clone(app), security::guard_api))
         .with_state(Arc::clone(app))
+}
+
+/// What is acknowledged is in every answer.
+async fn when_caught_up(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    app.freshness.caught_up().await;
+    next.run(request).await
 }
 
 /// Until the log is replayed, an answer would be a half-truth.

@@ -196,7 +196,7 @@ impl Pipeline {
             &mut self.sources.intake
         };
         let now = app::now();
-        let mut rows = 0;
+        let (mut rows, mut requests) = (0, 0);
         let mut next = Some(first);
         let mut oldest = now;
         let mut world = self.app.write();
@@ -205,12 +205,16 @@ impl Pipeline {
             let now = if is_replay { durable.received_at } else { now };
             rows += self.sealing.take(&durable, &mut world, now);
             oldest = oldest.min(durable.received_at);
+            requests += 1;
             next = (rows < DRAIN_ROWS).then(|| queue.try_recv().ok()).flatten();
         }
         if !is_replay {
             world.projection_lag_ms = now.seconds_since(oldest).max(0.0) * 1e3;
         }
         drop(world);
+        if !is_replay {
+            self.app.freshness.fold(requests);
+        }
         self.sealing.cut_when_due(now);
         self.dirty = true;
     }

@@ -122,7 +122,7 @@ async fn append(
     share: Share,
 ) -> Result<(), NotTaken> {
     let (answer, answered) = oneshot::channel();
-    let intake = app.intake.clone();
+    let (intake, freshness) = (app.intake.clone(), Arc::clone(&app.freshness));
     let later = |error: &AppendError| NotTaken::Later(error.to_string());
     app.wal
         .append(frame, move |outcome| {
@@ -133,6 +133,9 @@ async fn append(
                 position: *position,
                 _share: Some(share),
             });
+            if durable.is_some() {
+                freshness.acknowledge();
+            }
             // A client that went away does not wait for its answer.
             let _ = answer.send(outcome);
             if durable.is_some_and(|durable| intake.blocking_send(durable).is_err()) {

@@ -10,3 +10,4 @@ mod restart;
 mod rig;
 mod sealing;
 mod security;
+mod visible;
