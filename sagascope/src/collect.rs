@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use sagascope_api::overview::Demo;
-use sagascope_server::{Asset, Collector, Config, Ports};
+use sagascope_server::{Asset, Collector, Config, Memory, Ports};
 use shop_kit::profile::Profile;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,11 +19,26 @@ pub(crate) async fn run(options: CollectorOptions) -> anyhow::Result<()> {
     crate::logging::start("info");
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let config = config(&options)?;
+    let memory = options
+        .memory_limit
+        .map_or_else(Memory::here, |limit| Memory::within(Some(limit)));
+    let config = config(&options, memory)?;
+    let fits = memory.limit_bytes.map(|limit| {
+        let mib = |bytes: usize| bytes >> 20;
+        format!(
+            "of {} MiB there are {} MiB for rows, {} MiB for requests",
+            limit >> 20,
+            mib(config.memory_cap_bytes),
+            mib(config.requests_bytes)
+        )
+    });
+    if let Some(fits) = &fits {
+        tracing::info!("memory is bounded: {fits}");
+    }
     let collector = Collector::start(config).await?;
     if std::env::var_os(crate::lifeline::VARIABLE).is_none() {
         // A child's output is kept in a log, where the token has no business.
-        announce(&collector);
+        announce(&collector, fits.as_deref());
     }
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -33,7 +48,7 @@ pub(crate) async fn run(options: CollectorOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn config(options: &CollectorOptions) -> anyhow::Result<Config> {
+fn config(options: &CollectorOptions, memory: Memory) -> anyhow::Result<Config> {
     let token = match &options.token_file {
         Some(path) => Some(read_token(path)?),
         None => options.token.clone(),
@@ -44,7 +59,11 @@ fn config(options: &CollectorOptions) -> anyhow::Result<Config> {
         token,
         allowed_hosts: options.allowed_hosts.clone(),
         durability: durability(options.durability),
-        memory_cap_bytes: usize::try_from(options.memory_cap).context("--memory-cap is beyond this machine")?,
+        memory_cap_bytes: match options.memory_cap {
+            Some(bytes) => usize::try_from(bytes).context("--memory-cap is beyond this machine")?,
+            None => memory.rows_bytes,
+        },
+        requests_bytes: memory.requests_bytes,
         storage_cap_bytes: options.storage_cap,
         retention: Some(Duration::from_secs(options.retention)),
         demo: demo_beside_us(),
@@ -82,10 +101,11 @@ fn page(path: &str) -> Option<Asset> {
     })
 }
 
-fn announce(collector: &Collector) {
+fn announce(collector: &Collector, fits: Option<&str>) {
     let addresses = collector.addresses();
+    let memory = fits.map_or_else(String::new, |fits| format!("  Memory  {fits}\n"));
     let text = format!(
-        "Sagascope {} collects.\n  Web     {}\n  Log in  {}\n  OTLP    gRPC http://{} · HTTP http://{}\n  Ctrl-C stops it.",
+        "Sagascope {} collects.\n  Web     {}\n  Log in  {}\n  OTLP    gRPC http://{} · HTTP http://{}\n{memory}  Ctrl-C stops it.",
         env!("CARGO_PKG_VERSION"),
         collector.url(),
         collector.login_url(),

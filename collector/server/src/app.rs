@@ -61,9 +61,6 @@ pub(crate) struct App {
     world: RwLock<World>,
 }
 
-/// Bytes of requests that may be under way from socket to projection: the largest request, packed and unpacked at once.
-const INTAKE_BUDGET: usize = 128 << 20;
-
 /// The ways into the loop.
 pub(crate) struct Queues {
     pub(crate) events: mpsc::Sender<Event>,
@@ -108,6 +105,7 @@ impl App {
             rates: Rates::default(),
             projection_lag_ms: 0.0,
         };
+        let budget = Budget::new(config.requests_bytes);
         Arc::new(Self {
             config,
             addresses,
@@ -119,7 +117,7 @@ impl App {
             wal,
             segments: Mutex::new(segments),
             counters: Counters::default(),
-            budget: Budget::new(INTAKE_BUDGET),
+            budget,
             queries: Turns::default(),
             freshness: Arc::default(),
             ready: AtomicBool::new(false),

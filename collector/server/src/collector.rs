@@ -95,7 +95,7 @@ impl Collector {
         let guard = guard(&config, addresses)?;
         let (stop, stopping) = watch::channel(false);
         let (events, event_queue) = mpsc::channel(pipeline::QUEUE);
-        let (intake, intake_queue) = mpsc::channel(pipeline::INTAKE);
+        let (intake, intake_queue) = mpsc::channel(pipeline::intake(config.requests_bytes));
         let run = Secret::random()?.as_str()[..12].to_owned();
         let queues = Queues { events, intake };
         let app = App::new(config, addresses, guard, run, queues, opened.stores, stopping);

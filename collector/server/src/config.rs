@@ -9,6 +9,7 @@ use sagascope_api::overview::Demo;
 use sagascope_store::Durability;
 
 use crate::assets::{Assets, NoAssets};
+use crate::memory::Memory;
 
 /// Ports to listen on; 0 takes any free one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Config {
     pub durability: Durability,
     /// Bytes of rows that may wait in memory to be sealed; with more, intake waits.
     pub memory_cap_bytes: usize,
+    /// Bytes of requests that may be under way from socket to projection; one request has half of it at most.
+    pub requests_bytes: usize,
     /// Bytes of log and sealed files together; the oldest sealed ones go first.
     pub storage_cap_bytes: u64,
     /// Age at which sealed telemetry is removed; without bound when absent.
@@ -70,6 +73,7 @@ impl Config {
     /// The defaults: loopback, ports 4317 to 4319, no page, no demo.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let memory = Memory::within(None);
         Self {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             ports: Ports::from_base(4317),
@@ -79,7 +83,8 @@ impl Config {
             connections_per_port: 1_024,
             unread_timeout: Duration::from_secs(30),
             durability: Durability::Fsync,
-            memory_cap_bytes: 64 << 20,
+            memory_cap_bytes: memory.rows_bytes,
+            requests_bytes: memory.requests_bytes,
             storage_cap_bytes: 1 << 30,
             retention: Some(Duration::from_secs(7 * 86_400)),
             free_floor_bytes: 256 << 20,

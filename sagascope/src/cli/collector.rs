@@ -57,9 +57,12 @@ pub(crate) struct CollectorOptions {
     /// When an OTLP request is answered
     #[arg(long, env = "SAGASCOPE_DURABILITY", value_enum, default_value_t = Durability::Fsync)]
     pub(crate) durability: Durability,
-    /// Memory for what is not sealed yet
-    #[arg(long, env = "SAGASCOPE_MEMORY_CAP", default_value = "64MiB", value_parser = units::bytes, value_name = "SIZE")]
-    pub(crate) memory_cap: u64,
+    /// Memory for what is not sealed yet; 64MiB, or a sixteenth of the limit when that is less
+    #[arg(long, env = "SAGASCOPE_MEMORY_CAP", value_parser = units::bytes, value_name = "SIZE")]
+    pub(crate) memory_cap: Option<u64>,
+    /// Memory that the collector should stay below; that of its control group (container, unit) when absent
+    #[arg(long, env = "SAGASCOPE_MEMORY_LIMIT", value_parser = units::bytes, value_name = "SIZE")]
+    pub(crate) memory_limit: Option<u64>,
     /// Disk space for telemetry; the oldest goes first
     #[arg(long, env = "SAGASCOPE_STORAGE_CAP", default_value = "1GiB", value_parser = units::bytes, value_name = "SIZE")]
     pub(crate) storage_cap: u64,

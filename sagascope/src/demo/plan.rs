@@ -113,10 +113,15 @@ fn collector_variables(collector: &CollectorOptions) -> Vec<(&'static str, OsStr
     let mut variables: Vec<(&'static str, OsString)> = vec![
         ("SAGASCOPE_BIND", collector.bind.to_string().into()),
         ("SAGASCOPE_DURABILITY", collector.durability.as_str().into()),
-        ("SAGASCOPE_MEMORY_CAP", collector.memory_cap.to_string().into()),
         ("SAGASCOPE_STORAGE_CAP", collector.storage_cap.to_string().into()),
         ("SAGASCOPE_RETENTION", collector.retention.to_string().into()),
     ];
+    for (name, bytes) in [
+        ("SAGASCOPE_MEMORY_CAP", collector.memory_cap),
+        ("SAGASCOPE_MEMORY_LIMIT", collector.memory_limit),
+    ] {
+        variables.extend(bytes.map(|bytes| (name, bytes.to_string().into())));
+    }
     if !collector.allowed_hosts.is_empty() {
         variables.push(("SAGASCOPE_ALLOWED_HOST", collector.allowed_hosts.join(",").into()));
     }

@@ -9,6 +9,7 @@ mod crash;
 mod faults;
 mod lifecycle;
 mod limits;
+mod memory;
 mod overload;
 mod recovery;
 mod sdk;

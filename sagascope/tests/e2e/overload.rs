@@ -78,6 +78,8 @@ async fn told(collector: &Alone) -> (u64, u64) {
 /// Sends, and sums up what became of it.
 struct Sending {
     collector: Alone,
+    /// Memory that it must stay below.
+    bound: u64,
     next: u64,
     accepted: u64,
     refused_requests: u64,
@@ -101,7 +103,7 @@ impl Sending {
             outcome.took,
             memory >> 20
         );
-        assert!(memory < MEMORY_BOUND, "{what}: {} MiB", memory >> 20);
+        assert!(memory < self.bound, "{what}: {} MiB", memory >> 20);
         outcome
     }
 
@@ -132,10 +134,25 @@ fn per_second(outcome: &Outcome) -> f64 {
 
 /// The peak with a few connections, then so many times as much as that by each protocol; throughput as shares of the peak.
 async fn overload(duration: Duration, times: &[f64]) -> Vec<f64> {
-    let mut collector = Alone::start(&["--memory-cap", MEMORY_CAP]);
+    let collector = Alone::start(&["--memory-cap", MEMORY_CAP]);
+    overload_of(collector, MEMORY_BOUND, duration, times).await.shares
+}
+
+/// What came of an overload.
+pub(crate) struct Overloaded {
+    /// Throughput as shares of the peak.
+    pub(crate) shares: Vec<f64>,
+    pub(crate) refused_requests: u64,
+    /// It runs still.
+    pub(crate) collector: Alone,
+}
+
+/// The same of one that must stay below `bound` bytes.
+pub(crate) async fn overload_of(mut collector: Alone, bound: u64, duration: Duration, times: &[f64]) -> Overloaded {
     collector.ready().await;
     let mut sending = Sending {
         collector,
+        bound,
         next: 0,
         accepted: 0,
         refused_requests: 0,
@@ -163,7 +180,11 @@ async fn overload(duration: Duration, times: &[f64]) -> Vec<f64> {
         (sending.accepted, sending.refused_requests),
         "what it took and what it refused"
     );
-    shares
+    Overloaded {
+        shares,
+        refused_requests: sending.refused_requests,
+        collector: sending.collector,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

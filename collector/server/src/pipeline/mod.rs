@@ -36,14 +36,21 @@ pub(crate) use sealing::KeptUpTo;
 
 /// Commands and subscriptions that may wait for the loop.
 pub(crate) const QUEUE: usize = 1_024;
-/// Durable requests that may wait for the loop. Above that the log's writer waits, so answers come later: well before the
-/// intake budget is used up, so that who waits for answers is slowed down and not refused.
-pub(crate) const INTAKE: usize = 64;
+/// Durable requests that may wait for the loop: one for so many bytes of the intake budget, within these bounds. Above that
+/// the log's writer waits, so answers come later: well before the budget is used up, so that who waits for answers is
+/// slowed down and not refused.
+const INTAKE_BYTES: usize = 2 << 20;
+const INTAKE: (usize, usize) = (4, 64);
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks between two overviews.
 const OVERVIEW_TICKS: u64 = 2;
 /// Rows folded under one hold of the lock.
 const DRAIN_ROWS: usize = 8_192;
+
+/// How many durable requests may wait for the loop when requests under way have so many bytes.
+pub(crate) fn intake(budget_bytes: usize) -> usize {
+    (budget_bytes / INTAKE_BYTES).clamp(INTAKE.0, INTAKE.1)
+}
 
 /// What is asked of the loop, beside the requests that come in.
 pub(crate) enum Event {

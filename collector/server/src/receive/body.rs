@@ -25,9 +25,9 @@ const ZSTD_WINDOW_LOG: u32 = 24;
 /// Why a body was not read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// Larger than [`LIMIT`].
-    #[error("the request is larger than {} MiB", LIMIT >> 20)]
-    TooLarge,
+    /// Larger than so many bytes: [`LIMIT`], or what there is memory for.
+    #[error("the request is larger than {} KiB", .0 >> 10)]
+    TooLarge(usize),
     /// The budget is used up.
     #[error("too much is under way")]
     Busy,
@@ -85,8 +85,8 @@ async fn collect(mut body: Body, encoding: Encoding, mut share: Share) -> Result
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if wire.len() + data.len() > LIMIT {
-            return Err(BodyError::TooLarge);
+        if wire.len() + data.len() > share.request_max() {
+            return Err(BodyError::TooLarge(share.request_max()));
         }
         if share.grow(data.len()).is_err() {
             drop((wire, share, data));
@@ -163,8 +163,9 @@ impl Bounded {
 
 impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > LIMIT {
-            return Err(self.refuse(BodyError::TooLarge));
+        let limit = self.share.request_max();
+        if self.bytes.len() + bytes.len() > limit {
+            return Err(self.refuse(BodyError::TooLarge(limit)));
         }
         if self.share.grow(bytes.len()).is_err() {
             return Err(self.refuse(BodyError::Busy));

@@ -55,7 +55,7 @@ async fn a13_a_bomb_costs_no_more_than_the_limit() {
         let body = Body::from(packed(encoding, &zeros));
         assert_eq!(
             read(body, encoding, budget.share(&Peer::default())).await.err(),
-            Some(BodyError::TooLarge),
+            Some(BodyError::TooLarge(LIMIT)),
             "{encoding:?}"
         );
         assert_eq!(budget.left(), 2 * LIMIT, "given back");
@@ -64,14 +64,18 @@ async fn a13_a_bomb_costs_no_more_than_the_limit() {
 
 #[tokio::test]
 async fn a_used_up_budget_pushes_back() {
-    let small = Budget::new(8 << 10);
-    let body = Body::from(vec![1; 100_000]);
-    assert_eq!(
-        read(body, Encoding::Identity, small.share(&Peer::default()))
-            .await
-            .err(),
-        Some(BodyError::Busy)
-    );
+    let small = Budget::new(256 << 10);
+    let mut other = small.share(&Peer::default());
+    other.grow(200_000).unwrap();
+    let outcome = |bytes| {
+        let share = small.share(&Peer::default());
+        read(Body::from(vec![1; bytes]), Encoding::Identity, share)
+    };
+    assert_eq!(outcome(100_000).await.err(), Some(BodyError::Busy));
+    drop(other);
+    assert_eq!(outcome(100_000).await.err(), None);
+    // Sent again and again it would never be taken, so it is told otherwise.
+    assert_eq!(outcome(140_000).await.err(), Some(BodyError::TooLarge(128 << 10)));
 }
 
 #[tokio::test]

@@ -8,12 +8,15 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::body;
+
 /// What a request costs however short it is: its rows, its place in the queues.
 const FLOOR: usize = 16 << 10;
 
 /// Shared by all receivers.
 #[derive(Clone)]
 pub(crate) struct Budget {
+    total: usize,
     accounts: Arc<Mutex<Accounts>>,
 }
 
@@ -55,6 +58,7 @@ struct Held {
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
+            total: bytes,
             accounts: Arc::new(Mutex::new(Accounts {
                 left: bytes,
                 held: HashMap::new(),
@@ -71,6 +75,12 @@ impl Budget {
             used: 0,
             held: 0,
         }
+    }
+
+    /// The largest request that may be taken: it is there packed and unpacked at once, and more than the budget it could
+    /// never have.
+    pub(crate) fn request_max(&self) -> usize {
+        body::LIMIT.min(self.total / 2)
     }
 
     /// Bytes left.
@@ -127,6 +137,11 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    /// As [`Budget::request_max`].
+    pub(crate) fn request_max(&self) -> usize {
+        self.budget.request_max()
+    }
+
     /// Takes `bytes` more.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
         self.used = self.used.saturating_add(bytes);

@@ -53,7 +53,7 @@ async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
     encodings.enable(CompressionEncoding::Zstd);
     let mut grpc = Grpc::new(RawCodec)
         .apply_compression_config(encodings, EnabledCompressionEncodings::default())
-        .apply_max_message_size_config(Some(body::LIMIT), None);
+        .apply_max_message_size_config(Some(app.budget.request_max()), None);
     let peer = Peer::of(request.extensions());
     let share = Arc::new(Mutex::new(app.budget.share(&peer)));
     let request = request.map(|body| charged(body, Arc::clone(&app), Arc::clone(&share)));

@@ -78,9 +78,10 @@ async fn read_and_take(
     body: axum::body::Body,
     share: Share,
 ) -> Result<Taken, Failure> {
-    if declared_length(headers).is_some_and(|length| length > body::LIMIT as u64) {
+    let limit = share.request_max();
+    if declared_length(headers).is_some_and(|length| length > limit as u64) {
         count(&app.counters.oversized);
-        return Err((StatusCode::PAYLOAD_TOO_LARGE, BodyError::TooLarge.to_string()));
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, BodyError::TooLarge(limit).to_string()));
     }
     let read = match Encoding::of(headers) {
         Ok(encoding) => body::read(body, encoding, share).await,
@@ -88,7 +89,7 @@ async fn read_and_take(
     };
     let (bytes, share) = read.map_err(|error| {
         match error {
-            BodyError::TooLarge => count(&app.counters.oversized),
+            BodyError::TooLarge(_) => count(&app.counters.oversized),
             BodyError::Busy => count(&app.counters.pushed_back),
             _ => count(&app.counters.malformed),
         }
@@ -114,7 +115,7 @@ fn not_taken(error: NotTaken) -> Failure {
 
 const fn status_of(error: &BodyError) -> StatusCode {
     match error {
-        BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::Busy => StatusCode::TOO_MANY_REQUESTS,
         BodyError::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         BodyError::Slow => StatusCode::REQUEST_TIMEOUT,
