@@ -62,7 +62,7 @@ pub struct Trace {
     pub linked_traces: Vec<String>,
     /// Spans that were more than the answer holds.
     pub omitted: u64,
-    /// Files that may hold more of it could not be read.
+    /// There may be more of it: in files that could not be read, or behind the search's limit of time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
 }

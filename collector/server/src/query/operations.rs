@@ -62,7 +62,7 @@ fn find(app: &App, id: &str, budget: &Budget) -> Option<Correlation> {
     let mut traces: Vec<_> = ids
         .into_iter()
         .take(TRACES)
-        .filter_map(|id| summarise(&find::trace(&parts, id)))
+        .filter_map(|id| summarise(&find::trace(&parts, id, budget)))
         .collect();
     traces.sort_by_key(|trace| trace.started_at);
     Some(Correlation {
@@ -115,10 +115,12 @@ fn known(app: &App, id: &str, now: Time, budget: &Budget) -> Known {
             ..Known::default()
         }
     };
-    known.trace = TraceId::parse(id).and_then(|id| traces::find(app, id));
+    known.trace = TraceId::parse(id).and_then(|id| traces::find(app, id, budget));
     let correlation_id = match (&known.saga, &known.trace) {
         (Some(detail), _) => detail.saga.correlation_id.clone(),
-        (None, Some(_)) => TraceId::parse(id).and_then(|id| summarise(&find::trace(&app.parts(), id))?.correlation_id),
+        (None, Some(_)) => {
+            TraceId::parse(id).and_then(|id| summarise(&find::trace(&app.parts(), id, budget))?.correlation_id)
+        }
         (None, None) => Some(id.to_owned()),
     };
     known.correlation = correlation_id.and_then(|id| find(app, &id, budget));
@@ -141,7 +143,7 @@ fn known(app: &App, id: &str, now: Time, budget: &Budget) -> Known {
                 .map(|trace| trace.trace_id.clone())
         };
         let trace = of_saga.or_else(of_correlation).and_then(|id| TraceId::parse(&id));
-        known.trace = trace.and_then(|id| traces::find(app, id));
+        known.trace = trace.and_then(|id| traces::find(app, id, budget));
     }
     known
 }

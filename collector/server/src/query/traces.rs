@@ -8,7 +8,7 @@ use sagascope_api::Page;
 use sagascope_api::traces::{Trace, TraceSummary};
 use sagascope_core::rows::TraceId;
 use sagascope_core::trace::{assemble, summarise};
-use sagascope_store::find::{self, TraceCursor, TraceQuery};
+use sagascope_store::find::{self, Budget, TraceCursor, TraceQuery};
 
 use super::list::Cursor;
 use super::params::Params;
@@ -57,17 +57,17 @@ pub(crate) async fn traces(State(app): State<Arc<App>>, RawQuery(query): RawQuer
 pub(crate) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Json<Trace>> {
     let parsed = TraceId::parse(&id)
         .ok_or_else(|| Refusal::field("invalid_value", "id", "A trace id is 32 hex digits, not all zero."))?;
-    compute(&app, move |app, _| {
-        find(app, parsed).ok_or_else(|| Refusal::unknown("trace", &id))
+    compute(&app, move |app, budget| {
+        find(app, parsed, budget).ok_or_else(|| Refusal::unknown("trace", &id))
     })
     .await
     .map(Json)
 }
 
 /// The trace as far as its spans are kept.
-pub(super) fn find(app: &App, id: TraceId) -> Option<Trace> {
+pub(super) fn find(app: &App, id: TraceId, budget: &Budget) -> Option<Trace> {
     let parts = app.parts();
-    let found = assemble(&find::trace(&parts, id), SPANS_SHOWN);
-    let incomplete = is_incomplete(app, &parts);
+    let found = assemble(&find::trace(&parts, id, budget), SPANS_SHOWN);
+    let incomplete = is_incomplete(app, &parts) || budget.is_spent();
     found.map(|trace| Trace { incomplete, ..trace })
 }

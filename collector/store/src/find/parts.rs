@@ -26,8 +26,8 @@ pub trait SealedSpans: Sealed {
     /// says no. At least the columns that the query looks at are filled, beside trace, start and sequence.
     fn candidates(&self, query: &Query, range: (Time, Time), each: Each<'_, SpanBlock>);
 
-    /// All spans of these traces, with these columns at least.
-    fn traces(&self, ids: &[TraceId], columns: Columns) -> Vec<SpanBlock>;
+    /// Shows all spans of these traces, with these columns at least, until `each` says no.
+    fn traces(&self, ids: &[TraceId], columns: Columns, each: &mut dyn FnMut(&SpanBlock) -> bool);
 
     /// The rows with these sequences, whole.
     fn rows(&self, sequences: &[u64]) -> Vec<SpanBlock>;
@@ -119,11 +119,13 @@ impl SpanPart {
         }
     }
 
-    /// Shows the blocks that have these traces, and perhaps others.
-    pub(super) fn traces(&self, ids: &[TraceId], columns: Columns, mut each: impl FnMut(&SpanBlock)) {
+    /// Shows the blocks that have these traces, and perhaps others, until `each` says no.
+    pub(super) fn traces(&self, ids: &[TraceId], columns: Columns, each: &mut dyn FnMut(&SpanBlock) -> bool) {
         match self {
-            Self::Block(block) => each(block),
-            Self::File(file) => file.traces(ids, columns).iter().for_each(each),
+            Self::Block(block) => {
+                each(block);
+            }
+            Self::File(file) => file.traces(ids, columns, each),
         }
     }
 

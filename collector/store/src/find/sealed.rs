@@ -68,15 +68,16 @@ impl SealedSpans for Looked {
         }
     }
 
-    fn traces(&self, ids: &[TraceId], columns: Columns) -> Vec<SpanBlock> {
-        let mut blocks = Vec::new();
+    fn traces(&self, ids: &[TraceId], columns: Columns, each: &mut dyn FnMut(&SpanBlock) -> bool) {
         for (n, _) in self.groups() {
             let rows = rows_of(self, n, ids);
-            if !rows.is_empty() {
-                blocks.extend(self.told(self.file.spans(n, columns, Some(&rows))));
+            if !rows.is_empty()
+                && let Some(block) = self.told(self.file.spans(n, columns, Some(&rows)))
+                && !each(&block)
+            {
+                return;
             }
         }
-        blocks
     }
 
     fn rows(&self, sequences: &[u64]) -> Vec<SpanBlock> {

@@ -77,8 +77,8 @@ impl SealedSpans for Pretended<SpanBlock> {
         in_two(halves, |block| block.start.iter().max().copied(), each);
     }
 
-    fn traces(&self, ids: &[TraceId], _: Columns) -> Vec<SpanBlock> {
-        vec![some(&self.0, |n| ids.contains(&self.0.trace_id[n]))]
+    fn traces(&self, ids: &[TraceId], _: Columns, each: &mut dyn FnMut(&SpanBlock) -> bool) {
+        each(&some(&self.0, |n| ids.contains(&self.0.trace_id[n])));
     }
 
     fn rows(&self, sequences: &[u64]) -> Vec<SpanBlock> {
@@ -312,6 +312,44 @@ fn d04_a_query_that_nobody_waits_for_ends() {
         let page = traces(&parts, &search, &spent);
         assert!(page.truncated && page.more && page.traces.is_empty());
     }
+}
+
+#[test]
+fn d02_a_page_of_large_traces_is_shorter_and_none_is_left_out() {
+    const SPANS: u64 = 40_000;
+    let mut block = SpanBlock::default();
+    for (trace, id) in (0..4).flat_map(|trace| (0..SPANS).map(move |id| (trace, id))) {
+        let row = SpanRow {
+            span_id: SpanId((id + 1).to_be_bytes()),
+            ..span(trace, 0, id, false, 0)
+        };
+        block.push_row(&row, Time(0));
+    }
+    let parts = Parts {
+        spans: vec![SpanPart::Block(Arc::new(block))],
+        ..Parts::default()
+    };
+    let query = Query::parse("").unwrap();
+    let (mut after, mut pages) = (None, Vec::new());
+    loop {
+        let search = TraceQuery {
+            query: &query,
+            since: None,
+            until: None,
+            limit: 3,
+            columns: Columns::ALL,
+            after,
+        };
+        let page = traces(&parts, &search, &budget());
+        let whole = page.traces.iter().filter(|(_, spans)| spans.len() as u64 == SPANS);
+        assert_eq!(whole.count(), page.traces.len(), "each trace is whole");
+        pages.push(page.traces.len());
+        after = page.traces.last().map(|(place, _)| *place);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(pages, [2, 2], "a hundred thousand spans are enough for a page");
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sagascope_api::Time;
-use sagascope_core::block::SpanBlock;
 use sagascope_core::rows::{SpanRow, TraceId};
 use sagascope_core::search::Query;
 
@@ -14,6 +13,8 @@ use crate::segments::Columns;
 
 /// Spans taken of one trace; whoever shows fewer says how many it left out.
 const TRACE_SPANS_MAX: usize = 200_000;
+/// Spans in memory for one page; a page that would need more ends before, and the next begins there.
+const PAGE_SPANS_MAX: usize = 100_000;
 /// Rows between two looks at the budget.
 const STRIDE: usize = 4_096;
 
@@ -79,7 +80,7 @@ pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TraceP
     let last = search.after.map_or(until, |after| until.min(after.newest));
     let within = newest_first(&parts.spans, SpanPart::times, (from, last));
     let mut newest = Newest::default();
-    let mut settled = Settled::new(parts, search, (from, until));
+    let mut settled = Settled::new(parts, search, (from, until), budget);
     let mut end = Gathered::All;
     for (n, (_, part)) in within.iter().enumerate() {
         let next = within.get(n + 1).map(|(newest, _)| *newest);
@@ -90,19 +91,35 @@ pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TraceP
             break;
         }
     }
-    let truncated = end == Gathered::Spent;
     settled.take(&newest, None);
     let Settled {
-        mut found, mut spans, ..
+        mut found,
+        mut spans,
+        held,
+        is_spent,
+        ..
     } = settled;
-    let more = found.len() > search.limit;
+    let mut more = found.len() > search.limit;
     found.truncate(search.limit);
-    let missing: Vec<TraceId> = found
-        .iter()
-        .map(|place| place.trace_id)
-        .filter(|id| !spans.contains_key(id))
-        .collect();
-    spans.extend(load_all(parts, &missing, search.columns));
+    let ids = found.iter().map(|place| place.trace_id);
+    let missing: Vec<TraceId> = ids.filter(|id| !spans.contains_key(id)).collect();
+    let loaded = load_all(
+        parts,
+        &missing,
+        search.columns,
+        PAGE_SPANS_MAX.saturating_sub(held),
+        budget,
+    );
+    if let Some(left_out) = missing.get(loaded.kept)
+        && let Some(end) = found.iter().position(|place| place.trace_id == *left_out)
+        // The first of a page is always in it.
+        && end > 0
+    {
+        found.truncate(end);
+        more = true;
+    }
+    spans.extend(loaded.spans);
+    let truncated = end == Gathered::Spent || is_spent || loaded.is_spent;
     let traces = found
         .into_iter()
         .map(|place| (place, once(spans.remove(&place.trace_id).unwrap_or_default())))
@@ -167,19 +184,27 @@ struct Settled<'a> {
     range: (Time, Time),
     found: Vec<TraceCursor>,
     looked_at: HashSet<TraceId>,
-    /// Spans of those found, as far as they had to be looked at.
-    spans: Loaded,
+    /// Spans of those found, as far as they had to be looked at and there is room.
+    spans: SpansOf,
+    /// Their number.
+    held: usize,
+    budget: &'a Budget,
+    /// The budget ended while spans were looked at.
+    is_spent: bool,
 }
 
 impl<'a> Settled<'a> {
-    fn new(parts: &'a Parts, search: &'a TraceQuery<'a>, range: (Time, Time)) -> Self {
+    fn new(parts: &'a Parts, search: &'a TraceQuery<'a>, range: (Time, Time), budget: &'a Budget) -> Self {
         Self {
             parts,
             search,
             range,
             found: Vec::new(),
             looked_at: HashSet::new(),
-            spans: Loaded::new(),
+            spans: SpansOf::new(),
+            held: 0,
+            budget,
+            is_spent: false,
         }
     }
 
@@ -196,11 +221,10 @@ impl<'a> Settled<'a> {
             .collect();
         places.sort_unstable_by_key(|place| (std::cmp::Reverse(place.newest), place.trace_id));
         let mut rest = places.as_slice();
-        while !rest.is_empty() && !self.is_full() {
+        while !rest.is_empty() && !self.is_full() && !self.is_spent {
             // One more than a page tells that there is a next one.
-            let (some, others) = rest.split_at(rest.len().min(self.search.limit + 1 - self.found.len()));
-            self.judge(some);
-            rest = others;
+            let some = &rest[..rest.len().min(self.search.limit + 1 - self.found.len())];
+            rest = &rest[self.judge(some)..];
         }
         self.is_full()
     }
@@ -210,22 +234,29 @@ impl<'a> Settled<'a> {
     }
 
     /// Takes those of these places that are no repeats: a trace of an earlier page has a newer matching span than those
-    /// looked at now.
-    fn judge(&mut self, places: &[TraceCursor]) {
-        self.looked_at.extend(places.iter().map(|place| place.trace_id));
+    /// looked at now. Answers how many it looked at, which is one at least.
+    fn judge(&mut self, places: &[TraceCursor]) -> usize {
         if self.search.after.is_none() {
+            self.looked_at.extend(places.iter().map(|place| place.trace_id));
             self.found.extend_from_slice(places);
-            return;
+            return places.len();
         }
         let ids: Vec<TraceId> = places.iter().map(|place| place.trace_id).collect();
-        let mut loaded = load_all(self.parts, &ids, Columns::ALL);
-        for place in places {
-            let spans = loaded.remove(&place.trace_id).unwrap_or_default();
+        let mut loaded = load_all(self.parts, &ids, Columns::ALL, PAGE_SPANS_MAX, self.budget);
+        self.is_spent |= loaded.is_spent;
+        let kept = loaded.kept.max(1);
+        for place in &places[..kept] {
+            self.looked_at.insert(place.trace_id);
+            let spans = loaded.spans.remove(&place.trace_id).unwrap_or_default();
             if self.newest_of(&spans) == Some(place.newest) {
                 self.found.push(*place);
-                self.spans.insert(place.trace_id, spans);
+                if self.held + spans.len() <= PAGE_SPANS_MAX {
+                    self.held += spans.len();
+                    self.spans.insert(place.trace_id, spans);
+                }
             }
         }
+        kept
     }
 
     fn newest_of(&self, spans: &[(u64, Arc<SpanRow>)]) -> Option<Time> {
@@ -241,14 +272,15 @@ impl<'a> Settled<'a> {
     }
 }
 
-/// All spans of a trace in order of arrival, each once.
+/// All spans of a trace in order of arrival, each once; those found when the budget ends.
 #[must_use]
-pub fn trace(parts: &Parts, id: TraceId) -> Vec<Arc<SpanRow>> {
-    once(load_all(parts, &[id], Columns::ALL).remove(&id).unwrap_or_default())
+pub fn trace(parts: &Parts, id: TraceId, budget: &Budget) -> Vec<Arc<SpanRow>> {
+    let mut loaded = load_all(parts, &[id], Columns::ALL, TRACE_SPANS_MAX, budget);
+    once(loaded.spans.remove(&id).unwrap_or_default())
 }
 
 /// Spans of traces, each with its sequence.
-type Loaded = HashMap<TraceId, Vec<(u64, Arc<SpanRow>)>>;
+type SpansOf = HashMap<TraceId, Vec<(u64, Arc<SpanRow>)>>;
 
 /// In order of arrival, and each once.
 fn once(mut spans: Vec<(u64, Arc<SpanRow>)>) -> Vec<Arc<SpanRow>> {
@@ -258,25 +290,54 @@ fn once(mut spans: Vec<(u64, Arc<SpanRow>)>) -> Vec<Arc<SpanRow>> {
     spans.into_iter().map(|(_, span)| span).collect()
 }
 
-/// The spans of several traces with their sequences, repeats included.
-fn load_all(parts: &Parts, ids: &[TraceId], columns: Columns) -> Loaded {
+/// What was read of several traces.
+struct Loaded {
+    /// Spans with their sequences, repeats included.
+    spans: SpansOf,
+    /// So many of the traces, from the first on, are there; the others would have been too much.
+    kept: usize,
+    /// The budget ended before: spans may be missing.
+    is_spent: bool,
+}
+
+/// Reads the spans of traces, at most so many in all; of the first trace alone up to [`TRACE_SPANS_MAX`].
+fn load_all(parts: &Parts, ids: &[TraceId], columns: Columns, most: usize, budget: &Budget) -> Loaded {
     let columns = columns | Columns::TRACE | Columns::SPAN;
-    let wanted: HashSet<TraceId, foldhash::fast::RandomState> = ids.iter().copied().collect();
-    let mut rows = Loaded::new();
-    let mut take = |block: &SpanBlock| {
-        for (row, id) in block.trace_id.iter().enumerate() {
-            if wanted.contains(id) {
-                let of_trace = rows.entry(*id).or_default();
+    let places: HashMap<TraceId, usize, foldhash::fast::RandomState> = ids.iter().copied().zip(0..).collect();
+    let mut loaded = Loaded {
+        spans: SpansOf::new(),
+        kept: ids.len(),
+        is_spent: false,
+    };
+    let mut total = 0;
+    for part in &parts.spans {
+        part.traces(ids, columns, &mut |block| {
+            for (row, id) in block.trace_id.iter().enumerate() {
+                if row % STRIDE == 0 && budget.is_spent() {
+                    loaded.is_spent = true;
+                    return false;
+                }
+                if places.get(id).is_none_or(|place| *place >= loaded.kept) {
+                    continue;
+                }
+                let of_trace = loaded.spans.entry(*id).or_default();
                 if of_trace.len() < TRACE_SPANS_MAX {
                     of_trace.push((block.sequence[row], Arc::new(block.row(row).to_row())));
+                    total += 1;
+                }
+                while total > most && loaded.kept > 1 {
+                    loaded.kept -= 1;
+                    let left_out = loaded.spans.remove(&ids[loaded.kept]);
+                    total -= left_out.map_or(0, |spans| spans.len());
                 }
             }
+            true
+        });
+        if loaded.is_spent {
+            break;
         }
-    };
-    for part in &parts.spans {
-        part.traces(ids, columns, &mut take);
     }
-    rows
+    loaded
 }
 
 /// The newest spans that match, at most `limit`, in order of arrival; and whether there are more.
