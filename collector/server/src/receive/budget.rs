@@ -77,6 +77,11 @@ impl Budget {
         }
     }
 
+    /// Bytes of all requests together.
+    pub(crate) const fn total(&self) -> usize {
+        self.total
+    }
+
     /// The largest request that may be taken: it is there packed and unpacked at once, and more than the budget it could
     /// never have.
     pub(crate) fn request_max(&self) -> usize {
@@ -137,6 +142,11 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    /// Could it ever take `bytes` more, with nothing else under way?
+    pub(crate) const fn could_grow(&self, bytes: usize) -> bool {
+        self.used.saturating_add(bytes) <= self.budget.total
+    }
+
     /// As [`Budget::request_max`].
     pub(crate) fn request_max(&self) -> usize {
         self.budget.request_max()

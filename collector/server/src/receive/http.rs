@@ -6,12 +6,13 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sagascope_store::Signal;
 
 use super::answer::{Format, failure, success};
 use super::body::{self, BodyError, Encoding};
-use super::budget::{Peer, Share};
+use super::budget::{Exhausted, Peer, Share};
 use super::{NotTaken, Taken, json, take};
 use crate::app::{App, count};
 
@@ -95,14 +96,32 @@ async fn read_and_take(
         }
         (status_of(&error), error.to_string())
     })?;
-    let message = match format {
-        Format::Protobuf => bytes,
-        Format::Json => json::to_protobuf(signal, bytes).await.map_err(|error| {
-            count(&app.counters.malformed);
-            not_taken(error)
-        })?,
+    let (message, share) = match format {
+        Format::Protobuf => (bytes, share),
+        Format::Json => from_json(app, signal, bytes, share).await?,
     };
     take(app, signal, message, share).await.map_err(not_taken)
+}
+
+/// Read JSON takes more memory than its text, so that counts too while it is read.
+async fn from_json(app: &App, signal: Signal, text: Bytes, mut share: Share) -> Result<(Bytes, Share), Failure> {
+    let weight = json::weight(&text);
+    if !share.could_grow(weight) {
+        count(&app.counters.oversized);
+        let message = "the request holds more objects than there is memory for";
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, message.to_owned()));
+    }
+    let busy = |_: Exhausted| {
+        count(&app.counters.pushed_back);
+        (StatusCode::TOO_MANY_REQUESTS, BodyError::Busy.to_string())
+    };
+    share.grow(weight).map_err(busy)?;
+    let message = json::to_protobuf(signal, text).await.map_err(|error| {
+        count(&app.counters.malformed);
+        not_taken(error)
+    })?;
+    share.settle(message.len()).map_err(busy)?;
+    Ok((message, share))
 }
 
 fn not_taken(error: NotTaken) -> Failure {

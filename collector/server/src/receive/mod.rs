@@ -35,6 +35,8 @@ const CHECK_ASIDE: usize = 128 << 10;
 
 /// Memory that the rows of one request may take.
 const WEIGHT_MAX: u64 = 256 << 20;
+/// And not more than so many times what all requests under way may have.
+const ROWS_OF_BUDGET: u64 = 2;
 
 /// What became of a request that was taken.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -75,7 +77,8 @@ async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Sha
     let received_at = app::now();
     let prepare = {
         let message = message.clone();
-        move || prepare(signal, &message, received_at)
+        let rows_max = WEIGHT_MAX.min(app.budget.total() as u64 * ROWS_OF_BUDGET);
+        move || prepare(signal, &message, received_at, rows_max)
     };
     let (verdict, frame) = if message.len() > CHECK_ASIDE {
         let task = tokio::task::spawn_blocking(prepare).await;
@@ -98,12 +101,12 @@ async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Sha
     Ok(Taken { rejected, reason })
 }
 
-fn prepare(signal: Signal, message: &Bytes, received_at: Time) -> Result<(Verdict, Frame), NotTaken> {
+fn prepare(signal: Signal, message: &Bytes, received_at: Time, rows_max: u64) -> Result<(Verdict, Frame), NotTaken> {
     let verdict = wire::check(signal, message).map_err(|error| match error {
         WireError::Malformed(_) => NotTaken::Malformed(error.to_string()),
     })?;
-    if verdict.weight > WEIGHT_MAX {
-        let most = WEIGHT_MAX >> 20;
+    if verdict.weight > rows_max {
+        let most = rows_max >> 20;
         return Err(NotTaken::TooLarge(format!(
             "the rows of the request would take more than {most} MiB"
         )));

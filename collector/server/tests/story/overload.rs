@@ -118,7 +118,8 @@ async fn b02_a_noisy_service_is_pushed_back_and_the_others_are_not() {
     }
     drop(noisy);
     eventually("all to be given back", || async {
-        (figure(&rig, "sagascope_intake_budget_bytes").await == before).then_some(())
+        // More than before is right too: the requests that introduced them may have been under way then.
+        (figure(&rig, "sagascope_intake_budget_bytes").await >= before).then_some(())
     })
     .await;
 }

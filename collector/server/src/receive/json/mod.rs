@@ -21,6 +21,17 @@ use super::{CHECK_ASIDE, NotTaken, body};
 
 /// Objects in one request. Each takes hundreds of bytes once read, however short it is written.
 const OBJECTS: usize = 500_000;
+/// About what one takes while the request is read.
+const OBJECT_BYTES: usize = 200;
+
+/// What reading takes beside the text, about.
+pub(super) fn weight(json: &[u8]) -> usize {
+    objects(json).saturating_mul(OBJECT_BYTES)
+}
+
+fn objects(json: &[u8]) -> usize {
+    json.iter().filter(|byte| **byte == b'{').count()
+}
 
 /// The protobuf message; large ones are read off the async threads.
 pub(super) async fn to_protobuf(signal: Signal, json: Bytes) -> Result<Bytes, NotTaken> {
@@ -32,7 +43,7 @@ pub(super) async fn to_protobuf(signal: Signal, json: Bytes) -> Result<Bytes, No
 }
 
 pub(super) fn convert(signal: Signal, json: &[u8]) -> Result<Bytes, NotTaken> {
-    if json.iter().filter(|byte| **byte == b'{').count() > OBJECTS {
+    if objects(json) > OBJECTS {
         return Err(NotTaken::TooLarge(format!(
             "the request holds more than {OBJECTS} objects"
         )));

@@ -88,6 +88,38 @@ async fn a13_bombs_of_every_encoding_are_refused_for_good() {
     is_alive(&rig).await;
 }
 
+/// What could never be taken must not come again, as it would after a "busy".
+#[tokio::test(flavor = "multi_thread")]
+async fn b11_with_little_memory_a_request_that_never_fits_is_refused_for_good() {
+    const BUDGET: usize = 4 << 20;
+    let rig = Rig::start_with(|config| sagascope_server::Config {
+        requests_bytes: BUDGET,
+        ..config
+    })
+    .await;
+    let post = |content_type, body: Vec<u8>| {
+        let post = rig.client.post(rig.otlp("/v1/traces"));
+        post.header("content-type", content_type).body(body).send()
+    };
+    assert_eq!(post(PROTOBUF, vec![0; BUDGET / 2 + 1]).await.unwrap().status(), 413);
+    for (objects, status) in [(30_000, 413), (15_000, 200)] {
+        let text = format!(r#"{{"resourceSpans":[{}{{}}]}}"#, "{},".repeat(objects));
+        let answer = post(JSON, text.into()).await.unwrap();
+        assert_eq!(
+            answer.status(),
+            status,
+            "{objects} objects, each of which takes some memory"
+        );
+    }
+    let mut spans = one(1);
+    spans.resource_spans[0].schema_url = "x".repeat(BUDGET / 2 + 1);
+    let mut client = grpc(&rig).await;
+    let status = client.export(spans).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.get_details_retry_info().is_none());
+    is_alive(&rig).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bomb_within_a_bomb_and_unknown_encodings_are_refused() {
     let rig = Rig::start().await;
