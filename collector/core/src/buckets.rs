@@ -1,5 +1,6 @@
 //! Histograms of every kind as one: explicit bounds, ascending, and a count per bucket.
 
+use crate::normalise::fit::trimmed;
 use crate::rows::{ExponentialValue, HistogramValue, PointValue};
 
 /// A histogram as its buckets.
@@ -44,20 +45,16 @@ impl Buckets {
     fn of_exponential(histogram: &ExponentialValue) -> Self {
         let (mut bounds, mut counts) = (Vec::new(), Vec::new());
         if !histogram.negative.is_empty() {
+            let side = unfolded(histogram.scale, histogram.negative_offset, &histogram.negative);
             counts.push(0);
-            for (place, count) in histogram.negative.iter().enumerate().rev() {
-                bounds.push(-bound(histogram.scale, histogram.negative_offset, place + 1));
-                counts.push(*count);
-            }
-            bounds.push(-bound(histogram.scale, histogram.negative_offset, 0));
+            counts.extend(side.1.iter().rev());
+            bounds.extend(side.0.iter().rev().map(|bound| -bound));
         }
         counts.push(histogram.zero_count);
         if !histogram.positive.is_empty() {
-            bounds.push(bound(histogram.scale, histogram.positive_offset, 0));
-            for (place, count) in histogram.positive.iter().enumerate() {
-                counts.push(*count);
-                bounds.push(bound(histogram.scale, histogram.positive_offset, place + 1));
-            }
+            let side = unfolded(histogram.scale, histogram.positive_offset, &histogram.positive);
+            bounds.extend(side.0);
+            counts.extend(side.1);
             counts.push(0);
         }
         Self {
@@ -69,21 +66,39 @@ impl Buckets {
     }
 }
 
-/// Lower bound of the bucket at `place` behind `offset`.
-fn bound(scale: i32, offset: i32, place: usize) -> f64 {
-    let exponent = (f64::from(offset) + place as f64) * (-f64::from(scale)).exp2();
-    exponent.exp2()
+/// Bounds and counts of one side, counted from zero. The outermost buckets may reach beyond what numbers there are, and
+/// fine ones may be finer than numbers: bounds are put where they ascend, and what begins at the greatest number joins
+/// the bucket before.
+fn unfolded(scale: i32, offset: i32, sent: &[u64]) -> (Vec<f64>, Vec<u64>) {
+    let mut last = bound(scale, offset.into()).min(f64::MAX.next_down());
+    let (mut bounds, mut counts) = (vec![last], Vec::with_capacity(sent.len()));
+    for (place, count) in sent.iter().enumerate() {
+        if last == f64::MAX
+            && let Some(before) = counts.last_mut()
+        {
+            *before += count;
+            continue;
+        }
+        last = bound(scale, i64::from(offset) + place as i64 + 1).clamp(last.next_up(), f64::MAX);
+        bounds.push(last);
+        counts.push(*count);
+    }
+    (bounds, counts)
 }
 
-/// True when every bound of so many buckets is a finite number and can be told from the next.
-pub(crate) fn is_in_range(scale: i32, offset: i32, buckets: usize) -> bool {
-    if buckets == 0 {
-        return true;
+/// Lower bound of the bucket at a place.
+fn bound(scale: i32, place: i64) -> f64 {
+    if place == 0 {
+        // Also of a scale that makes a bucket wider than all numbers.
+        return 1.0;
     }
-    let mut bounds = (0..=buckets).map(|place| bound(scale, offset, place));
-    let first = bounds.next().unwrap_or(0.0);
-    let ascend = bounds.try_fold(first, |before, next| (before < next).then_some(next));
-    first > 0.0 && ascend.is_some_and(f64::is_finite)
+    (place as f64 * (-f64::from(scale)).exp2()).exp2()
+}
+
+/// True when some number can lie where there are measurements.
+pub(crate) fn is_in_range(scale: i32, (offset, counts): (i32, &[u64])) -> bool {
+    let (first, counts) = trimmed(offset, counts);
+    counts.is_empty() || (bound(scale, first) < f64::INFINITY && bound(scale, first + counts.len() as i64) > 0.0)
 }
 
 #[cfg(test)]
@@ -117,10 +132,59 @@ mod tests {
         assert_eq!(Buckets::of(&PointValue::Int(3)), None);
     }
 
+    fn unfold(scale: i32, offset: i32, counts: &[u64]) -> Buckets {
+        assert!(is_in_range(scale, (offset, counts)), "{scale} {offset}");
+        Buckets::of(&PointValue::ExponentialHistogram(ExponentialValue {
+            count: 2 * counts.iter().sum::<u64>(),
+            scale,
+            positive_offset: offset,
+            positive: counts.into(),
+            negative_offset: offset,
+            negative: counts.into(),
+            ..ExponentialValue::default()
+        }))
+        .unwrap()
+    }
+
     #[test]
-    fn bounds_that_cannot_be_told_apart_are_out_of_range() {
-        let at = |scale, offset| is_in_range(scale, offset, 4);
-        assert!(at(0, 0) && at(20, 0));
-        assert!(!at(0, i32::MAX) && !at(0, i32::MIN) && !at(60, 0));
+    fn the_outermost_buckets_end_where_numbers_end() {
+        let positive = |buckets: Buckets| buckets.bounds[buckets.bounds.len() / 2..].to_vec();
+        // (2^-1024, 1] and (1, 2^1024]: all there is at the least scale.
+        let whole = positive(unfold(-10, -1, &[1, 2]));
+        assert_eq!(whole, [(-1_024.0_f64).exp2(), 1.0, f64::MAX]);
+        assert_eq!(positive(unfold(0, 1_023, &[1])), [(1_023.0_f64).exp2(), f64::MAX]);
+        assert_eq!(positive(unfold(0, -1_075, &[1])), [0.0, f64::from_bits(1)]);
+    }
+
+    #[test]
+    fn bounds_ascend_and_counts_are_kept_wherever_buckets_lie() {
+        for (scale, offset) in [
+            (0, 0),
+            (20, 0),
+            (60, 0),
+            (0, -1_078),
+            (0, 1_020),
+            (-10, -3),
+            (i32::MIN, -1),
+            (i32::MAX, 5),
+        ] {
+            let buckets = unfold(scale, offset, &[1, 0, 2, 3, 0, 1]);
+            assert!(buckets.bounds.iter().all(|bound| bound.is_finite()));
+            let ascends = buckets
+                .bounds
+                .windows(2)
+                .all(|pair| pair[0].total_cmp(&pair[1]).is_lt());
+            assert!(ascends, "{scale} {offset}: {:?}", buckets.bounds);
+            assert_eq!(buckets.counts.len(), buckets.bounds.len() + 1);
+            assert_eq!(buckets.counts.iter().sum::<u64>(), 14, "{scale} {offset}");
+        }
+    }
+
+    #[test]
+    fn measurements_where_no_number_is_are_out_of_range() {
+        let at = |scale, offset| is_in_range(scale, (offset, &[0, 1, 1, 0]));
+        assert!(at(0, 1_022) && at(0, -1_077), "partly");
+        assert!(!at(0, 1_023) && !at(0, -1_078) && !at(0, i32::MAX) && !at(-10, i32::MIN));
+        assert!(is_in_range(0, (i32::MAX, &[0, 0])), "nothing measured");
     }
 }

@@ -11,6 +11,7 @@ use sagascope_api::Time;
 use crate::rows::Batch;
 
 mod any;
+pub(crate) mod fit;
 pub(crate) mod histograms;
 mod interner;
 mod logs;
@@ -19,7 +20,7 @@ mod spans;
 mod values;
 
 pub(crate) use any::any_of;
-pub(crate) use histograms::BUCKETS_MAX;
+pub(crate) use histograms::{BUCKETS_MAX, BUCKETS_SENT_MAX};
 pub(crate) use interner::{NAME_BYTES_MAX, cut};
 pub(crate) use logs::{EVENT_NAME, severity_of};
 pub(crate) use metrics::{EXEMPLARS_MAX, NO_RECORDED_VALUE, temporality_of};

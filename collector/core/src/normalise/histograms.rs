@@ -2,11 +2,15 @@
 
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint, SummaryDataPoint};
 
+use super::fit::{Fitted, fitted};
 use crate::buckets::is_in_range;
 use crate::rows::{ExponentialValue, HistogramValue, PointValue, SummaryValue};
 
-/// Buckets of one point; OpenTelemetry's own default is 160 on each side.
+/// Buckets kept of one point; OpenTelemetry's own default is 160 on each side. Those of exponential histograms are made
+/// to fit.
 pub(crate) const BUCKETS_MAX: usize = 1_024;
+/// Buckets of an exponential histogram as it is sent.
+pub(crate) const BUCKETS_SENT_MAX: usize = 64 * 1_024;
 /// Quantiles of one summary.
 const QUANTILES_MAX: usize = 128;
 
@@ -33,18 +37,27 @@ pub(super) fn exponential(point: &mut ExponentialHistogramDataPoint) -> Result<P
         (positive.offset, &positive.bucket_counts),
         negative.bucket_counts.len() + positive.bucket_counts.len(),
     )?;
+    let Fitted {
+        scale,
+        negative: (negative_offset, negative),
+        positive: (positive_offset, positive),
+    } = fitted(
+        point.scale,
+        (negative.offset, &negative.bucket_counts),
+        (positive.offset, &positive.bucket_counts),
+    );
     Ok(PointValue::ExponentialHistogram(ExponentialValue {
         count: point.count,
         sum: point.sum,
         min: point.min,
         max: point.max,
-        scale: point.scale,
+        scale,
         zero_count: point.zero_count,
         zero_threshold: point.zero_threshold,
-        positive_offset: positive.offset,
-        positive: positive.bucket_counts,
-        negative_offset: negative.offset,
-        negative: negative.bucket_counts,
+        positive_offset,
+        positive: positive.into_owned(),
+        negative_offset,
+        negative: negative.into_owned(),
     }))
 }
 
@@ -93,16 +106,15 @@ pub(crate) fn judge_exponential(
     positive: (i32, &[u64]),
     buckets: usize,
 ) -> Result<(), &'static str> {
-    if buckets > BUCKETS_MAX {
+    if buckets > BUCKETS_SENT_MAX {
         return Err("a histogram with too many buckets");
     }
     adds_up(count, &[negative.1, positive.1], zero_count)?;
     is_number(sum)?;
-    let is_sound = |(offset, counts): (i32, &[u64])| is_in_range(scale, offset, counts.len());
-    if is_sound(positive) && is_sound(negative) {
+    if is_in_range(scale, positive) && is_in_range(scale, negative) {
         Ok(())
     } else {
-        Err("a histogram whose bounds are not finite and ascending")
+        Err("a histogram with measurements where no number is")
     }
 }
 
@@ -124,10 +136,11 @@ fn adds_up(count: u64, sides: &[&[u64]], zero: u64) -> Result<(), &'static str> 
     }
 }
 
+/// Sums of measurements may well be infinite.
 fn is_number(sum: Option<f64>) -> Result<(), &'static str> {
-    if sum.is_none_or(f64::is_finite) {
-        Ok(())
-    } else {
+    if sum.is_some_and(f64::is_nan) {
         Err("a histogram whose sum is not a number")
+    } else {
+        Ok(())
     }
 }

@@ -69,7 +69,7 @@ fn event_name(field: &str, attributes: &Attributes, names: &mut Interner) -> Opt
     (!name.is_empty()).then(|| names.name(name))
 }
 
-/// Severity as it is kept: what is no severity counts as none, what is above the scale as its end.
+/// Severity as it is kept: what is below the scale counts as none, what is above it as its end.
 pub(crate) fn severity_of(number: i32) -> u8 {
-    u8::try_from(number).unwrap_or(0).min(24)
+    number.clamp(0, 24) as u8
 }

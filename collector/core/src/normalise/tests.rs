@@ -243,6 +243,19 @@ fn a_log_record_with_a_useless_trace_id_belongs_to_no_trace() {
 }
 
 #[test]
+fn a_severity_off_the_scale_is_its_end() {
+    let of = |severity_number| {
+        let record = LogRecord {
+            severity_number,
+            ..LogRecord::default()
+        };
+        of_log(record).batch.logs[0].severity
+    };
+    let ends = [i32::MIN, 0, 24, 25, 257, i32::MAX].map(of);
+    assert_eq!(ends, [0, 0, 24, 24, 24, 24]);
+}
+
+#[test]
 fn a_point_without_a_value_is_refused_unless_it_says_so() {
     let gauge = |value, flags| {
         of_metric(Data::Gauge(Gauge {
@@ -272,6 +285,13 @@ fn a18_histograms_that_contradict_themselves_are_refused() {
         0,
         "count and sum alone"
     );
+    for sum in [f64::INFINITY, f64::NEG_INFINITY] {
+        assert_eq!(
+            of_metric(histogram(3, sum, &[1.0], &[1, 2])).rejected,
+            0,
+            "an infinite one was measured"
+        );
+    }
     for (name, bad) in [
         ("unsorted", histogram(3, 1.0, &[2.0, 1.0], &[1, 1, 1])),
         ("short", histogram(3, 1.0, &[1.0, 2.0], &[1, 2])),
@@ -307,17 +327,43 @@ fn a19_exponential_histograms_are_unfolded_within_bounds() {
         (buckets.bounds, buckets.counts),
         (vec![2.0, 4.0, 8.0], vec![0, 4, 6, 0])
     );
-    assert_eq!(
-        exponential(20, i32::MIN, vec![1; 4]).rejected,
-        1,
-        "bounds too small to tell apart"
-    );
+    assert_eq!(exponential(20, i32::MIN, vec![1; 4]).rejected, 1, "where no number is");
     assert_eq!(
         exponential(-10, i32::MAX, vec![1]).rejected,
         1,
         "bounds beyond a number"
     );
     assert_eq!(exponential(0, 0, vec![1; 1_000_000]).rejected, 1, "too many buckets");
+}
+
+#[test]
+fn exponential_histograms_at_the_ends_of_what_numbers_are_are_taken() {
+    let mut far = vec![0; 5_001];
+    far[5_000] = 1;
+    for (scale, offset, counts) in [
+        (-10, -1, vec![1, 2]),
+        (0, 1_023, vec![1]),
+        (0, -1_075, vec![1]),
+        (6, 0, far),
+        (20, 0, vec![1; 2_000]),
+    ] {
+        let count: u64 = counts.iter().sum();
+        let out = exponential(scale, offset, counts);
+        assert_eq!((out.rejected, &*out.reason), (0, ""), "{scale} {offset}");
+        let PointValue::ExponentialHistogram(value) = &out.batch.points[0].value else {
+            panic!("another kind");
+        };
+        assert_eq!((value.count, value.positive.iter().sum::<u64>()), (count, count));
+        assert!(value.positive.len() <= BUCKETS_MAX);
+        let mut spread = crate::measure::Spread::default();
+        spread.add(
+            &crate::buckets::Buckets::of(&out.batch.points[0].value).unwrap(),
+            None,
+            None,
+        );
+        assert!(spread.quantile(0.5).is_some_and(f64::is_finite));
+        assert_eq!(spread.total(), count);
+    }
 }
 
 proptest! {

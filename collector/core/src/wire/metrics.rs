@@ -11,7 +11,8 @@ use crate::block::{
     AttributeSet, ExemplarCells, ExponentialCells, HistogramCells, MetricEntry, PointBlock, PointCell, PointCells,
     SummaryCells,
 };
-use crate::normalise::{ATTRIBUTES_MAX, EXEMPLARS_MAX, temporality_of};
+use crate::normalise::fit::fitted;
+use crate::normalise::{ATTRIBUTES_MAX, BUCKETS_MAX, EXEMPLARS_MAX, temporality_of};
 use crate::rows::{MetricKind, SpanId, TraceId};
 
 /// Level of a metric in its request, of its data, and of a point.
@@ -212,8 +213,7 @@ fn weigh(point: &Point<'_>, tally: &mut Tally) {
     let numbers = [
         point.bounds.kept().len(),
         point.counts.kept().len(),
-        point.positive.counts.kept().len(),
-        point.negative.counts.kept().len(),
+        (point.positive.counts.kept().len() + point.negative.counts.kept().len()).min(BUCKETS_MAX),
         2 * point.quantiles.kept().len(),
     ];
     let lists = [
@@ -355,19 +355,20 @@ impl Read<'_> {
                 })
             }
             Value::Exponential => {
-                let positive = block.push_counts(point.positive.counts.kept());
-                let negative = block.push_counts(point.negative.counts.kept());
+                let fitted = fitted(point.scale, point.negative.kept(), point.positive.kept());
+                let positive = block.push_counts(&fitted.positive.1);
+                let negative = block.push_counts(&fitted.negative.1);
                 block.push_exponential(ExponentialCells {
                     count: point.count,
                     sum: point.sum,
                     min: point.min,
                     max: point.max,
-                    scale: point.scale,
+                    scale: fitted.scale,
                     zero_count: point.zero_count,
                     zero_threshold: point.zero_threshold,
-                    positive_offset: point.positive.offset,
+                    positive_offset: fitted.positive.0,
                     positive,
-                    negative_offset: point.negative.offset,
+                    negative_offset: fitted.negative.0,
                     negative,
                 })
             }

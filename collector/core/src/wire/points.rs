@@ -3,7 +3,7 @@
 use super::any::Pairs;
 use super::metrics::Data;
 use super::reader::{Field, Malformed, Reader};
-use crate::normalise::{BUCKETS_MAX, NO_RECORDED_VALUE, histograms};
+use crate::normalise::{BUCKETS_MAX, BUCKETS_SENT_MAX, NO_RECORDED_VALUE, histograms};
 use crate::rows::Number;
 
 /// Level of a point in its request.
@@ -26,8 +26,8 @@ impl<T> Default for Short<T> {
 }
 
 impl<T: Copy> Short<T> {
-    fn push(&mut self, value: T) {
-        if self.kept.len() < BUCKETS_MAX + 1 {
+    fn push(&mut self, value: T, most: usize) {
+        if self.kept.len() < most {
             self.kept.push(value);
         }
         self.length += 1;
@@ -146,8 +146,8 @@ impl<'a> Point<'a> {
             3 => self.at = field.fixed64()?,
             4 => self.count = field.fixed64()?,
             5 => self.sum = Some(field.double()?),
-            6 => fixed64s(field, |bits| self.counts.push(bits))?,
-            7 => fixed64s(field, |bits| self.bounds.push(f64::from_bits(bits)))?,
+            6 => fixed64s(field, |bits| self.counts.push(bits, BUCKETS_MAX + 1))?,
+            7 => fixed64s(field, |bits| self.bounds.push(f64::from_bits(bits), BUCKETS_MAX + 1))?,
             8 => self.exemplars.push(field.message(POINT)?),
             9 => self.attributes.push(field.message(POINT)?),
             10 => self.flags = field.uint32()?,
@@ -185,7 +185,7 @@ impl<'a> Point<'a> {
             3 => self.at = field.fixed64()?,
             4 => self.count = field.fixed64()?,
             5 => self.sum = Some(field.double()?),
-            6 => self.quantiles.push(quantile(field.message(POINT)?)?),
+            6 => self.quantiles.push(quantile(field.message(POINT)?)?, BUCKETS_MAX),
             7 => self.attributes.push(field.message(POINT)?),
             8 => self.flags = field.uint32()?,
             _ => return Ok(false),
@@ -207,7 +207,7 @@ impl<'a> Point<'a> {
             Some(Data::Exponential) => {
                 let sides = [&self.negative, &self.positive];
                 let length = sides.iter().map(|side| side.counts.length).sum();
-                let [negative, positive] = sides.map(|side| (side.offset, side.counts.kept()));
+                let [negative, positive] = sides.map(Buckets::kept);
                 let whole = (self.count, self.sum, self.zero_count, self.scale);
                 histograms::judge_exponential(whole, negative, positive, length)?;
                 Ok(Value::Exponential)
@@ -226,16 +226,21 @@ impl<'a> Point<'a> {
 }
 
 impl Buckets {
+    /// The place of the first bucket, and the counts.
+    pub(super) fn kept(&self) -> (i32, &[u64]) {
+        (self.offset, self.counts.kept())
+    }
+
     fn fill(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut reader = Reader::new(bytes, POINT + 1);
         while let Some((number, field)) = reader.next()? {
             match (number, field) {
                 (1, field) => self.offset = zigzag(field)?,
-                (2, Field::Varint(count)) => self.counts.push(count),
+                (2, Field::Varint(count)) => self.counts.push(count, BUCKETS_SENT_MAX),
                 (2, field) => {
                     let mut packed = Reader::new(field.bytes()?, POINT + 1);
                     while let Some(count) = packed.next_varint()? {
-                        self.counts.push(count);
+                        self.counts.push(count, BUCKETS_SENT_MAX);
                     }
                 }
                 _ => reader.unknown()?,

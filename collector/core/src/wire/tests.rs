@@ -268,7 +268,7 @@ fn number_point() -> impl Strategy<Value = NumberDataPoint> {
 
 /// Counts with their sum, mostly; now and then too many.
 fn counts() -> impl Strategy<Value = Vec<u64>> {
-    prop_oneof![8 => prop::collection::vec(0..5_u64, 0..5), 1 => Just(vec![1; 1_025]), 1 => Just(vec![1; 1_026])]
+    prop_oneof![8 => prop::collection::vec(0..5_u64, 0..5), 1 => Just(vec![1; 1_025]), 1 => Just(vec![1; 1_026]), 1 => Just(vec![0; 5_000])]
 }
 
 fn histogram_point() -> impl Strategy<Value = HistogramDataPoint> {
@@ -307,7 +307,7 @@ fn histogram_point() -> impl Strategy<Value = HistogramDataPoint> {
 
 fn exponential_point() -> impl Strategy<Value = ExponentialHistogramDataPoint> {
     let side = || {
-        let offset = prop_oneof![-3..3_i32, any::<i32>()];
+        let offset = prop_oneof![-3..3_i32, -1_100..1_100_i32, any::<i32>()];
         prop::option::of((offset, counts()).prop_map(|(offset, bucket_counts)| Buckets { offset, bucket_counts }))
     };
     let sums = (
