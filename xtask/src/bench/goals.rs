@@ -95,7 +95,7 @@ const fn at_most(
 }
 
 /// Threads that work after the answer; all others work before it.
-const AFTER_THE_ANSWER: [&str; 3] = ["pipeline", "sealer", "retention"];
+const AFTER_THE_ANSWER: [&str; 2] = ["pipeline", "sealer"];
 const MEBIBYTE: f64 = (1 << 20) as f64;
 
 /// The table.

@@ -30,6 +30,10 @@ const HEADER_BYTES: u32 = 16 << 10;
 const HTTP2_STREAMS: u32 = 256;
 const HTTP2_PING: Duration = Duration::from_secs(60);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Requests of exporters are a few hundred kilobytes: they come in few frames, and without waiting for leave to go on.
+const HTTP2_FRAME: u32 = 256 << 10;
+/// What a connection may send ahead of being read, which is before it counts against the intake budget.
+const HTTP2_WINDOW: u32 = 1 << 20;
 /// What is under way at the end gets this long.
 const DRAIN: Duration = Duration::from_secs(2);
 /// After a failed accept (no descriptors left), before the next.
@@ -140,6 +144,8 @@ fn builder(protocol: Protocol) -> auto::Builder<TokioExecutor> {
         .max_header_list_size(HEADER_BYTES)
         .keep_alive_interval(HTTP2_PING)
         .keep_alive_timeout(HTTP2_PING_TIMEOUT)
-        .adaptive_window(true);
+        .max_frame_size(HTTP2_FRAME)
+        .initial_stream_window_size(HTTP2_WINDOW)
+        .initial_connection_window_size(HTTP2_WINDOW);
     builder
 }
