@@ -15,7 +15,7 @@ WORKDIR /data
 ENV SAGASCOPE_DATA_DIR=/data \
     SAGASCOPE_BIND=0.0.0.0
 VOLUME /data
-# OTLP gRPC, OTLP HTTP, web and API. Bound to all addresses, everything but health asks for the token.
+# OTLP gRPC, OTLP HTTP, web and API. Bound to all addresses, everything but health and OTLP asks for the token.
 EXPOSE 4317 4318 4319
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["sagascope", "health"]
 ENTRYPOINT ["sagascope"]

@@ -64,7 +64,7 @@ pub struct SignalCounts {
     /// Refused with a reason to the sender.
     pub rejected: u64,
     /// Accepted, but beyond a bound of the picture: services, operations, breakers and the like over the limit, and sagas
-    /// let go before they ended. That older telemetry makes room for newer is told by [`Storage::searchable_since`].
+    /// let go before they ended. That older telemetry makes room for newer is told by [`Storage::oldest`].
     pub dropped: u64,
     /// Accepted per second, over the last seconds.
     pub per_second: f64,
@@ -77,15 +77,12 @@ pub struct Storage {
     pub bytes: u64,
     /// Oldest data is removed above this.
     pub cap_bytes: u64,
-    /// Oldest record kept on disk.
+    /// Oldest record that is kept; all that is kept can be searched.
     pub oldest: Option<Time>,
-    /// From when on everything received can be searched; absent while all that is kept can.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub searchable_since: Option<Time>,
-    /// Spans in memory.
+    /// Spans in memory: those that are not sealed yet.
     #[serde(default)]
     pub held_spans: u64,
-    /// Log records in memory.
+    /// Log records in memory, likewise.
     #[serde(default)]
     pub held_logs: u64,
 }

@@ -51,12 +51,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .json()
         .await?;
     println!(
-        "log {} bytes: listening after {:.2} s, ready after {:.2} s; {} spans held, searchable since {}",
+        "log {} bytes: listening after {:.2} s, ready after {:.2} s; {} spans held, the oldest from {}",
         overview["storage"]["bytes"],
         listening.as_secs_f64(),
         ready.as_secs_f64(),
         overview["storage"]["held_spans"],
-        overview["storage"]["searchable_since"],
+        overview["storage"]["oldest"],
     );
     collector.stop().await;
     Ok(())

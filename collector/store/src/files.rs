@@ -31,7 +31,12 @@ pub(crate) struct Segment {
 
 /// Makes the folder, readable by its owner alone since telemetry may hold anything.
 pub(crate) fn prepare(dir: &Path) -> Result<(), OpenError> {
-    create_dirs(dir).map_err(|error| OpenError::unusable(dir, &error))?;
+    create_private(dir).map_err(|error| OpenError::unusable(dir, &error))
+}
+
+/// The same, for whoever tells of failures himself.
+pub(crate) fn create_private(dir: &Path) -> io::Result<()> {
+    create_dirs(dir)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -73,7 +73,6 @@ fn overview() -> Overview {
             bytes: 214_000_000,
             cap_bytes: 10_000_000_000,
             oldest: Some(ago(3_600.0)),
-            searchable_since: Some(ago(840.0)),
             held_spans: 61_000,
             held_logs: 22_000,
         },

@@ -361,9 +361,9 @@ fn intake_line<'a>(canvas: &Canvas<'a>, overview: &'a Overview) -> Vec<Span<'a>>
             text::bytes(storage.cap_bytes)
         )),
     ];
-    if let Some(since) = storage.searchable_since {
+    if let Some(since) = storage.oldest {
         let ago = text::ago(canvas.clock.seconds_since(since));
-        line.push(canvas.dim(format!("   searchable since {ago}")));
+        line.push(canvas.dim(format!("   oldest {ago}")));
     }
     if let Some(demo) = &overview.demo {
         line.push(canvas.dim(format!("   {}", demo.summary)));

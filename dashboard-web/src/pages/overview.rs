@@ -268,10 +268,10 @@ fn intake() -> AnyView {
                     <tbody>{signal("spans", ingest.spans)} {signal("logs", ingest.logs)} {signal("points", ingest.points)}</tbody>
                 </table></div>
                 <div class="body facts soft">
-                    <span>"log " <b>{text::bytes(storage.bytes)}</b> " of " {text::bytes(storage.cap_bytes)}</span>
-                    {storage.searchable_since.map(|since| view! {
-                        <span title=format!("{} spans and {} log records in memory", text::count(storage.held_spans), text::count(storage.held_logs))>
-                            "searchable since " <b>{text::ago(overview.now.seconds_since(since))}</b>
+                    <span>"store " <b>{text::bytes(storage.bytes)}</b> " of " {text::bytes(storage.cap_bytes)}</span>
+                    {storage.oldest.map(|since| view! {
+                        <span title=format!("{} spans and {} log records in memory, not sealed yet", text::count(storage.held_spans), text::count(storage.held_logs))>
+                            "oldest " <b>{text::ago(overview.now.seconds_since(since))}</b>
                         </span>
                     })}
                     <span>"durability " <b>{clean(&overview.durability)}</b></span>

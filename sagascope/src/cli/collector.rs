@@ -37,7 +37,7 @@ pub(crate) struct CollectorOptions {
     /// First port: OTLP gRPC here, OTLP HTTP +1, web and API +2, demo services from +13
     #[arg(long, env = "SAGASCOPE_PORT_BASE", default_value_t = 4317, value_parser = units::port_base, value_name = "PORT")]
     pub(crate) port_base: u16,
-    /// Address to listen on; anything but loopback asks for the token everywhere
+    /// Address to listen on; anything but loopback asks for the token everywhere but for OTLP
     #[arg(long, env = "SAGASCOPE_BIND", default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub(crate) bind: IpAddr,
     /// Further name that may stand in a request's Host header; can be repeated

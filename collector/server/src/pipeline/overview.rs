@@ -72,7 +72,6 @@ fn storage(app: &App, world: &World) -> Storage {
         bytes: status.bytes + world.view.bytes(),
         cap_bytes: app.config.storage_cap_bytes,
         oldest: in_segments.or(status.oldest),
-        searchable_since: None,
         held_spans: held.spans,
         held_logs: held.logs,
     }

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use sagascope_api::Time;
 
 use crate::Position;
+use crate::files::create_private;
 use crate::head::{HeadBlocks, Sequences};
 use catalogue::Catalogue;
 use file::Shelf;
@@ -163,6 +164,7 @@ impl Segments {
     }
 
     fn open_with(dir: PathBuf, steps: Steps) -> Result<Self, SegmentsError> {
+        create_private(&dir)?;
         for table in Table::ALL {
             fs::create_dir_all(dir.join(table.name()))?;
         }
