@@ -1,7 +1,7 @@
 //! OTLP messages into rows: checks ids and bounds, keeps the good part, counts and explains the rest.
 //!
-//! Keys, names and resources are shared within a request. What is too long, too deep or too many is cut; what has no
-//! usable identity is refused. Nothing in a message can cause a panic or an allocation beyond the message's own size.
+//! Keys, names and resources are shared within a request. What is too long or too many is cut, at bounds that only abuse
+//! meets, and counted; what has no usable identity is refused. Nothing in a message can cause a panic or an allocation beyond the message's own size.
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -36,6 +36,8 @@ pub struct Normalised {
     pub rejected: u64,
     /// Why, for the first of them; empty when none was.
     pub reason: String,
+    /// Values of the good part that were shortened, and parts of its records that were left out.
+    pub cut: u64,
 }
 
 impl Normalised {

@@ -12,12 +12,19 @@ use sagascope_api::traces::{Span, SpanEvent, SpanLink, Trace, TraceRoot, TraceSu
 use sagascope_conventions::attributes as key;
 
 use self::tree::Tree;
+use crate::normalise::cut;
 use crate::rows::{Attributes, LogRow, SpanRow, SpanStatus};
 
 pub mod json;
+mod room;
 #[cfg(test)]
 mod tests;
 mod tree;
+
+pub use room::Room;
+
+/// Longest id shown, in bytes.
+const ID_BYTES_MAX: usize = 512;
 
 /// The trace of these spans (any order, repeats allowed); at most `limit` spans are answered. `None` without spans.
 #[must_use]
@@ -25,6 +32,7 @@ pub fn assemble(spans: &[Arc<SpanRow>], limit: usize) -> Option<Trace> {
     let tree = Tree::of(spans);
     let summary = summary_of(&tree)?;
     let shown = tree.order.len().min(limit);
+    let mut room = Room::answer();
     Some(Trace {
         trace_id: summary.trace_id,
         root: summary.root,
@@ -33,7 +41,7 @@ pub fn assemble(spans: &[Arc<SpanRow>], limit: usize) -> Option<Trace> {
         complete: summary.complete,
         spans: tree.order[..shown]
             .iter()
-            .map(|(place, depth)| span(&tree, *place, *depth))
+            .map(|(place, depth)| span(&tree, *place, *depth, &mut room))
             .collect(),
         critical_path: tree
             .critical_path()
@@ -53,17 +61,23 @@ pub fn summarise(spans: &[Arc<SpanRow>]) -> Option<TraceSummary> {
     summary_of(&Tree::of(spans))
 }
 
-/// A log record as the API shows it.
+/// A log record as lists of the API show it.
 #[must_use]
 pub fn log_row(log: &LogRow) -> ApiLogRow {
+    log_row_in(log, &mut Room::row())
+}
+
+/// A log record as the API shows it where there is so much room.
+#[must_use]
+pub fn log_row_in(log: &LogRow, room: &mut Room) -> ApiLogRow {
     ApiLogRow {
         at: log.at,
         service: log.resource.service.to_string(),
         severity: log.severity,
-        severity_text: log.severity_text.to_string(),
+        severity_text: room.text(&log.severity_text),
         event_name: log.event_name.as_deref().map(str::to_owned),
-        body: json::text(&log.body),
-        attributes: json::attributes(&log.attributes),
+        body: room.value(&log.body),
+        attributes: room.attributes(&log.attributes),
         trace_id: log.trace_id.map(|id| id.to_string()),
         span_id: log.span_id.map(|id| id.to_string()),
         correlation_id: correlation(&log.attributes).map(str::to_owned),
@@ -75,6 +89,12 @@ fn correlation(attributes: &Attributes) -> Option<&str> {
     attributes
         .text(key::CORRELATION_ID)
         .or_else(|| attributes.text(key::CONVERSATION_ID))
+        .map(id)
+}
+
+/// An id, when it is as long as one may be.
+fn id(text: &str) -> &str {
+    cut(text, ID_BYTES_MAX)
 }
 
 fn summary_of(tree: &Tree<'_>) -> Option<TraceSummary> {
@@ -85,7 +105,7 @@ fn summary_of(tree: &Tree<'_>) -> Option<TraceSummary> {
     let services: BTreeSet<&str> = spans.iter().map(|span| &*span.resource.service).collect();
     let faults: BTreeSet<&str> = spans
         .iter()
-        .filter_map(|span| span.attributes.text(key::FAULT_ID))
+        .filter_map(|span| span.attributes.text(key::FAULT_ID).map(id))
         .collect();
     Some(TraceSummary {
         trace_id: root.trace_id.to_string(),
@@ -107,10 +127,10 @@ fn summary_of(tree: &Tree<'_>) -> Option<TraceSummary> {
     })
 }
 
-fn span(tree: &Tree<'_>, place: usize, depth: u32) -> Span {
+fn span(tree: &Tree<'_>, place: usize, depth: u32, room: &mut Room) -> Span {
     let row = tree.spans[place];
-    let mut attributes = json::attributes(&row.attributes);
-    for (key, value) in json::attributes(&row.resource.attributes) {
+    let mut attributes = room.attributes(&row.attributes);
+    for (key, value) in room.attributes(&row.resource.attributes) {
         attributes.insert(format!("resource.{key}"), value);
     }
     Span {
@@ -120,7 +140,7 @@ fn span(tree: &Tree<'_>, place: usize, depth: u32) -> Span {
         name: row.name.to_string(),
         kind: row.kind.as_str().to_owned(),
         status: row.status.as_str().to_owned(),
-        status_message: row.status_message.to_string(),
+        status_message: room.text(&row.status_message),
         start_unix_nano: row.start.0,
         duration_nanos: row.duration_nanos,
         depth,
@@ -132,7 +152,7 @@ fn span(tree: &Tree<'_>, place: usize, depth: u32) -> Span {
             .map(|event| SpanEvent {
                 time_unix_nano: event.at.0,
                 name: event.name.to_string(),
-                attributes: json::attributes(&event.attributes),
+                attributes: room.attributes(&event.attributes),
             })
             .collect(),
         links: row
@@ -152,8 +172,8 @@ fn sagas(tree: &Tree<'_>) -> Vec<String> {
         .iter()
         .filter_map(|span| {
             let name = span.attributes.text(key::SAGA_NAME)?;
-            let id = span.attributes.text(key::SAGA_ID)?;
-            Some(format!("{name}/{id}"))
+            let saga = span.attributes.text(key::SAGA_ID)?;
+            Some(format!("{}/{}", id(name), id(saga)))
         })
         .collect();
     keys.into_iter().collect()

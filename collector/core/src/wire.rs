@@ -6,6 +6,7 @@
 
 use sagascope_api::Time;
 
+use self::any::Left;
 use self::reader::Malformed;
 use crate::block::{LogBlock, PointBlock, SpanBlock};
 use crate::normalise::time_or;
@@ -40,8 +41,28 @@ pub struct Verdict {
     pub rejected: u64,
     /// Why, for the first of them; empty when none was.
     pub reason: String,
+    /// Values of the accepted records that were shortened, and parts of them that were left out.
+    pub cut: u64,
     /// Memory that the rows will take, in bytes, roughly: two bytes on the wire can become a hundred.
     pub weight: u64,
+}
+
+impl Verdict {
+    /// What the sender should know; empty when all of the request is kept.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let cut = match self.cut {
+            0 => return self.reason.clone(),
+            1 => {
+                "a value was too long, or a part of a record unusable or one too many; it is not kept whole".to_owned()
+            }
+            n => format!("{n} values were too long, or parts of records unusable or too many; they are not kept whole"),
+        };
+        match &*self.reason {
+            "" => cut,
+            reason => format!("{reason}; {cut}"),
+        }
+    }
 }
 
 /// Bytes that are no request at all; nothing of them is taken.
@@ -58,9 +79,9 @@ pub enum WireError {
 /// When the bytes are no request.
 pub fn check(signal: Signal, bytes: &[u8]) -> Result<Verdict, WireError> {
     match signal {
-        Signal::Traces => told(traces::check(bytes)),
-        Signal::Logs => told(logs::check(bytes)),
-        Signal::Metrics => told(metrics::check(bytes)),
+        Signal::Traces => told(bytes, traces::check(bytes)),
+        Signal::Logs => told(bytes, logs::check(bytes)),
+        Signal::Metrics => told(bytes, metrics::check(bytes)),
     }
 }
 
@@ -69,7 +90,7 @@ pub fn check(signal: Signal, bytes: &[u8]) -> Result<Verdict, WireError> {
 /// # Errors
 /// When the bytes are no request; the block has no new rows then.
 pub fn read_spans(bytes: &[u8], received_at: Time, block: &mut SpanBlock) -> Result<Verdict, WireError> {
-    told(traces::read(bytes, received_at, block))
+    told(bytes, traces::read(bytes, received_at, block))
 }
 
 /// Reads the log records of a request into a block.
@@ -77,7 +98,7 @@ pub fn read_spans(bytes: &[u8], received_at: Time, block: &mut SpanBlock) -> Res
 /// # Errors
 /// When the bytes are no request; the block has no new rows then.
 pub fn read_logs(bytes: &[u8], received_at: Time, block: &mut LogBlock) -> Result<Verdict, WireError> {
-    told(logs::read(bytes, received_at, block))
+    told(bytes, logs::read(bytes, received_at, block))
 }
 
 /// Reads the metric points of a request into a block.
@@ -85,18 +106,23 @@ pub fn read_logs(bytes: &[u8], received_at: Time, block: &mut LogBlock) -> Resul
 /// # Errors
 /// When the bytes are no request; the block has no new rows then.
 pub fn read_points(bytes: &[u8], received_at: Time, block: &mut PointBlock) -> Result<Verdict, WireError> {
-    told(metrics::read(bytes, received_at, block))
+    told(bytes, metrics::read(bytes, received_at, block))
 }
 
-fn told(walked: Result<Tally, Malformed>) -> Result<Verdict, WireError> {
+fn told(bytes: &[u8], walked: Result<Tally, Malformed>) -> Result<Verdict, WireError> {
     let tally = walked.map_err(|error| WireError::Malformed(error.to_string()))?;
     Ok(Verdict {
         accepted: tally.accepted,
         rejected: tally.rejected,
         reason: tally.reason.to_owned(),
-        weight: tally.weight,
+        cut: tally.left.cut,
+        // Texts and what is nested take their bytes once; who reads a list or map takes so much for each member.
+        weight: tally.weight + bytes.len() as u64 + tally.left.members * MEMBER_WEIGHT,
     })
 }
+
+/// Memory of a member of a list or map when it is read, roughly.
+const MEMBER_WEIGHT: u64 = 128;
 
 /// Counts what is good and what is not.
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,6 +130,7 @@ struct Tally {
     accepted: u64,
     rejected: u64,
     reason: &'static str,
+    left: Left,
     weight: u64,
 }
 

@@ -214,6 +214,8 @@ pub(crate) struct Counters {
 pub(crate) struct SignalCounters {
     pub(crate) accepted: AtomicU64,
     pub(crate) rejected: AtomicU64,
+    /// Values of accepted records that were shortened, and parts of them that were left out.
+    pub(crate) cut: AtomicU64,
 }
 
 impl Counters {

@@ -74,6 +74,19 @@ fn text(app: &App) -> String {
         }
     }
     out.family(
+        "sagascope_values_cut_total",
+        "counter",
+        "Values of accepted records that were too long and shortened, and parts of them left out as unusable or too many.",
+    );
+    for (signal, name) in [
+        (Signal::Traces, "spans"),
+        (Signal::Logs, "logs"),
+        (Signal::Metrics, "points"),
+    ] {
+        let cut = get(&counters.of(signal).cut);
+        out.line(&format!("sagascope_values_cut_total{{signal=\"{name}\"}}"), cut);
+    }
+    out.family(
         "sagascope_head_rows",
         "gauge",
         "Rows in memory that are not sealed yet.",

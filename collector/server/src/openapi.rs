@@ -60,7 +60,7 @@ pub(crate) const PATHS: &[Row] = &[
         "get",
         "/api/v1/logs",
         "Log records, newest first",
-        &["q", "since", "until", "limit", "cursor"],
+        &["q", "since", "until", "limit", "cursor", "whole"],
     ),
     (
         "get",
@@ -188,6 +188,10 @@ fn query_parameter(path: &str, name: &str) -> Value {
             "Rows or series, at most; more than 1000 is cut to that",
         ),
         "cursor" => (text(), "`next_cursor` of the page before, as it came"),
+        "whole" => (
+            json!({"type": "boolean", "default": false}),
+            "Texts as long as they came, up to 16 MiB an answer; else what exceeds 16 KiB is cut and says so",
+        ),
         "state" => (text(), "One, or several by comma"),
         "stuck" => (json!({"type": "boolean"}), "Only those that are, or are not"),
         "name" if is_range => (text(), "Which metric"),

@@ -28,6 +28,7 @@ pub(super) fn normalise(request: ExportLogsServiceRequest, received_at: Time) ->
             );
         }
     }
+    out.cut = names.cut;
     out
 }
 
@@ -48,7 +49,7 @@ fn row(
             time_or(record.observed_time_unix_nano, received_at),
         ),
         severity: severity_of(record.severity_number),
-        severity_text: values::text(record.severity_text),
+        severity_text: values::text(record.severity_text, names),
         event_name: event_name(&record.event_name, &attributes, names),
         body: values::value(record.body, names),
         attributes,
@@ -61,12 +62,11 @@ fn row(
 }
 
 fn event_name(field: &str, attributes: &Attributes, names: &mut Interner) -> Option<Arc<str>> {
-    let name = if field.is_empty() {
-        attributes.text(EVENT_NAME)?
-    } else {
-        field
-    };
-    (!name.is_empty()).then(|| names.name(name))
+    if !field.is_empty() {
+        return Some(names.name(field));
+    }
+    let name = attributes.text(EVENT_NAME)?;
+    (!name.is_empty()).then(|| names.copy(name))
 }
 
 /// Severity as it is kept: what is below the scale counts as none, what is above it as its end.

@@ -18,7 +18,7 @@ use crate::rows::{
 /// The point only says that there is no value now.
 pub(crate) const NO_RECORDED_VALUE: u32 = 1;
 /// Exemplars kept of one point.
-pub(crate) const EXEMPLARS_MAX: usize = 64;
+pub(crate) const EXEMPLARS_MAX: usize = 1_024;
 
 pub(super) fn normalise(request: ExportMetricsServiceRequest, received_at: Time) -> Normalised {
     let mut out = Normalised::new(received_at);
@@ -32,6 +32,7 @@ pub(super) fn normalise(request: ExportMetricsServiceRequest, received_at: Time)
             }
         }
     }
+    out.cut = names.cut;
     out
 }
 
@@ -169,16 +170,19 @@ impl Series<'_> {
                 flags: common.flags,
                 attributes: values::attributes(common.attributes, self.names),
                 value,
-                exemplars: common
-                    .exemplars
-                    .into_iter()
-                    .take(EXEMPLARS_MAX)
-                    .filter_map(|exemplar| example(exemplar, self.names))
-                    .collect(),
+                exemplars: examples(common.exemplars, self.names),
             }),
             Err(reason) => self.out.reject(reason),
         }
     }
+}
+
+fn examples(sent: Vec<OtlpExemplar>, names: &mut Interner) -> Vec<Exemplar> {
+    let number = sent.len();
+    let first = sent.into_iter().take(EXEMPLARS_MAX);
+    let kept: Vec<_> = first.filter_map(|exemplar| example(exemplar, names)).collect();
+    names.cut += (number - kept.len()) as u64;
+    kept
 }
 
 /// An exemplar without a value is left out; the point itself is good.

@@ -11,9 +11,9 @@ use super::{Normalised, time_or, values};
 use crate::rows::{Dropped, LinkRow, Resource, Scope, SpanEventRow, SpanId, SpanKind, SpanRow, SpanStatus, TraceId};
 
 /// Events kept of one span.
-pub(crate) const EVENTS_MAX: usize = 128;
+pub(crate) const EVENTS_MAX: usize = 1_024;
 /// Links kept of one span.
-pub(crate) const LINKS_MAX: usize = 128;
+pub(crate) const LINKS_MAX: usize = 1_024;
 
 pub(super) fn normalise(request: ExportTraceServiceRequest, received_at: Time) -> Normalised {
     let mut out = Normalised::new(received_at);
@@ -30,6 +30,7 @@ pub(super) fn normalise(request: ExportTraceServiceRequest, received_at: Time) -
             }
         }
     }
+    out.cut = names.cut;
     out
 }
 
@@ -61,6 +62,7 @@ fn row(
         .take(LINKS_MAX)
         .filter_map(|link| link_row(link, names))
         .collect();
+    names.cut += (sent_events - events.len() + sent_links - links.len()) as u64;
     let more = |dropped: u32, sent: usize, kept: usize| dropped.saturating_add((sent - kept) as u32);
     Ok(SpanRow {
         resource: Arc::clone(resource),
@@ -73,7 +75,7 @@ fn row(
         start,
         duration_nanos: span.end_time_unix_nano.saturating_sub(start.0),
         status: status_of(status.code),
-        status_message: values::text(status.message),
+        status_message: values::text(status.message, names),
         attributes,
         dropped: Dropped {
             attributes: dropped_attributes,
@@ -82,7 +84,7 @@ fn row(
         },
         events,
         links,
-        trace_state: values::text(span.trace_state),
+        trace_state: values::text(span.trace_state, names),
         flags: span.flags,
     })
 }
@@ -151,7 +153,7 @@ fn link_row(link: span::Link, names: &mut Interner) -> Option<LinkRow> {
     Some(LinkRow {
         trace_id,
         span_id,
-        trace_state: values::text(link.trace_state),
+        trace_state: values::text(link.trace_state, names),
         flags: link.flags,
         attributes,
         dropped_attributes,

@@ -154,38 +154,69 @@ fn a14_times_that_cannot_be_are_made_harmless() {
     assert_eq!(at(u64::MAX, 1), (u64::MAX, 0));
 }
 
+fn list(values: Vec<AnyValue>) -> Otlp {
+    Otlp::ArrayValue(ArrayValue { values })
+}
+
 #[test]
-fn too_much_is_cut() {
-    let nested = (0..50).fold(Otlp::IntValue(1), |inner, _| {
-        Otlp::ArrayValue(ArrayValue {
-            values: vec![AnyValue { value: Some(inner) }],
-        })
+fn what_senders_really_send_is_kept_whole() {
+    let nested = (0..40).fold(Otlp::IntValue(1), |inner, _| {
+        list(vec![AnyValue { value: Some(inner) }])
     });
-    let mut attributes = vec![
-        text("long", &"ü".repeat(values::VALUE_BYTES_MAX)),
-        KeyValue {
-            key: "deep".into(),
-            value: otlp(nested),
-            ..KeyValue::default()
-        },
-        text(&"k".repeat(10_000), "v"),
+    let long = "ü".repeat(values::VALUE_BYTES_MAX / 2);
+    let many = list(vec![
+        AnyValue {
+            value: Some(Otlp::IntValue(7))
+        };
+        5_000
+    ]);
+    let pair = |key: &str, value: Otlp| KeyValue {
+        key: key.into(),
+        value: otlp(value),
+        ..KeyValue::default()
+    };
+    let twins = ["x", "y"].map(|end| "k".repeat(512) + end);
+    let attributes = vec![
+        text("long", &long),
+        pair("deep", nested),
+        pair("many", many),
+        text(&twins[0], "x"),
+        text(&twins[1], "y"),
     ];
-    attributes.extend((0..1_000).map(|n| text(&format!("a{n}"), "v")));
     let out = of_spans(vec![Span {
         attributes,
         ..good_span()
     }]);
     let kept = &out.batch.spans[0].attributes;
-    assert_eq!(kept.0.len(), values::ATTRIBUTES_MAX);
-    assert!(kept.text("long").unwrap().len() <= values::VALUE_BYTES_MAX);
+    assert_eq!(out.cut, 0);
+    assert_eq!(kept.text("long"), Some(&*long));
     let mut depth = 0;
     let mut value = kept.get("deep").unwrap();
     while let Value::List(inner) = value {
         depth += 1;
         value = &inner[0];
     }
-    assert_eq!((depth, value), (8, &Value::Empty));
-    assert!(kept.0.iter().all(|(key, _)| key.len() <= 512));
+    assert_eq!((depth, value), (40, &Value::Int(1)));
+    assert_eq!(kept.get("many"), Some(&Value::List(vec![Value::Int(7); 5_000])));
+    assert_eq!(twins.each_ref().map(|key| kept.text(key)), [Some("x"), Some("y")]);
+}
+
+#[test]
+fn too_much_is_cut_and_counted() {
+    let mut attributes = vec![
+        text("long", &"ü".repeat(values::VALUE_BYTES_MAX)),
+        text(&"k".repeat(10_000), "v"),
+    ];
+    attributes.extend((0..1_024).map(|n| text(&format!("a{n}"), "v")));
+    let out = of_spans(vec![Span {
+        attributes,
+        ..good_span()
+    }]);
+    let span = &out.batch.spans[0];
+    assert_eq!(span.attributes.0.len(), values::ATTRIBUTES_MAX);
+    assert!(span.attributes.text("long").unwrap().len() <= values::VALUE_BYTES_MAX);
+    assert!(span.attributes.0.iter().all(|(key, _)| key.len() <= NAME_BYTES_MAX));
+    assert_eq!((out.cut, span.dropped.attributes), (4, 2));
 }
 
 #[test]

@@ -11,16 +11,20 @@ use super::interner::{Interner, cut};
 use crate::rows::{Attributes, Resource, Scope, Value};
 
 /// Attributes kept of one record.
-pub(crate) const ATTRIBUTES_MAX: usize = 128;
-/// Elements kept of one list or map inside a value.
-const ELEMENTS_MAX: usize = 256;
-/// Bytes kept of one text or byte value.
-pub(crate) const VALUE_BYTES_MAX: usize = 16 * 1024;
-/// Lists and maps within each other; what is deeper becomes empty.
-const DEPTH_MAX: usize = 8;
+pub(crate) const ATTRIBUTES_MAX: usize = 1_024;
+/// Bytes kept of one text or byte value. What is in lists and maps is kept whole.
+pub(crate) const VALUE_BYTES_MAX: usize = 1024 * 1024;
 
+/// The first attributes that have a key.
 pub(super) fn attributes(pairs: Vec<KeyValue>, names: &mut Interner) -> Attributes {
-    Attributes(map(pairs, names, ATTRIBUTES_MAX, DEPTH_MAX))
+    let sent = pairs.len();
+    let pairs = pairs.into_iter().filter(|pair| !pair.key.is_empty());
+    let kept: Vec<_> = pairs
+        .take(ATTRIBUTES_MAX)
+        .map(|pair| (names.name(&pair.key), value(pair.value, names)))
+        .collect();
+    names.cut += (sent - kept.len()) as u64;
+    Attributes(kept)
 }
 
 /// Attributes, and how many were left out by the sender and here.
@@ -32,13 +36,21 @@ pub(super) fn counted(pairs: Vec<KeyValue>, dropped: u32, names: &mut Interner) 
 }
 
 pub(super) fn value(value: Option<AnyValue>, names: &mut Interner) -> Value {
-    any(value, names, DEPTH_MAX)
+    match any(value, names) {
+        Value::Text(t) => Value::Text(text(t.into(), names)),
+        Value::Bytes(bytes) if bytes.len() > VALUE_BYTES_MAX => {
+            names.cut += 1;
+            Value::Bytes(bytes[..VALUE_BYTES_MAX].into())
+        }
+        value => value,
+    }
 }
 
-pub(super) fn text(text: String) -> Box<str> {
+pub(super) fn text(text: String, names: &mut Interner) -> Box<str> {
     if text.len() <= VALUE_BYTES_MAX {
         text.into_boxed_str()
     } else {
+        names.cut += 1;
         cut(&text, VALUE_BYTES_MAX).into()
     }
 }
@@ -48,8 +60,8 @@ pub(super) fn resource(resource: Option<OtlpResource>, schema_url: &str, names: 
     let (attributes, dropped_attributes) = counted(resource.attributes, resource.dropped_attributes_count, names);
     let named = |key: &str| attributes.text(key).filter(|text| !text.is_empty());
     Arc::new(Resource {
-        service: names.name(named(key::SERVICE_NAME).unwrap_or("unknown_service")),
-        instance: names.name(named(key::SERVICE_INSTANCE_ID).unwrap_or_default()),
+        service: names.copy(named(key::SERVICE_NAME).unwrap_or("unknown_service")),
+        instance: names.copy(named(key::SERVICE_INSTANCE_ID).unwrap_or_default()),
         attributes,
         dropped_attributes,
         schema_url: names.name(schema_url),
@@ -68,43 +80,29 @@ pub(super) fn scope(scope: Option<InstrumentationScope>, schema_url: &str, names
     })
 }
 
-/// A message as a value, within the bounds of every value.
+/// A message as a value, whole: whoever read it has held its depth and size against what a request may have.
 pub(crate) fn value_of(message: AnyValue) -> Value {
-    any(Some(message), &mut Interner::default(), DEPTH_MAX)
+    any(Some(message), &mut Interner::default())
 }
 
-fn any(value: Option<AnyValue>, names: &mut Interner, depth: usize) -> Value {
+fn any(value: Option<AnyValue>, names: &mut Interner) -> Value {
     let Some(value) = value.and_then(|value| value.value) else {
         return Value::Empty;
     };
     match value {
-        Otlp::StringValue(t) => Value::Text(text(t)),
+        Otlp::StringValue(text) => Value::Text(text.into_boxed_str()),
         Otlp::BoolValue(b) => Value::Bool(b),
         Otlp::IntValue(n) => Value::Int(n),
         Otlp::DoubleValue(n) => Value::Double(n),
-        Otlp::BytesValue(mut bytes) => {
-            bytes.truncate(VALUE_BYTES_MAX);
-            Value::Bytes(bytes.into_boxed_slice())
-        }
-        Otlp::ArrayValue(_) | Otlp::KvlistValue(_) if depth == 0 => Value::Empty,
-        Otlp::ArrayValue(list) => Value::List(
+        Otlp::BytesValue(bytes) => Value::Bytes(bytes.into_boxed_slice()),
+        Otlp::ArrayValue(list) => Value::List(list.values.into_iter().map(|value| any(Some(value), names)).collect()),
+        Otlp::KvlistValue(list) => Value::Map(
             list.values
                 .into_iter()
-                .take(ELEMENTS_MAX)
-                .map(|value| any(Some(value), names, depth - 1))
+                .map(|pair| (names.whole(&pair.key), any(pair.value, names)))
                 .collect(),
         ),
-        Otlp::KvlistValue(list) => Value::Map(map(list.values, names, ELEMENTS_MAX, depth - 1)),
         // Refers to a table that only profiles carry.
         Otlp::StringValueStrindex(_) => Value::Empty,
     }
-}
-
-fn map(pairs: Vec<KeyValue>, names: &mut Interner, limit: usize, depth: usize) -> Vec<(Arc<str>, Value)> {
-    pairs
-        .into_iter()
-        .filter(|pair| !pair.key.is_empty())
-        .take(limit)
-        .map(|pair| (names.name(&pair.key), any(pair.value, names, depth)))
-        .collect()
 }

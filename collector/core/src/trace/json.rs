@@ -1,21 +1,11 @@
 //! Values as JSON.
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
-use crate::rows::{Attributes, Value};
+use crate::rows::Value;
 
 /// Whole numbers beyond this lose digits in a browser.
 const EXACT_MAX: i64 = 1 << 53;
-
-/// Attributes as an object; the first of equal keys counts.
-#[must_use]
-pub fn attributes(attributes: &Attributes) -> Map<String, Json> {
-    let mut object = Map::with_capacity(attributes.0.len());
-    for (key, value) in &attributes.0 {
-        object.entry(&**key).or_insert_with(|| json(value));
-    }
-    object
-}
 
 /// A value as people read it: text as it is, nothing as nothing, the rest as JSON.
 #[must_use]
@@ -70,11 +60,5 @@ mod tests {
         assert_eq!(text(&value("plain")), "plain");
         assert_eq!(text(&Value::Empty), "");
         assert_eq!(text(&Value::List(vec![Value::Int(1)])), "[1]");
-    }
-
-    #[test]
-    fn the_first_of_equal_keys_counts() {
-        let twice = Attributes(vec![("k".into(), Value::Int(1)), ("k".into(), Value::Int(2))]);
-        assert_eq!(attributes(&twice)["k"], 1);
     }
 }

@@ -49,8 +49,8 @@ pub(super) enum Any<'a> {
     Int(i64),
     Double(f64),
     Bytes(&'a [u8]),
-    /// The whole `AnyValue`, which holds a list or map.
-    Nested(Cow<'a, [u8]>),
+    /// The whole `AnyValue`, which holds a list or map, and how many members are in it.
+    Nested(Cow<'a, [u8]>, u64),
 }
 
 impl Any<'_> {
@@ -60,6 +60,13 @@ impl Any<'_> {
         match self {
             Any::Text(text) => text.check(),
             _ => Ok(()),
+        }
+    }
+
+    const fn members(&self) -> u64 {
+        match self {
+            Any::Nested(_, members) => *members,
+            _ => 0,
         }
     }
 }
@@ -74,10 +81,12 @@ pub(super) fn any(bytes: &[u8], level: u32) -> Result<Any<'_>, Malformed> {
     }
 }
 
-/// Checks an `AnyValue` that lies at `level`.
+/// Checks an `AnyValue` that lies at `level`; answers how many members are in it.
 #[inline]
-pub(super) fn check_any(bytes: &[u8], level: u32) -> Result<(), Malformed> {
-    any(bytes, level)?.check()
+pub(super) fn check_any(bytes: &[u8], level: u32) -> Result<u64, Malformed> {
+    let value = any(bytes, level)?;
+    value.check()?;
+    Ok(value.members())
 }
 
 /// A value as every exporter writes it: one field that fills the message. These four kinds are the same at every level.
@@ -98,6 +107,7 @@ fn any_field_by_field(bytes: &[u8], level: u32) -> Result<Any<'_>, Malformed> {
     let mut value = Any::Empty;
     // Which of list and map the value is so far, and its bytes.
     let mut nested: Option<(u32, Cow<'_, [u8]>)> = None;
+    let mut members = 0;
     let mut reader = Reader::new(bytes, level);
     while let Some((number, field)) = reader.next()? {
         let plain = match number {
@@ -111,7 +121,7 @@ fn any_field_by_field(bytes: &[u8], level: u32) -> Result<Any<'_>, Malformed> {
             4 => Any::Double(field.double()?),
             5 | 6 => {
                 let inner = field.message(level)?;
-                values(inner, number, level + 1)?;
+                members += values(inner, number, level + 1)?;
                 nested = Some(match nested.take() {
                     Some((known, bytes)) if known == number => (number, joined(bytes, inner)),
                     _ => (number, Cow::Borrowed(inner)),
@@ -134,22 +144,23 @@ fn any_field_by_field(bytes: &[u8], level: u32) -> Result<Any<'_>, Malformed> {
     }
     Ok(match nested {
         // As it came, when that is all there is; else made anew from the part that counts.
-        Some((number, inner)) => Any::Nested(wrapped(bytes, number, inner)),
+        Some((number, inner)) => Any::Nested(wrapped(bytes, number, inner), members),
         None => value,
     })
 }
 
-/// Checks the list (5) or map (6) that lies at `level`.
-fn values(bytes: &[u8], number: u32, level: u32) -> Result<(), Malformed> {
+/// Checks the list (5) or map (6) that lies at `level`; answers how many members are in it, theirs included.
+fn values(bytes: &[u8], number: u32, level: u32) -> Result<u64, Malformed> {
+    let mut members = 0;
     let mut reader = Reader::new(bytes, level);
     while let Some((inner, field)) = reader.next()? {
         match (inner, number) {
-            (1, 5) => check_any(field.message(level)?, level + 1)?,
-            (1, _) => check_pair(field.message(level)?, level + 1)?,
+            (1, 5) => members += 1 + check_any(field.message(level)?, level + 1)?,
+            (1, _) => members += 1 + check_pair(field.message(level)?, level + 1)?,
             _ => reader.unknown()?,
         }
     }
-    Ok(())
+    Ok(members)
 }
 
 fn joined<'a>(first: Cow<'a, [u8]>, second: &[u8]) -> Cow<'a, [u8]> {
@@ -239,7 +250,7 @@ fn again(bytes: &[u8], level: u32) -> Result<(Raw<'_>, Any<'_>), Malformed> {
         Any::Int(number) => Any::Int(number),
         Any::Double(number) => Any::Double(number),
         Any::Text(_) | Any::Bytes(_) => last_plain(bytes, level)?,
-        Any::Nested(nested) => Any::Nested(Cow::Owned(nested.into_owned())),
+        Any::Nested(nested, members) => Any::Nested(Cow::Owned(nested.into_owned()), members),
     };
     Ok((Raw(key.as_bytes()), value))
 }
@@ -261,26 +272,82 @@ fn last_plain(bytes: &[u8], level: u32) -> Result<Any<'_>, Malformed> {
 /// The attributes of one record: each as the bytes of its `KeyValue`.
 pub(super) type Pairs<'a> = Vec<&'a [u8]>;
 
-/// Checks attributes that lie at `level`.
-pub(super) fn check_pairs(pairs: &[&[u8]], level: u32) -> Result<(), Malformed> {
-    pairs.iter().try_for_each(|pair| check_pair(pair, level))
+/// What is not kept of the good part of a request, and what takes more memory than bytes on the wire.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Left {
+    /// Values shortened, and parts of records left out.
+    pub(super) cut: u64,
+    /// Members of lists and maps.
+    pub(super) members: u64,
+}
+
+impl Left {
+    pub(super) const fn add(&mut self, other: Self) {
+        self.cut += other.cut;
+        self.members += other.members;
+    }
+
+    pub(super) fn name(&mut self, name: &str) {
+        self.cut += u64::from(name.len() > NAME_BYTES_MAX);
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.cut += u64::from(text.len() > VALUE_BYTES_MAX);
+    }
+
+    pub(super) fn value(&mut self, value: &Any<'_>) {
+        match value {
+            Any::Text(text) => self.cut += u64::from(text.0.len() > VALUE_BYTES_MAX),
+            Any::Bytes(bytes) => self.cut += u64::from(bytes.len() > VALUE_BYTES_MAX),
+            Any::Nested(_, members) => self.members += members,
+            Any::Empty | Any::Bool(_) | Any::Int(_) | Any::Double(_) => {}
+        }
+    }
+
+    /// Counts of a pair; of one shorter than any bound only what is nested counts.
+    #[inline]
+    fn pair(&mut self, length: usize, key: Raw<'_>, value: &Any<'_>) {
+        if length > NAME_BYTES_MAX || matches!(value, Any::Nested(..)) {
+            self.cut += u64::from(key.0.len() > NAME_BYTES_MAX);
+            self.value(value);
+        }
+    }
+}
+
+/// Checks attributes that lie at `level`; answers what is left out of them.
+pub(super) fn check_pairs(pairs: &[&[u8]], level: u32) -> Result<Left, Malformed> {
+    let (mut left, mut kept) = (Left::default(), 0);
+    for pair in pairs {
+        let (key, value) = key_value(pair, level)?;
+        key.check()?;
+        value.check()?;
+        if key.is_empty() || kept == ATTRIBUTES_MAX {
+            left.cut += 1;
+        } else {
+            kept += 1;
+            left.pair(pair.len(), key, &value);
+        }
+    }
+    Ok(left)
 }
 
 #[inline]
-fn check_pair(bytes: &[u8], level: u32) -> Result<(), Malformed> {
+fn check_pair(bytes: &[u8], level: u32) -> Result<u64, Malformed> {
     let (key, value) = key_value(bytes, level)?;
     key.check()?;
-    value.check()
+    value.check()?;
+    Ok(value.members())
 }
 
 /// Puts attributes that lie at `level` into the set being built; answers how many were left out.
-pub(super) fn push_pairs(pairs: &[&[u8]], level: u32, tables: &mut Tables) -> Result<u32, Malformed> {
+pub(super) fn push_pairs(pairs: &[&[u8]], level: u32, tables: &mut Tables, left: &mut Left) -> Result<u32, Malformed> {
     let before = tables.values.pending();
     let mut hint = tables.values.hint(Str::EMPTY);
     let mut last = Str::EMPTY;
     for pair in pairs {
         let (key, value) = key_value(pair, level)?;
         if !key.is_empty() && tables.values.pending() - before < ATTRIBUTES_MAX {
+            left.pair(pair.len(), key, &value);
             let key = raw(tables, key, NAME_BYTES_MAX, hint.key_after)?;
             if key != hint.key_after {
                 tables.values.hint_mut(last).key_after = key;
@@ -292,6 +359,7 @@ pub(super) fn push_pairs(pairs: &[&[u8]], level: u32, tables: &mut Tables) -> Re
             }
             tables.values.push(key, cell);
         } else {
+            left.cut += 1;
             key.check()?;
             value.check()?;
         }
@@ -337,7 +405,7 @@ pub(super) fn cell(tables: &mut Tables, value: &Any<'_>, guess: Str) -> Result<C
         Any::Bytes(bytes) => tables
             .values
             .blob(Kind::Bytes, &bytes[..bytes.len().min(VALUE_BYTES_MAX)]),
-        Any::Nested(bytes) => tables.values.blob(Kind::Nested, bytes),
+        Any::Nested(bytes, _) => tables.values.blob(Kind::Nested, bytes),
     })
 }
 

@@ -2,11 +2,11 @@
 
 use sagascope_api::Time;
 
-use super::any::{self, Pairs, any as any_value, check_any, check_pairs, push_pairs, text_of};
+use super::any::{self, Left, Pairs, any as any_value, check_any, check_pairs, push_pairs, text_of};
 use super::reader::{Malformed, Reader};
 use super::senders::{Head, head};
 use super::{Tally, time_or};
-use crate::block::{Cell, LogBlock, LogCells, Str};
+use crate::block::{Cell, LogBlock, LogCells, Str, Tables};
 use crate::normalise::{ATTRIBUTES_MAX, EVENT_NAME, severity_of};
 use crate::rows::{SpanId, TraceId};
 
@@ -123,10 +123,27 @@ impl<'a> Parts<'a> {
         tally.weigh(121, &[(self.attributes.len().min(ATTRIBUTES_MAX), 16)]);
     }
 
-    /// Checks what [`Parts::fill`] has only found.
-    fn check(&self) -> Result<(), Malformed> {
-        self.body.iter().try_for_each(|body| check_any(body, RECORD + 1))?;
-        check_pairs(&self.attributes, RECORD + 1)
+    /// Checks what [`Parts::fill`] has only found; answers what is left out of it.
+    fn check(&self) -> Result<Left, Malformed> {
+        let mut left = self.left();
+        for body in &self.body {
+            check_any(body, RECORD + 1)?;
+        }
+        match &*self.body {
+            [] => {}
+            [body] => left.value(&any_value(body, RECORD + 1)?),
+            parts => left.value(&any_value(&parts.concat(), RECORD + 1)?),
+        }
+        left.add(check_pairs(&self.attributes, RECORD + 1)?);
+        Ok(left)
+    }
+
+    /// What is left out of its own fields.
+    fn left(&self) -> Left {
+        let mut left = Left::default();
+        left.text(self.severity_text);
+        left.name(self.event_name);
+        left
     }
 }
 
@@ -135,16 +152,19 @@ struct Check(Tally);
 
 impl Sink for Check {
     fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        head.check_resource()
+        self.0.left.add(head.check_resource()?);
+        Ok(())
     }
 
     fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        head.check_scope()
+        self.0.left.add(head.check_scope()?);
+        Ok(())
     }
 
     fn record(&mut self, record: &Parts<'_>) -> Result<(), Malformed> {
-        record.check()?;
+        let left = record.check()?;
         self.0.count(Ok(()));
+        self.0.left.add(left);
         record.weigh(&mut self.0);
         Ok(())
     }
@@ -161,12 +181,12 @@ struct Read<'b> {
 
 impl Sink for Read<'_> {
     fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        self.resource = head.resource_in(&mut self.block.tables)?;
+        self.resource = head.resource_in(&mut self.block.tables, &mut self.tally.left)?;
         Ok(())
     }
 
     fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        self.scope = head.scope_in(&mut self.block.tables)?;
+        self.scope = head.scope_in(&mut self.block.tables, &mut self.tally.left)?;
         Ok(())
     }
 
@@ -176,8 +196,9 @@ impl Sink for Read<'_> {
             // Each part must be good by itself.
             record.check()?;
         }
-        let tables = &mut self.block.tables;
-        let cut = push_pairs(&record.attributes, RECORD + 1, tables)?;
+        let (tables, left) = (&mut self.block.tables, &mut self.tally.left);
+        left.add(record.left());
+        let cut = push_pairs(&record.attributes, RECORD + 1, tables, left)?;
         let attributes = tables.values.finish();
         let event_name = match record.event_name {
             "" => text_of(&record.attributes, RECORD + 1, EVENT_NAME).unwrap_or_default(),
@@ -193,9 +214,9 @@ impl Sink for Read<'_> {
             event_name: any::name(tables, event_name),
             body: match &*record.body {
                 [] => Cell::default(),
-                [body] => any::cell(tables, &any_value(body, RECORD + 1)?, Str::EMPTY)?,
+                [body] => self::body(body, tables, left)?,
                 // Several bodies are one, in parts.
-                parts => any::cell(tables, &any_value(&parts.concat(), RECORD + 1)?, Str::EMPTY)?,
+                parts => self::body(&parts.concat(), tables, left)?,
             },
             attributes,
             dropped_attributes: record.dropped.saturating_add(cut),
@@ -208,4 +229,10 @@ impl Sink for Read<'_> {
         self.block.push(cells, self.received_at);
         Ok(())
     }
+}
+
+fn body(bytes: &[u8], tables: &mut Tables, left: &mut Left) -> Result<Cell, Malformed> {
+    let value = any_value(bytes, RECORD + 1)?;
+    left.value(&value);
+    any::cell(tables, &value, Str::EMPTY)
 }

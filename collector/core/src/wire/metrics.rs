@@ -2,7 +2,7 @@
 
 use sagascope_api::Time;
 
-use super::any::{self, Pairs, check_pairs, push_pairs};
+use super::any::{self, Left, Pairs, check_pairs, push_pairs};
 use super::points::{Exemplar, Point, Value};
 use super::reader::{Malformed, Reader};
 use super::senders::{Head, head};
@@ -24,7 +24,8 @@ const POINT: u32 = METRIC + 2;
 trait Sink {
     fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed>;
     fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed>;
-    fn metric(&mut self, metric: &Metric<'_>) -> Result<(), Malformed>;
+    /// `left` is left out of it.
+    fn metric(&mut self, metric: &Metric<'_>, left: Left) -> Result<(), Malformed>;
     fn point(&mut self, point: &Point<'_>) -> Result<(), Malformed>;
 }
 
@@ -83,9 +84,12 @@ fn walk(bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
 
 fn walk_metric<'a>(bytes: &'a [u8], point: &mut Point<'a>, sink: &mut impl Sink) -> Result<(), Malformed> {
     let metric = Metric::of(bytes)?;
-    check_pairs(&metric.metadata, METRIC + 1)?;
+    let mut left = check_pairs(&metric.metadata, METRIC + 1)?;
     let Some(data) = metric.data else { return Ok(()) };
-    sink.metric(&metric)?;
+    [metric.name, metric.description, metric.unit]
+        .iter()
+        .for_each(|name| left.name(name));
+    sink.metric(&metric, left)?;
     for part in &metric.parts {
         let mut reader = Reader::new(part, DATA);
         while let Some((number, field)) = reader.next()? {
@@ -200,13 +204,19 @@ fn check_data(data: Data, part: &[u8]) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Checks what [`Point::fill`] has only found.
-fn check_point(point: &Point<'_>) -> Result<(), Malformed> {
-    check_pairs(&point.attributes, POINT + 1)?;
-    point
-        .exemplars
-        .iter()
-        .try_for_each(|bytes| check_pairs(&Exemplar::of(bytes)?.pairs, POINT + 2))
+/// Checks what [`Point::fill`] has only found; answers what is left out of it.
+fn check_point(point: &Point<'_>) -> Result<Left, Malformed> {
+    let mut left = check_pairs(&point.attributes, POINT + 1)?;
+    for (n, bytes) in point.exemplars.iter().enumerate() {
+        let exemplar = Exemplar::of(bytes)?;
+        let inner = check_pairs(&exemplar.pairs, POINT + 2)?;
+        if n < EXEMPLARS_MAX && exemplar.value.is_some() {
+            left.add(inner);
+        } else {
+            left.cut += 1;
+        }
+    }
+    Ok(left)
 }
 
 fn weigh(point: &Point<'_>, tally: &mut Tally) {
@@ -229,20 +239,24 @@ struct Check(Tally);
 
 impl Sink for Check {
     fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        head.check_resource()
+        self.0.left.add(head.check_resource()?);
+        Ok(())
     }
 
     fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        head.check_scope()
+        self.0.left.add(head.check_scope()?);
+        Ok(())
     }
 
-    fn metric(&mut self, _: &Metric<'_>) -> Result<(), Malformed> {
+    fn metric(&mut self, _: &Metric<'_>, left: Left) -> Result<(), Malformed> {
+        self.0.left.add(left);
         Ok(())
     }
 
     fn point(&mut self, point: &Point<'_>) -> Result<(), Malformed> {
-        check_point(point)?;
+        let left = check_point(point)?;
         if self.0.count(point.judge()).is_some() {
+            self.0.left.add(left);
             weigh(point, &mut self.0);
         }
         Ok(())
@@ -261,22 +275,24 @@ struct Read<'b> {
 
 impl Sink for Read<'_> {
     fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        self.resource = head.resource_in(&mut self.block.tables)?;
+        self.resource = head.resource_in(&mut self.block.tables, &mut self.tally.left)?;
         Ok(())
     }
 
     fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        self.scope = head.scope_in(&mut self.block.tables)?;
+        self.scope = head.scope_in(&mut self.block.tables, &mut self.tally.left)?;
         Ok(())
     }
 
-    fn metric(&mut self, metric: &Metric<'_>) -> Result<(), Malformed> {
+    fn metric(&mut self, metric: &Metric<'_>, left: Left) -> Result<(), Malformed> {
+        self.tally.left.add(left);
         let Some(data) = metric.data else { return Ok(()) };
         let tables = &mut self.block.tables;
         let metadata = if metric.metadata.is_empty() {
             AttributeSet::default()
         } else {
-            push_pairs(&metric.metadata, METRIC + 1, tables)?;
+            // Counted already.
+            push_pairs(&metric.metadata, METRIC + 1, tables, &mut Left::default())?;
             tables.values.finish()
         };
         let entry = MetricEntry {
@@ -292,11 +308,11 @@ impl Sink for Read<'_> {
 
     fn point(&mut self, point: &Point<'_>) -> Result<(), Malformed> {
         let Some(value) = self.tally.count(point.judge()) else {
-            return check_point(point);
+            return check_point(point).map(drop);
         };
         weigh(point, &mut self.tally);
         let tables = &mut self.block.tables;
-        push_pairs(&point.attributes, POINT + 1, tables)?;
+        push_pairs(&point.attributes, POINT + 1, tables, &mut self.tally.left)?;
         let attributes = tables.values.finish();
         self.exemplars(&point.exemplars)?;
         let cells = PointCells {
@@ -320,10 +336,11 @@ impl Read<'_> {
         for (n, bytes) in exemplars.iter().enumerate() {
             let exemplar = Exemplar::of(bytes)?;
             let Some(value) = exemplar.value.filter(|_| n < EXEMPLARS_MAX) else {
+                self.tally.left.cut += 1;
                 check_pairs(&exemplar.pairs, POINT + 2)?;
                 continue;
             };
-            push_pairs(&exemplar.pairs, POINT + 2, &mut self.block.tables)?;
+            push_pairs(&exemplar.pairs, POINT + 2, &mut self.block.tables, &mut self.tally.left)?;
             let attributes = self.block.tables.values.finish();
             self.block.push_exemplar(ExemplarCells {
                 at: Time(exemplar.at),

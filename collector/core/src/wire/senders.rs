@@ -2,7 +2,7 @@
 
 use sagascope_conventions::attributes as key;
 
-use super::any::{self, Pairs, check_pairs, name, push_pairs, text_of};
+use super::any::{self, Left, Pairs, check_pairs, name, push_pairs, text_of};
 use super::reader::{Malformed, Reader};
 use crate::block::{ResourceEntry, ScopeEntry, Tables};
 
@@ -45,29 +45,44 @@ impl Head<'_> {
         key
     }
 
-    pub(super) fn check_resource(&self) -> Result<(), Malformed> {
-        self.parts.iter().try_for_each(|part| {
-            let resource = resource(part)?;
-            check_pairs(&resource.pairs, RESOURCE_LEVEL + 1)
+    /// Answers what is left out.
+    pub(super) fn check_resource(&self) -> Result<Left, Malformed> {
+        self.check(|part| check_pairs(&resource(part)?.pairs, RESOURCE_LEVEL + 1))
+    }
+
+    pub(super) fn check_scope(&self) -> Result<Left, Malformed> {
+        self.check(|part| {
+            let scope = scope(part)?;
+            let mut left = check_pairs(&scope.pairs, SCOPE_LEVEL + 1)?;
+            left.name(scope.name);
+            left.name(scope.version);
+            Ok(left)
         })
     }
 
-    pub(super) fn check_scope(&self) -> Result<(), Malformed> {
-        self.parts.iter().try_for_each(|part| {
-            let scope = scope(part)?;
-            check_pairs(&scope.pairs, SCOPE_LEVEL + 1)
-        })
+    /// Each part must be good by itself; what is left out is told of all together.
+    fn check(&self, part: impl Fn(&[u8]) -> Result<Left, Malformed>) -> Result<Left, Malformed> {
+        let mut left = match *self.parts {
+            [] => Left::default(),
+            [whole] => part(whole)?,
+            _ => {
+                self.parts.iter().try_for_each(|bytes| part(bytes).map(drop))?;
+                part(&self.parts.concat())?
+            }
+        };
+        left.name(self.schema_url);
+        Ok(left)
     }
 
     /// The place of the resource in the tables.
-    pub(super) fn resource_in(&self, tables: &mut Tables) -> Result<u32, Malformed> {
-        self.check_resource()?;
+    pub(super) fn resource_in(&self, tables: &mut Tables, left: &mut Left) -> Result<u32, Malformed> {
+        left.add(self.check_resource()?);
         let whole = self.parts.concat();
         let Resource { pairs, dropped } = resource(&whole)?;
         let level = RESOURCE_LEVEL + 1;
         Ok(tables.resource(&self.key(), |tables| {
             // Checked above: what is left of the results is their values.
-            let cut = push_pairs(&pairs, level, tables).unwrap_or(0);
+            let cut = push_pairs(&pairs, level, tables, &mut Left::default()).unwrap_or(0);
             let attributes = tables.values.finish();
             let named = |key: &str| text_of(&pairs, level, key).filter(|text| !text.is_empty());
             ResourceEntry {
@@ -81,12 +96,12 @@ impl Head<'_> {
     }
 
     /// The place of the scope in the tables.
-    pub(super) fn scope_in(&self, tables: &mut Tables) -> Result<u32, Malformed> {
-        self.check_scope()?;
+    pub(super) fn scope_in(&self, tables: &mut Tables, left: &mut Left) -> Result<u32, Malformed> {
+        left.add(self.check_scope()?);
         let whole = self.parts.concat();
         let scope = scope(&whole)?;
         Ok(tables.scope(&self.key(), |tables| {
-            let cut = push_pairs(&scope.pairs, SCOPE_LEVEL + 1, tables).unwrap_or(0);
+            let cut = push_pairs(&scope.pairs, SCOPE_LEVEL + 1, tables, &mut Left::default()).unwrap_or(0);
             let attributes = tables.values.finish();
             ScopeEntry {
                 name: any::name(tables, scope.name),

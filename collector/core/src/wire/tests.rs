@@ -29,7 +29,7 @@ fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => prop::sample::select(vec!["", "service.name", "service.instance.id", "event.name", "k", "payments", "ü"]).prop_map(str::to_owned),
         1 => ".{0,12}",
-        1 => (510..520_usize).prop_map(|n| "ö".repeat(n / 2) + "x"),
+        1 => (4_090..4_102_usize).prop_map(|n| "ö".repeat(n / 2) + "x"),
     ]
 }
 
@@ -68,8 +68,8 @@ fn key_value_of(value: impl Strategy<Value = AnyValue>) -> impl Strategy<Value =
 
 fn pairs() -> impl Strategy<Value = Vec<KeyValue>> {
     prop_oneof![
-        12 => prop::collection::vec(key_value_of(any_value()), 0..4),
-        1 => Just((0..140).map(|n| KeyValue { key: format!("k{n}"), ..KeyValue::default() }).collect()),
+        60 => prop::collection::vec(key_value_of(any_value()), 0..4),
+        1 => Just((0..1_030).map(|n| KeyValue { key: format!("k{n}"), ..KeyValue::default() }).collect()),
     ]
 }
 
@@ -137,7 +137,7 @@ fn some_span() -> impl Strategy<Value = Span> {
     let numbers = (-1..8_i32, time(), time(), any::<u32>(), (0..3_u32, 0..3_u32, 0..3_u32));
     let lists = (
         pairs(),
-        prop_oneof![20 => prop::collection::vec(event(), 0..3), 1 => Just(vec![span::Event::default(); 130])],
+        prop_oneof![40 => prop::collection::vec(event(), 0..3), 1 => Just(vec![span::Event::default(); 1_030])],
         prop::collection::vec(link(), 0..3),
     );
     (ids, texts, numbers, lists).prop_map(|(ids, texts, numbers, lists)| Span {
@@ -246,7 +246,7 @@ fn exemplars() -> impl Strategy<Value = Vec<Exemplar>> {
             value,
         },
     );
-    prop_oneof![8 => prop::collection::vec(one, 0..2), 1 => Just(vec![Exemplar { value: Some(exemplar::Value::AsInt(1)), ..Exemplar::default() }; 70])]
+    prop_oneof![60 => prop::collection::vec(one, 0..2), 1 => Just(vec![Exemplar { value: Some(exemplar::Value::AsInt(1)), ..Exemplar::default() }; 1_030])]
 }
 
 fn number_point() -> impl Strategy<Value = NumberDataPoint> {
@@ -479,6 +479,7 @@ fn verdict(accepted: usize, read: &Normalised) -> Verdict {
         accepted: accepted as u64,
         rejected: read.rejected,
         reason: read.reason.clone(),
+        cut: read.cut,
         weight: 0,
     }
 }
@@ -591,6 +592,80 @@ proptest! {
         logs_agree(&bytes)?;
         metrics_agree(&bytes)?;
     }
+}
+
+#[test]
+fn what_is_too_long_for_anyone_is_cut_and_counted() {
+    let long = |bytes: usize| "ü".repeat(bytes / 2 + 1);
+    let pair = |key: &str, value: Otlp| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    };
+    let list = |value: Otlp| {
+        Otlp::ArrayValue(ArrayValue {
+            values: vec![AnyValue { value: Some(value) }; 300],
+        })
+    };
+    let record = LogRecord {
+        body: Some(AnyValue {
+            value: Some(Otlp::StringValue(long(1 << 20))),
+        }),
+        attributes: vec![
+            pair("whole", Otlp::StringValue(long(1 << 19))),
+            pair("bytes", Otlp::BytesValue(vec![7; (1 << 20) + 1])),
+            pair(&long(4_096), Otlp::IntValue(1)),
+            pair("list", list(Otlp::StringValue(long(5_000)))),
+            pair("event.name", Otlp::StringValue(long(5_000))),
+            pair("", Otlp::IntValue(1)),
+        ],
+        severity_text: "warn".into(),
+        ..LogRecord::default()
+    };
+    let request = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs: vec![ScopeLogs {
+                scope: Some(InstrumentationScope {
+                    name: long(4_096),
+                    ..InstrumentationScope::default()
+                }),
+                log_records: vec![record],
+                schema_url: long(4_096),
+            }],
+            ..ResourceLogs::default()
+        }],
+    };
+    let bytes = request.encode_to_vec();
+    logs_agree(&bytes).unwrap();
+    let verdict = check(Signal::Logs, &bytes).unwrap();
+    assert_eq!((verdict.accepted, verdict.rejected, verdict.cut), (1, 0, 6));
+    assert!(verdict.message().starts_with("6 values"), "{}", verdict.message());
+    assert!(verdict.weight > bytes.len() as u64 + 300 * MEMBER_WEIGHT);
+}
+
+#[test]
+fn members_of_lists_weigh_what_reading_them_takes() {
+    let weight = |members: usize| {
+        let values = vec![AnyValue::default(); members];
+        let body = AnyValue {
+            value: Some(Otlp::ArrayValue(ArrayValue { values })),
+        };
+        let request = ExportLogsServiceRequest {
+            resource_logs: vec![ResourceLogs {
+                scope_logs: vec![ScopeLogs {
+                    log_records: vec![LogRecord {
+                        body: Some(body),
+                        ..LogRecord::default()
+                    }],
+                    ..ScopeLogs::default()
+                }],
+                ..ResourceLogs::default()
+            }],
+        };
+        check(Signal::Logs, &request.encode_to_vec()).unwrap().weight
+    };
+    // Two bytes each, and what each takes when the list is read.
+    assert!(weight(100_000) - weight(0) >= 100_000 * (2 + MEMBER_WEIGHT));
 }
 
 #[test]

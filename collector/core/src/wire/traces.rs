@@ -2,11 +2,11 @@
 
 use sagascope_api::Time;
 
-use super::any::{self, Pairs, check_pairs, push_pairs};
+use super::any::{self, Left, Pairs, check_pairs, push_pairs};
 use super::reader::{Malformed, Reader};
 use super::senders::{Head, head};
 use super::{Tally, time_or};
-use crate::block::{EventCells, LinkCells, SpanBlock, SpanCells, Tables};
+use crate::block::{AttributeSet, EventCells, LinkCells, SpanBlock, SpanCells};
 use crate::normalise::{ATTRIBUTES_MAX, EVENTS_MAX, LINKS_MAX, SpanIds, kind_of, status_of};
 use crate::rows::{Dropped, SpanId, TraceId};
 
@@ -154,15 +154,40 @@ impl<'a> Parts<'a> {
         tally.weigh(152, &lists);
     }
 
-    /// Checks what [`Parts::fill`] has only found.
-    fn check(&self) -> Result<(), Malformed> {
-        check_pairs(&self.attributes, SPAN + 1)?;
-        self.events
-            .iter()
-            .try_for_each(|bytes| check_pairs(&Event::of(bytes)?.pairs, SPAN + 2))?;
-        self.links
-            .iter()
-            .try_for_each(|bytes| check_pairs(&Link::of(bytes)?.pairs, SPAN + 2))
+    /// Checks what [`Parts::fill`] has only found; answers what is left out of it.
+    fn check(&self) -> Result<Left, Malformed> {
+        let mut left = self.left();
+        left.add(check_pairs(&self.attributes, SPAN + 1)?);
+        for (n, bytes) in self.events.iter().enumerate() {
+            let event = Event::of(bytes)?;
+            let inner = check_pairs(&event.pairs, SPAN + 2)?;
+            if n < EVENTS_MAX {
+                left.name(event.name);
+                left.add(inner);
+            } else {
+                left.cut += 1;
+            }
+        }
+        for (n, bytes) in self.links.iter().enumerate() {
+            let link = Link::of(bytes)?;
+            let inner = check_pairs(&link.pairs, SPAN + 2)?;
+            if n < LINKS_MAX && link.ids().is_some() {
+                left.text(link.trace_state);
+                left.add(inner);
+            } else {
+                left.cut += 1;
+            }
+        }
+        Ok(left)
+    }
+
+    /// What is left out of its own fields.
+    fn left(&self) -> Left {
+        let mut left = Left::default();
+        left.name(self.name);
+        left.text(self.status_message);
+        left.text(self.trace_state);
+        left
     }
 }
 
@@ -220,6 +245,11 @@ impl<'a> Link<'a> {
         }
         Ok(link)
     }
+
+    /// Where it leads.
+    fn ids(&self) -> Option<(TraceId, SpanId)> {
+        TraceId::from_slice(self.trace_id).zip(SpanId::from_slice(self.span_id))
+    }
 }
 
 /// Judges and keeps nothing.
@@ -227,16 +257,19 @@ struct Check(Tally);
 
 impl Sink for Check {
     fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        head.check_resource()
+        self.0.left.add(head.check_resource()?);
+        Ok(())
     }
 
     fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        head.check_scope()
+        self.0.left.add(head.check_scope()?);
+        Ok(())
     }
 
     fn span(&mut self, span: &Parts<'_>) -> Result<(), Malformed> {
-        span.check()?;
+        let left = span.check()?;
         if self.0.count(span.judge()).is_some() {
+            self.0.left.add(left);
             span.weigh(&mut self.0);
         }
         Ok(())
@@ -254,24 +287,23 @@ struct Read<'b> {
 
 impl Sink for Read<'_> {
     fn resource(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        self.resource = head.resource_in(&mut self.block.tables)?;
+        self.resource = head.resource_in(&mut self.block.tables, &mut self.tally.left)?;
         Ok(())
     }
 
     fn scope(&mut self, head: &Head<'_>) -> Result<(), Malformed> {
-        self.scope = head.scope_in(&mut self.block.tables)?;
+        self.scope = head.scope_in(&mut self.block.tables, &mut self.tally.left)?;
         Ok(())
     }
 
     fn span(&mut self, span: &Parts<'_>) -> Result<(), Malformed> {
         let Some(ids) = self.tally.count(span.judge()) else {
-            return span.check();
+            return span.check().map(drop);
         };
         span.weigh(&mut self.tally);
         let start = time_or(span.start, time_or(span.end, self.received_at));
-        let tables = &mut self.block.tables;
-        let cut = push_pairs(&span.attributes, SPAN + 1, tables)?;
-        let attributes = tables.values.finish();
+        self.tally.left.add(span.left());
+        let (attributes, dropped_attributes) = self.set(&span.attributes, SPAN + 1, span.dropped.attributes)?;
         let events = self.events(&span.events, start)?;
         let links = self.links(&span.links)?;
         let left_out = |dropped: u32, sent: usize, kept: usize| dropped.saturating_add((sent - kept) as u32);
@@ -291,7 +323,7 @@ impl Sink for Read<'_> {
             trace_state: any::text(tables, span.trace_state),
             flags: span.flags,
             dropped: Dropped {
-                attributes: span.dropped.attributes.saturating_add(cut),
+                attributes: dropped_attributes,
                 events: left_out(span.dropped.events, span.events.len(), events),
                 links: left_out(span.dropped.links, span.links.len(), links),
             },
@@ -308,10 +340,12 @@ impl Read<'_> {
         for (n, bytes) in events.iter().enumerate() {
             let event = Event::of(bytes)?;
             if n >= EVENTS_MAX {
+                self.tally.left.cut += 1;
                 check_pairs(&event.pairs, SPAN + 2)?;
                 continue;
             }
-            let (attributes, dropped_attributes) = set(&mut self.block.tables, &event.pairs, event.dropped)?;
+            let (attributes, dropped_attributes) = self.set(&event.pairs, SPAN + 2, event.dropped)?;
+            self.tally.left.name(event.name);
             let name = any::name(&mut self.block.tables, event.name);
             self.block.push_event(EventCells {
                 at: time_or(event.at, start),
@@ -328,12 +362,13 @@ impl Read<'_> {
         let mut kept = 0;
         for (n, bytes) in links.iter().enumerate() {
             let link = Link::of(bytes)?;
-            let ids = TraceId::from_slice(link.trace_id).zip(SpanId::from_slice(link.span_id));
-            let Some((trace_id, span_id)) = ids.filter(|_| n < LINKS_MAX) else {
+            let Some((trace_id, span_id)) = link.ids().filter(|_| n < LINKS_MAX) else {
+                self.tally.left.cut += 1;
                 check_pairs(&link.pairs, SPAN + 2)?;
                 continue;
             };
-            let (attributes, dropped_attributes) = set(&mut self.block.tables, &link.pairs, link.dropped)?;
+            let (attributes, dropped_attributes) = self.set(&link.pairs, SPAN + 2, link.dropped)?;
+            self.tally.left.text(link.trace_state);
             let trace_state = any::text(&mut self.block.tables, link.trace_state);
             self.block.push_link(LinkCells {
                 trace_id,
@@ -347,10 +382,11 @@ impl Read<'_> {
         }
         Ok(kept)
     }
-}
 
-/// The attributes of an event or link, and how many are left out.
-fn set(tables: &mut Tables, pairs: &[&[u8]], dropped: u32) -> Result<(crate::block::AttributeSet, u32), Malformed> {
-    let cut = push_pairs(pairs, SPAN + 2, tables)?;
-    Ok((tables.values.finish(), dropped.saturating_add(cut)))
+    /// Attributes, and how many are left out.
+    fn set(&mut self, pairs: &[&[u8]], level: u32, dropped: u32) -> Result<(AttributeSet, u32), Malformed> {
+        let tables = &mut self.block.tables;
+        let cut = push_pairs(pairs, level, tables, &mut self.tally.left)?;
+        Ok((tables.values.finish(), dropped.saturating_add(cut)))
+    }
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use sagascope_api::Page;
 use sagascope_api::logs::LogRow;
-use sagascope_core::trace::log_row;
+use sagascope_core::trace::{Room, log_row, log_row_in};
 use sagascope_store::find::{self, LogCursor, LogQuery};
 
 use super::list::Cursor;
@@ -15,10 +15,11 @@ use super::{compute, is_incomplete};
 use crate::app::App;
 use crate::problem::Answer;
 
-/// `GET /api/v1/logs?q=&since=&until=&limit=&cursor=`.
+/// `GET /api/v1/logs?q=&since=&until=&limit=&cursor=&whole=`.
 pub(crate) async fn logs(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Answer<Json<Page<LogRow>>> {
     let params = Params::parse(query.as_deref())?;
     compute(&app, move |app, budget| {
+        let whole = params.flag("whole")?.unwrap_or(false);
         let after = Cursor::of(&params, |key| key.parse().ok())?;
         let search = LogQuery {
             query: &params.search()?,
@@ -35,7 +36,13 @@ pub(crate) async fn logs(State(app): State<Arc<App>>, RawQuery(query): RawQuery)
                 let key = place.sequence.to_string();
                 Cursor { time: place.at, key }.write()
             }),
-            items: page.logs.iter().map(|(_, log)| log_row(log)).collect(),
+            items: if whole {
+                let mut room = Room::answer();
+                let logs = page.logs.iter();
+                logs.map(|(_, log)| log_row_in(log, &mut room)).collect()
+            } else {
+                page.logs.iter().map(|(_, log)| log_row(log)).collect()
+            },
             truncated: page.truncated,
             incomplete: is_incomplete(app, &parts),
         })

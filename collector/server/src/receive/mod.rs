@@ -43,7 +43,7 @@ const ROWS_OF_BUDGET: u64 = 2;
 pub(crate) struct Taken {
     /// Records refused.
     pub(crate) rejected: u64,
-    /// Why.
+    /// Why, and what of the others is not kept whole; with nothing refused a warning, as OTLP has it.
     pub(crate) reason: String,
 }
 
@@ -86,10 +86,11 @@ async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Sha
     } else {
         prepare()?
     };
+    let reason = verdict.message();
     let Verdict {
         accepted,
         rejected,
-        reason,
+        cut,
         ..
     } = verdict;
     let counters = app.counters.of(signal);
@@ -98,6 +99,7 @@ async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Sha
     }
     counters.accepted.fetch_add(accepted, Ordering::Relaxed);
     counters.rejected.fetch_add(rejected, Ordering::Relaxed);
+    counters.cut.fetch_add(cut, Ordering::Relaxed);
     Ok(Taken { rejected, reason })
 }
 

@@ -207,6 +207,51 @@ pub(super) fn units(count: u64, rows: usize) -> Vec<SealUnit> {
 }
 
 #[test]
+fn rows_as_large_as_they_may_be_come_out_as_they_went_in() {
+    let (mut spans, mut logs, mut points) = examples(2);
+    let long = |n: usize| "ü".repeat((512 << 10) - n);
+    let many = |n: usize| {
+        (0..1_024)
+            .map(|key| (format!("{n}.{key}").into(), Value::Int(key)))
+            .collect()
+    };
+    for (n, log) in logs.iter_mut().enumerate() {
+        log.body = Value::Text(long(n).into());
+        log.attributes = Attributes(vec![
+            ("k".repeat(4_096).into(), Value::List(vec![Value::Bool(true); 100_000])),
+            ("v".into(), Value::Bytes(vec![7; 1 << 20].into())),
+        ]);
+    }
+    for (n, span) in spans.iter_mut().enumerate() {
+        span.name = "n".repeat(4_096 - n).into();
+        span.status_message = long(n).into();
+        span.attributes = Attributes(many(n));
+        let event = SpanEventRow {
+            at: Time(n as u64),
+            name: "e".into(),
+            attributes: Attributes(vec![("short".into(), Value::Int(1))]),
+            dropped_attributes: 0,
+        };
+        span.events = vec![event; 1_024];
+    }
+    for point in &mut points {
+        point.value = PointValue::Histogram(HistogramValue {
+            count: 1,
+            sum: Some(f64::INFINITY),
+            ..HistogramValue::default()
+        });
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut segments = Segments::open(dir.path()).unwrap();
+    let unit = unit(0, 0, &spans, &logs, &points);
+    let view = segments.seal(&unit).unwrap();
+    let (found, expected) = (rows_of(&view), rows_in(&[unit]));
+    // Too much to print.
+    assert!(found.spans == expected.spans && found.logs == expected.logs && found.points == expected.points);
+    assert_eq!(found.logs[0].2.body, logs[0].body);
+}
+
+#[test]
 fn a_trace_is_found_and_another_is_not() {
     let (spans, ..) = examples(40);
     let dir = tempfile::tempdir().unwrap();

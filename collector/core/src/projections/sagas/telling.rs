@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{LogRef, SpanRef, ValueRef};
 use crate::projections::keys::{Key, Keyed, Keys};
-use crate::projections::names::Names;
+use crate::projections::names::{Names, cut};
 use crate::rows::{SpanId, SpanStatus, TraceId, Value};
 
 /// Steps named by one `saga.started`.
@@ -275,7 +275,7 @@ fn addressed<'a>(keyed: &Keyed<'a>, name: Option<&'a str>, tellings: Vec<Telling
         id: keyed.text(Key::SagaId).filter(given)?,
         name: keyed.text(Key::SagaName).or(name).filter(given)?,
         coordination: keyed.text(Key::SagaCoordination).and_then(Coordination::parse),
-        correlation_id: keyed.correlation_id(),
+        correlation_id: keyed.correlation_id().map(cut),
         tellings,
     })
 }

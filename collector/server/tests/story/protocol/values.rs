@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use super::{PROTOBUF, enveloped, grpc, post_json, shown};
-use crate::rig::{Rig, one, request, span};
+use crate::rig::{Rig, eventually, one, request, span};
 
 const ID: &str = "0000000000000000000000000000000a";
 
@@ -210,4 +210,52 @@ async fn a12_text_that_is_no_unicode_is_refused_in_both_encodings() {
     let post = rig.client.post(rig.otlp("/v1/traces")).header("content-type", PROTOBUF);
     assert_eq!(post.body(message).send().await.unwrap().status(), 400);
     assert_eq!(rig.accepted_spans().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_values_are_kept_whole_and_shown_cut_and_what_is_cut_is_told() {
+    let rig = Rig::start().await;
+    let send = |body: String| {
+        let record = json!({"body": {"stringValue": body}, "attributes": [
+            {"key": "list", "value": {"arrayValue": {"values": vec![json!({"intValue": "7"}); 300]}}},
+        ]});
+        json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}).to_string()
+    };
+    let whole = "x".repeat(1 << 20);
+    assert_eq!(post_json(&rig, "/v1/logs", send(whole.clone())).await, (200, json!({})));
+    let rows = eventually("the record to show", || async {
+        let page = rig.get("/api/v1/logs").await;
+        page["items"].as_array().cloned().filter(|rows| rows.len() == 1)
+    })
+    .await;
+    let body = rows[0]["body"].as_str().unwrap();
+    assert!(
+        body.len() < 20_000 && body.ends_with("more bytes]"),
+        "{}",
+        &body[body.len() - 40..]
+    );
+    assert_eq!(rows[0]["attributes"]["list"], json!(vec![7; 300]));
+    let found = rig.get("/api/v1/logs?whole=true").await;
+    assert_eq!(found["items"][0]["body"], whole.as_str());
+    // One byte more than anyone needs: taken, cut, and told.
+    let (status, answer) = post_json(&rig, "/v1/logs", send(format!("{whole}x"))).await;
+    let partial = &answer["partialSuccess"];
+    assert_eq!((status, &partial["rejectedLogRecords"]), (200, &json!("0")), "{answer}");
+    assert!(
+        partial["errorMessage"].as_str().unwrap().contains("too long"),
+        "{answer}"
+    );
+    let metrics = rig
+        .client
+        .get(rig.api("/metrics"))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("sagascope_values_cut_total{signal=\"logs\"}"));
+    assert_eq!(line, Some("sagascope_values_cut_total{signal=\"logs\"} 1"));
 }
