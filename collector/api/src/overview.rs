@@ -77,7 +77,7 @@ pub struct Storage {
     pub bytes: u64,
     /// Oldest data is removed above this.
     pub cap_bytes: u64,
-    /// Oldest record that is kept; all that is kept can be searched.
+    /// When the oldest record that is kept was received; all that is kept can be searched.
     pub oldest: Option<Time>,
     /// Spans in memory: those that are not sealed yet.
     #[serde(default)]

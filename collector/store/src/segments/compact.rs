@@ -41,6 +41,7 @@ impl Segments {
             tables: Table::ALL.into_iter().filter(has).collect(),
             next: last.next,
             newest: newest(run.iter().map(|(unit, _)| unit.newest)),
+            oldest: run.iter().map(|(unit, _)| unit.oldest.unwrap_or(unit.newest)).min(),
         };
         let metas = self.write_all(&unit, |table, file, steps| {
             let of_table = files.iter().filter(|file| file.meta().table == table);

@@ -44,6 +44,9 @@ pub struct Unit {
     pub next: Sequences,
     /// When the newest of its requests was received, for what is kept by age.
     pub newest: Time,
+    /// When the oldest was; the first versions did not say so.
+    #[serde(default)]
+    pub oldest: Option<Time>,
 }
 
 /// How far the log is sealed.

@@ -116,10 +116,11 @@ impl View {
         self.files.iter().filter(move |file| file.meta().table == table)
     }
 
-    /// Time of the oldest row.
+    /// When the oldest row was received, as far as is known: the times of rows are what senders say.
     #[must_use]
     pub fn oldest(&self) -> Option<Time> {
-        self.files.iter().map(|file| file.meta().min_time).min()
+        let units = self.files.iter().map(|file| &file.meta().unit);
+        units.map(|unit| unit.oldest.unwrap_or(unit.newest)).min()
     }
 
     /// Bytes on disk.

@@ -41,7 +41,8 @@ impl Segments {
             range: unit.range.clone(),
             tables: tables.iter().map(|(table, _)| *table).collect(),
             next: unit.next,
-            newest: newest_of(blocks),
+            newest: newest(received(blocks)),
+            oldest: received(blocks).min(),
         };
         let metas = self.write_all(&described, |table, file, steps| {
             let rows = tables
@@ -124,11 +125,12 @@ pub(super) fn order(blocks: &HeadBlocks, table: Table) -> Vec<(u32, u32)> {
     }
 }
 
-fn newest_of(blocks: &HeadBlocks) -> Time {
+/// When the requests were received.
+fn received(blocks: &HeadBlocks) -> impl Iterator<Item = Time> {
     let spans = blocks.spans.iter().flat_map(|block| &block.received_at);
     let logs = blocks.logs.iter().flat_map(|block| &block.received_at);
     let points = blocks.points.iter().flat_map(|block| &block.received_at);
-    newest(spans.chain(logs).chain(points).copied())
+    spans.chain(logs).chain(points).copied()
 }
 
 /// A file on its way.

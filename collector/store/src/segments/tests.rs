@@ -595,6 +595,35 @@ fn c11_a_folder_of_version_1_is_read() {
 }
 
 #[test]
+fn the_oldest_is_the_first_received_whatever_senders_say() {
+    let (mut spans, logs, points) = examples(6);
+    spans[0].start = Time(1);
+    let dir = tempfile::tempdir().unwrap();
+    let mut segments = Segments::open(dir.path()).unwrap();
+    assert_eq!(segments.view().oldest(), None);
+    for number in 0..8 {
+        segments
+            .seal(&unit(number, number * 6, &spans, &logs, &points))
+            .unwrap();
+    }
+    assert_eq!(segments.view().oldest(), Some(Time(1_000_000_000)));
+    while segments.compact().unwrap() {}
+    assert_eq!(
+        segments.view().oldest(),
+        Some(Time(1_000_000_000)),
+        "also of merged files"
+    );
+    drop(segments);
+    fs::remove_file(dir.path().join("catalogue.sqlite")).unwrap();
+    let again = Segments::open(dir.path()).unwrap();
+    assert_eq!(
+        again.view().oldest(),
+        Some(Time(1_000_000_000)),
+        "and from their footers"
+    );
+}
+
+#[test]
 fn views_are_shared_with_other_threads() {
     const fn is_shared<T: Send + Sync>() {}
     is_shared::<View>();
