@@ -22,9 +22,9 @@ mod values;
 pub(crate) use any::any_of;
 pub(crate) use histograms::{BUCKETS_MAX, BUCKETS_SENT_MAX};
 pub(crate) use interner::{NAME_BYTES_MAX, cut};
-pub(crate) use logs::{EVENT_NAME, severity_of};
+pub(crate) use logs::{EVENT_NAME, is_severity, severity_of};
 pub(crate) use metrics::{EXEMPLARS_MAX, NO_RECORDED_VALUE, temporality_of};
-pub(crate) use spans::{EVENTS_MAX, LINKS_MAX, SpanIds, kind_of, status_of};
+pub(crate) use spans::{EVENTS_MAX, LINKS_MAX, SpanIds, ends_too_early, is_kind, is_status, kind_of, status_of};
 pub(crate) use values::{ATTRIBUTES_MAX, VALUE_BYTES_MAX, value_of};
 
 /// Rows and what could not become one.
@@ -36,7 +36,7 @@ pub struct Normalised {
     pub rejected: u64,
     /// Why, for the first of them; empty when none was.
     pub reason: String,
-    /// Values of the good part that were shortened, and parts of its records that were left out.
+    /// Values of the good part that are not kept as they were sent, and parts of its records that were left out.
     pub cut: u64,
 }
 

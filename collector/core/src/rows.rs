@@ -169,7 +169,7 @@ pub struct Scope {
 /// Kind of a span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SpanKind {
-    /// Not said, or a number we do not know.
+    /// Not said, or a number that OTLP did not know, which is counted and told as not kept.
     #[default]
     Unspecified,
     /// Inside one service.
@@ -208,7 +208,7 @@ impl SpanKind {
 /// Status of a span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SpanStatus {
-    /// Not said.
+    /// Not said, or a number that OTLP did not know, which is counted and told as not kept.
     #[default]
     Unset,
     /// Said to be well.
@@ -248,7 +248,7 @@ pub struct SpanRow {
     pub kind: SpanKind,
     /// Start.
     pub start: Time,
-    /// Length; 0 when the end was before the start.
+    /// Length; 0 when the end was before the start, which is counted and told.
     pub duration_nanos: u64,
     /// Status.
     pub status: SpanStatus,

@@ -41,8 +41,10 @@ pub struct Verdict {
     pub rejected: u64,
     /// Why, for the first of them; empty when none was.
     pub reason: String,
-    /// Values of the accepted records that were shortened, and parts of them that were left out.
+    /// Values of the accepted records that are not kept as they were sent, and parts of them that were left out.
     pub cut: u64,
+    /// What the first of them is; empty when there is none.
+    pub first_cut: &'static str,
     /// Memory that the rows will take, in bytes, roughly: two bytes on the wire can become a hundred.
     pub weight: u64,
 }
@@ -51,12 +53,11 @@ impl Verdict {
     /// What the sender should know; empty when all of the request is kept.
     #[must_use]
     pub fn message(&self) -> String {
+        let first = self.first_cut;
         let cut = match self.cut {
             0 => return self.reason.clone(),
-            1 => {
-                "a value was too long, or a part of a record unusable or one too many; it is not kept whole".to_owned()
-            }
-            n => format!("{n} values were too long, or parts of records unusable or too many; they are not kept whole"),
+            1 => format!("a value is not kept as it was sent: {first}"),
+            n => format!("{n} values are not kept as they were sent, the first: {first}"),
         };
         match &*self.reason {
             "" => cut,
@@ -116,6 +117,7 @@ fn told(bytes: &[u8], walked: Result<Tally, Malformed>) -> Result<Verdict, WireE
         rejected: tally.rejected,
         reason: tally.reason.to_owned(),
         cut: tally.left.cut,
+        first_cut: tally.left.first,
         // Texts and what is nested take their bytes once; who reads a list or map takes so much for each member.
         weight: tally.weight + bytes.len() as u64 + tally.left.members * MEMBER_WEIGHT,
     })

@@ -214,7 +214,7 @@ pub(crate) struct Counters {
 pub(crate) struct SignalCounters {
     pub(crate) accepted: AtomicU64,
     pub(crate) rejected: AtomicU64,
-    /// Values of accepted records that were shortened, and parts of them that were left out.
+    /// Values of accepted records that are not kept as they were sent, and parts of them that were left out.
     pub(crate) cut: AtomicU64,
 }
 

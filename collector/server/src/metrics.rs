@@ -76,7 +76,7 @@ fn text(app: &App) -> String {
     out.family(
         "sagascope_values_cut_total",
         "counter",
-        "Values of accepted records that were too long and shortened, and parts of them left out as unusable or too many.",
+        "Values of accepted records that are not kept as they were sent: too long, unknown, impossible or too many.",
     );
     for (signal, name) in [
         (Signal::Traces, "spans"),

@@ -12,7 +12,7 @@ pub(crate) const NAME_BYTES_MAX: usize = 4 * 1024;
 #[derive(Default)]
 pub(super) struct Interner {
     known: HashSet<Arc<str>>,
-    /// What was shortened or left out.
+    /// Values that are not kept as they were sent, and what was left out.
     pub(super) cut: u64,
 }
 

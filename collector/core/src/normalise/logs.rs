@@ -41,6 +41,7 @@ fn row(
     names: &mut Interner,
 ) -> LogRow {
     let (attributes, dropped_attributes) = values::counted(record.attributes, record.dropped_attributes_count, names);
+    names.cut += u64::from(!is_severity(record.severity_number));
     LogRow {
         resource: Arc::clone(resource),
         scope: Arc::clone(scope),
@@ -72,4 +73,9 @@ fn event_name(field: &str, attributes: &Attributes, names: &mut Interner) -> Opt
 /// Severity as it is kept: what is below the scale counts as none, what is above it as its end.
 pub(crate) fn severity_of(number: i32) -> u8 {
     number.clamp(0, 24) as u8
+}
+
+/// Whether it is on the scale.
+pub(crate) fn is_severity(number: i32) -> bool {
+    i32::from(severity_of(number)) == number
 }

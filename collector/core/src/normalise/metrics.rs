@@ -45,6 +45,7 @@ fn read(
     out: &mut Normalised,
 ) {
     let Some(data) = metric.data else { return };
+    names.cut += u64::from(is_odd(&data));
     let shared = Arc::new(Metric {
         name: names.name(&metric.name),
         description: names.name(&metric.description),
@@ -76,6 +77,17 @@ const fn kind(data: &Data) -> MetricKind {
         }
         Data::Summary(_) => MetricKind::Summary,
     }
+}
+
+/// Whether its temporality is none that OTLP knows; it reads as unspecified.
+const fn is_odd(data: &Data) -> bool {
+    let number = match data {
+        Data::Sum(sum) => sum.aggregation_temporality,
+        Data::Histogram(histogram) => histogram.aggregation_temporality,
+        Data::ExponentialHistogram(histogram) => histogram.aggregation_temporality,
+        Data::Gauge(_) | Data::Summary(_) => 0,
+    };
+    number != 0 && matches!(temporality_of(number), Temporality::Unspecified)
 }
 
 pub(crate) const fn temporality_of(number: i32) -> Temporality {

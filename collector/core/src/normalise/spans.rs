@@ -63,6 +63,12 @@ fn row(
         .filter_map(|link| link_row(link, names))
         .collect();
     names.cut += (sent_events - events.len() + sent_links - links.len()) as u64;
+    let odd = [
+        !is_kind(span.kind),
+        !is_status(status.code),
+        ends_too_early(span.start_time_unix_nano, span.end_time_unix_nano),
+    ];
+    names.cut += odd.into_iter().map(u64::from).sum::<u64>();
     let more = |dropped: u32, sent: usize, kept: usize| dropped.saturating_add((sent - kept) as u32);
     Ok(SpanRow {
         resource: Arc::clone(resource),
@@ -87,6 +93,16 @@ fn row(
         trace_state: values::text(span.trace_state, names),
         flags: span.flags,
     })
+}
+
+/// Whether the end is told, and cannot be one: the span is kept with no length then.
+pub(crate) const fn ends_too_early(start: u64, end: u64) -> bool {
+    end != 0 && end < start
+}
+
+/// Whether OTLP knows this status; any other reads as unset.
+pub(crate) const fn is_status(number: i32) -> bool {
+    number == 0 || !matches!(status_of(number), SpanStatus::Unset)
 }
 
 pub(crate) const fn status_of(number: i32) -> SpanStatus {
@@ -123,6 +139,11 @@ fn parent(bytes: &[u8]) -> Result<Option<SpanId>, &'static str> {
         8 => Ok(SpanId::from_slice(bytes)),
         _ => Err("parent_span_id must be empty or 8 bytes"),
     }
+}
+
+/// Whether OTLP knows this kind; any other reads as unspecified.
+pub(crate) const fn is_kind(number: i32) -> bool {
+    number == 0 || !matches!(kind_of(number), SpanKind::Unspecified)
 }
 
 pub(crate) const fn kind_of(number: i32) -> SpanKind {

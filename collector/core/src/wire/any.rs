@@ -272,43 +272,72 @@ fn last_plain(bytes: &[u8], level: u32) -> Result<Any<'_>, Malformed> {
 /// The attributes of one record: each as the bytes of its `KeyValue`.
 pub(super) type Pairs<'a> = Vec<&'a [u8]>;
 
+const LONG_NAME: &str = "a key or name longer than 4 KiB";
+const LONG_TEXT: &str = "a text longer than 1 MiB";
+
 /// What is not kept of the good part of a request, and what takes more memory than bytes on the wire.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Left {
-    /// Values shortened, and parts of records left out.
+    /// Values that are not kept as they were sent, and parts of records left out.
     pub(super) cut: u64,
+    /// What the first of them is.
+    pub(super) first: &'static str,
     /// Members of lists and maps.
     pub(super) members: u64,
 }
 
 impl Left {
     pub(super) const fn add(&mut self, other: Self) {
+        if self.cut == 0 {
+            self.first = other.first;
+        }
         self.cut += other.cut;
         self.members += other.members;
     }
 
-    pub(super) fn name(&mut self, name: &str) {
-        self.cut += u64::from(name.len() > NAME_BYTES_MAX);
+    /// Counts one when it is cut.
+    #[inline]
+    pub(super) const fn count(&mut self, is_cut: bool, what: &'static str) {
+        if is_cut {
+            if self.cut == 0 {
+                self.first = what;
+            }
+            self.cut += 1;
+        }
     }
 
-    pub(super) fn text(&mut self, text: &str) {
-        self.cut += u64::from(text.len() > VALUE_BYTES_MAX);
+    pub(super) const fn name(&mut self, name: &str) {
+        self.count(name.len() > NAME_BYTES_MAX, LONG_NAME);
+    }
+
+    pub(super) const fn text(&mut self, text: &str) {
+        self.count(text.len() > VALUE_BYTES_MAX, LONG_TEXT);
     }
 
     pub(super) fn value(&mut self, value: &Any<'_>) {
         match value {
-            Any::Text(text) => self.cut += u64::from(text.0.len() > VALUE_BYTES_MAX),
-            Any::Bytes(bytes) => self.cut += u64::from(bytes.len() > VALUE_BYTES_MAX),
+            Any::Text(text) => self.count(text.0.len() > VALUE_BYTES_MAX, LONG_TEXT),
+            Any::Bytes(bytes) => self.count(bytes.len() > VALUE_BYTES_MAX, "bytes longer than 1 MiB"),
             Any::Nested(_, members) => self.members += members,
             Any::Empty | Any::Bool(_) | Any::Int(_) | Any::Double(_) => {}
         }
+    }
+
+    /// Counts an attribute that is left out.
+    fn attribute(&mut self, key: Raw<'_>) {
+        let what = if key.is_empty() {
+            "an attribute without a key"
+        } else {
+            "an attribute beyond the 1024th of a record"
+        };
+        self.count(true, what);
     }
 
     /// Counts of a pair; of one shorter than any bound only what is nested counts.
     #[inline]
     fn pair(&mut self, length: usize, key: Raw<'_>, value: &Any<'_>) {
         if length > NAME_BYTES_MAX || matches!(value, Any::Nested(..)) {
-            self.cut += u64::from(key.0.len() > NAME_BYTES_MAX);
+            self.count(key.0.len() > NAME_BYTES_MAX, LONG_NAME);
             self.value(value);
         }
     }
@@ -322,7 +351,7 @@ pub(super) fn check_pairs(pairs: &[&[u8]], level: u32) -> Result<Left, Malformed
         key.check()?;
         value.check()?;
         if key.is_empty() || kept == ATTRIBUTES_MAX {
-            left.cut += 1;
+            left.attribute(key);
         } else {
             kept += 1;
             left.pair(pair.len(), key, &value);
@@ -359,7 +388,7 @@ pub(super) fn push_pairs(pairs: &[&[u8]], level: u32, tables: &mut Tables, left:
             }
             tables.values.push(key, cell);
         } else {
-            left.cut += 1;
+            left.attribute(key);
             key.check()?;
             value.check()?;
         }

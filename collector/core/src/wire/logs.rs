@@ -7,7 +7,7 @@ use super::reader::{Malformed, Reader};
 use super::senders::{Head, head};
 use super::{Tally, time_or};
 use crate::block::{Cell, LogBlock, LogCells, Str, Tables};
-use crate::normalise::{ATTRIBUTES_MAX, EVENT_NAME, severity_of};
+use crate::normalise::{ATTRIBUTES_MAX, EVENT_NAME, is_severity, severity_of};
 use crate::rows::{SpanId, TraceId};
 
 /// Level of a record in its request.
@@ -126,6 +126,7 @@ impl<'a> Parts<'a> {
     /// Checks what [`Parts::fill`] has only found; answers what is left out of it.
     fn check(&self) -> Result<Left, Malformed> {
         let mut left = self.left();
+        left.add(check_pairs(&self.attributes, RECORD + 1)?);
         for body in &self.body {
             check_any(body, RECORD + 1)?;
         }
@@ -134,13 +135,13 @@ impl<'a> Parts<'a> {
             [body] => left.value(&any_value(body, RECORD + 1)?),
             parts => left.value(&any_value(&parts.concat(), RECORD + 1)?),
         }
-        left.add(check_pairs(&self.attributes, RECORD + 1)?);
         Ok(left)
     }
 
     /// What is left out of its own fields.
     fn left(&self) -> Left {
         let mut left = Left::default();
+        left.count(!is_severity(self.severity), "a severity off the scale");
         left.text(self.severity_text);
         left.name(self.event_name);
         left

@@ -13,12 +13,14 @@ use crate::block::{
 };
 use crate::normalise::fit::fitted;
 use crate::normalise::{ATTRIBUTES_MAX, BUCKETS_MAX, EXEMPLARS_MAX, temporality_of};
-use crate::rows::{MetricKind, SpanId, TraceId};
+use crate::rows::{MetricKind, SpanId, Temporality, TraceId};
 
 /// Level of a metric in its request, of its data, and of a point.
 const METRIC: u32 = 3;
 const DATA: u32 = METRIC + 1;
 const POINT: u32 = METRIC + 2;
+
+const USELESS_EXEMPLAR: &str = "an exemplar without a value, or beyond the 1024th of a point";
 
 /// What is done with what is found.
 trait Sink {
@@ -89,6 +91,10 @@ fn walk_metric<'a>(bytes: &'a [u8], point: &mut Point<'a>, sink: &mut impl Sink)
     [metric.name, metric.description, metric.unit]
         .iter()
         .for_each(|name| left.name(name));
+    left.count(
+        metric.kind(data).temporality() == Temporality::Unspecified && metric.temporality != 0,
+        "a temporality that OTLP does not know",
+    );
     sink.metric(&metric, left)?;
     for part in &metric.parts {
         let mut reader = Reader::new(part, DATA);
@@ -213,7 +219,7 @@ fn check_point(point: &Point<'_>) -> Result<Left, Malformed> {
         if n < EXEMPLARS_MAX && exemplar.value.is_some() {
             left.add(inner);
         } else {
-            left.cut += 1;
+            left.count(true, USELESS_EXEMPLAR);
         }
     }
     Ok(left)
@@ -336,7 +342,7 @@ impl Read<'_> {
         for (n, bytes) in exemplars.iter().enumerate() {
             let exemplar = Exemplar::of(bytes)?;
             let Some(value) = exemplar.value.filter(|_| n < EXEMPLARS_MAX) else {
-                self.tally.left.cut += 1;
+                self.tally.left.count(true, USELESS_EXEMPLAR);
                 check_pairs(&exemplar.pairs, POINT + 2)?;
                 continue;
             };

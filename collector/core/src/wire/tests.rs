@@ -469,9 +469,13 @@ fn told<T: std::fmt::Debug>(rows: &[T]) -> String {
     format!("{rows:#?}")
 }
 
-/// prost has no opinion of what rows take.
+/// prost has no opinion of what rows take, nor is there an order in which it finds things.
 fn weightless(read: Result<Verdict, WireError>) -> Result<Verdict, WireError> {
-    read.map(|verdict| Verdict { weight: 0, ..verdict })
+    read.map(|verdict| Verdict {
+        weight: 0,
+        first_cut: "",
+        ..verdict
+    })
 }
 
 fn verdict(accepted: usize, read: &Normalised) -> Verdict {
@@ -480,6 +484,7 @@ fn verdict(accepted: usize, read: &Normalised) -> Verdict {
         rejected: read.rejected,
         reason: read.reason.clone(),
         cut: read.cut,
+        first_cut: "",
         weight: 0,
     }
 }
@@ -639,8 +644,82 @@ fn what_is_too_long_for_anyone_is_cut_and_counted() {
     logs_agree(&bytes).unwrap();
     let verdict = check(Signal::Logs, &bytes).unwrap();
     assert_eq!((verdict.accepted, verdict.rejected, verdict.cut), (1, 0, 6));
-    assert!(verdict.message().starts_with("6 values"), "{}", verdict.message());
+    let told = "6 values are not kept as they were sent, the first: a key or name longer than 4 KiB";
+    assert_eq!(verdict.message(), told);
     assert!(verdict.weight > bytes.len() as u64 + 300 * MEMBER_WEIGHT);
+}
+
+#[test]
+fn a10_a14_what_cannot_be_is_told() {
+    let good = Span {
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        start_time_unix_nano: 9,
+        end_time_unix_nano: 10,
+        ..Span::default()
+    };
+    let verdict = |span: Span| {
+        let request = ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                scope_spans: vec![ScopeSpans {
+                    spans: vec![span],
+                    ..ScopeSpans::default()
+                }],
+                ..ResourceSpans::default()
+            }],
+        };
+        let bytes = request.encode_to_vec();
+        traces_agree(&bytes).unwrap();
+        check(Signal::Traces, &bytes).unwrap()
+    };
+    assert_eq!(verdict(good.clone()).message(), "");
+    let unknown_end = Span {
+        end_time_unix_nano: 0,
+        ..good.clone()
+    };
+    assert_eq!(verdict(unknown_end).message(), "", "a span that has not ended");
+    let odd = |code| {
+        Some(Status {
+            code,
+            ..Status::default()
+        })
+    };
+    for (span, expected) in [
+        (
+            Span {
+                end_time_unix_nano: 8,
+                ..good.clone()
+            },
+            "the end of a span that is before its start",
+        ),
+        (
+            Span {
+                kind: 99,
+                ..good.clone()
+            },
+            "a span kind that OTLP does not know",
+        ),
+        (
+            Span {
+                status: odd(77),
+                ..good.clone()
+            },
+            "a span status that OTLP does not know",
+        ),
+    ] {
+        let verdict = verdict(span);
+        assert_eq!((verdict.accepted, verdict.rejected, verdict.cut), (1, 0, 1));
+        assert_eq!(
+            verdict.message(),
+            format!("a value is not kept as it was sent: {expected}")
+        );
+    }
+    let both = Span {
+        kind: 99,
+        end_time_unix_nano: 8,
+        ..good
+    };
+    assert_eq!(verdict(both).cut, 2);
 }
 
 #[test]

@@ -7,11 +7,16 @@ use super::reader::{Malformed, Reader};
 use super::senders::{Head, head};
 use super::{Tally, time_or};
 use crate::block::{AttributeSet, EventCells, LinkCells, SpanBlock, SpanCells};
-use crate::normalise::{ATTRIBUTES_MAX, EVENTS_MAX, LINKS_MAX, SpanIds, kind_of, status_of};
+use crate::normalise::{
+    ATTRIBUTES_MAX, EVENTS_MAX, LINKS_MAX, SpanIds, ends_too_early, is_kind, is_status, kind_of, status_of,
+};
 use crate::rows::{Dropped, SpanId, TraceId};
 
 /// Level of a span in its request, and of what lies in it.
 const SPAN: u32 = 3;
+
+const MANY_EVENTS: &str = "an event beyond the 1024th of a span";
+const USELESS_LINK: &str = "a link without the ids of a span, or beyond the 1024th of a span";
 
 /// What is done with what is found.
 trait Sink {
@@ -162,20 +167,20 @@ impl<'a> Parts<'a> {
             let event = Event::of(bytes)?;
             let inner = check_pairs(&event.pairs, SPAN + 2)?;
             if n < EVENTS_MAX {
-                left.name(event.name);
                 left.add(inner);
+                left.name(event.name);
             } else {
-                left.cut += 1;
+                left.count(true, MANY_EVENTS);
             }
         }
         for (n, bytes) in self.links.iter().enumerate() {
             let link = Link::of(bytes)?;
             let inner = check_pairs(&link.pairs, SPAN + 2)?;
             if n < LINKS_MAX && link.ids().is_some() {
-                left.text(link.trace_state);
                 left.add(inner);
+                left.text(link.trace_state);
             } else {
-                left.cut += 1;
+                left.count(true, USELESS_LINK);
             }
         }
         Ok(left)
@@ -184,6 +189,12 @@ impl<'a> Parts<'a> {
     /// What is left out of its own fields.
     fn left(&self) -> Left {
         let mut left = Left::default();
+        left.count(!is_kind(self.kind), "a span kind that OTLP does not know");
+        left.count(!is_status(self.status_code), "a span status that OTLP does not know");
+        left.count(
+            ends_too_early(self.start, self.end),
+            "the end of a span that is before its start",
+        );
         left.name(self.name);
         left.text(self.status_message);
         left.text(self.trace_state);
@@ -340,7 +351,7 @@ impl Read<'_> {
         for (n, bytes) in events.iter().enumerate() {
             let event = Event::of(bytes)?;
             if n >= EVENTS_MAX {
-                self.tally.left.cut += 1;
+                self.tally.left.count(true, MANY_EVENTS);
                 check_pairs(&event.pairs, SPAN + 2)?;
                 continue;
             }
@@ -363,7 +374,7 @@ impl Read<'_> {
         for (n, bytes) in links.iter().enumerate() {
             let link = Link::of(bytes)?;
             let Some((trace_id, span_id)) = link.ids().filter(|_| n < LINKS_MAX) else {
-                self.tally.left.cut += 1;
+                self.tally.left.count(true, USELESS_LINK);
                 check_pairs(&link.pairs, SPAN + 2)?;
                 continue;
             };

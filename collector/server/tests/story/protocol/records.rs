@@ -1,6 +1,8 @@
 //! Records that contradict themselves or each other (A14 to A19).
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
 use serde_json::{Value, json};
 
 use super::{post_json, shown};
@@ -37,9 +39,24 @@ async fn a14_times_that_cannot_be_are_stored_and_harm_no_query() {
             end_time_unix_nano: end,
             ..span(trace, 1)
         };
-        send(&rig, vec![odd]).await;
+        let response = rig.send_spans(&request(vec![odd])).send().await.unwrap();
+        assert_eq!(response.status(), 200);
     }
     rig.traces(times.len()).await;
+    let reversed = Span {
+        start_time_unix_nano: now,
+        end_time_unix_nano: now - HOUR,
+        ..span(1, 1)
+    };
+    let answer = rig.send_spans(&request(vec![reversed])).send().await.unwrap();
+    let told = ExportTraceServiceResponse::decode(answer.bytes().await.unwrap()).unwrap();
+    let told = told.partial_success.unwrap();
+    assert_eq!(told.rejected_spans, 0, "a warning");
+    assert!(
+        told.error_message.contains("before its start"),
+        "{}",
+        told.error_message
+    );
     let duration = |span: &Value| span["duration_nanos"].as_u64();
     assert_eq!(
         duration(&shown(&rig, 1).await),
