@@ -151,7 +151,7 @@ fn span(tree: &Tree<'_>, place: usize, depth: u32, room: &mut Room) -> Span {
             .iter()
             .map(|event| SpanEvent {
                 time_unix_nano: event.at.0,
-                name: event.name.to_string(),
+                name: room.text(&event.name),
                 attributes: room.attributes(&event.attributes),
             })
             .collect(),

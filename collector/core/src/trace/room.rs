@@ -41,10 +41,16 @@ impl Room {
         }
     }
 
-    /// Attributes as an object; the first of equal keys counts.
+    /// Attributes as an object; the first of equal keys counts. Those that begin where no room is left are only counted.
     pub(super) fn attributes(&mut self, attributes: &Attributes) -> Map<String, Json> {
         let mut object = Map::new();
-        for (key, value) in &attributes.0 {
+        for (n, (key, value)) in attributes.0.iter().enumerate() {
+            if self.left == 0 {
+                let more = format!("[{} more attributes]", attributes.0.len() - n);
+                object.insert("…".to_owned(), Json::String(more));
+                break;
+            }
+            self.left = self.left.saturating_sub(key.len());
             object.entry(&**key).or_insert_with(|| self.json(value));
         }
         object
@@ -113,8 +119,11 @@ mod tests {
             .collect();
         let pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
         let object = Room::row().attributes(&attributes(&pairs));
-        assert_eq!(object.len(), 1_000, "each is told of");
-        assert!(Json::Object(object).to_string().len() < 512 << 10);
+        let more = 1_000 - (object.len() - 1);
+        assert_eq!(object["…"], format!("[{more} more attributes]"));
+        assert!(Json::Object(object).to_string().len() < ROW_MAX + 1_000);
+        let whole = Room::answer().attributes(&attributes(&pairs));
+        assert_eq!((whole.len(), whole.contains_key("…")), (1_000, false));
         let mut answer = Room::answer();
         let shown: usize = (0..100).map(|_| answer.text(&"x".repeat(1 << 20)).len()).sum();
         assert!(shown < ANSWER_MAX + 100 * 2 * LEAST);
