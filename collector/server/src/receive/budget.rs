@@ -2,7 +2,8 @@
 //!
 //! A service may hold as much as is left for all others: alone it gets half of the budget, of two greedy ones each gets a
 //! third, and what is left lets the modest ones in. So a service that sends a hundred times too much is pushed back,
-//! and the others are not. Which service a connection speaks for is known from its last request.
+//! and the others are not. Which service a connection speaks for is known from its last request; until it has said so, a
+//! connection has an account of its own, so that one which stalls does not keep the next newcomer out.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,13 +25,37 @@ pub(crate) struct Budget {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Exhausted;
 
-/// A service, by its name's hash. All whose name is not known yet are one.
+/// A service, by its name's hash; 0 is that of all requests without a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Service(pub(crate) u64);
 
+/// Whose a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Account {
+    Service(Service),
+    /// Of a connection that has not said yet for whom it speaks.
+    Newcomer(u64),
+}
+
 /// A connection; remembers for whom it spoke last.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Peer(Arc<AtomicU64>);
+#[derive(Clone, Debug)]
+pub(crate) struct Peer(Arc<Said>);
+
+#[derive(Debug)]
+struct Said {
+    connection: u64,
+    service: AtomicU64,
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+        Self(Arc::new(Said {
+            connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
+            service: AtomicU64::new(Service::default().0),
+        }))
+    }
+}
 
 impl Peer {
     /// The connection that a request came by.
@@ -38,15 +63,20 @@ impl Peer {
         extensions.get().cloned().unwrap_or_default()
     }
 
-    fn service(&self) -> Service {
-        Service(self.0.load(Ordering::Relaxed))
+    fn account(&self) -> Account {
+        match Service(self.0.service.load(Ordering::Relaxed)) {
+            Service(0) => Account::Newcomer(self.0.connection),
+            service => Account::Service(service),
+        }
     }
 }
 
 struct Accounts {
     left: usize,
     /// Of those that hold something.
-    held: HashMap<Service, Held>,
+    held: HashMap<Account, Held>,
+    /// Requests of all newcomers.
+    newcomers: usize,
 }
 
 #[derive(Default)]
@@ -62,6 +92,7 @@ impl Budget {
             accounts: Arc::new(Mutex::new(Accounts {
                 left: bytes,
                 held: HashMap::new(),
+                newcomers: 0,
             })),
         }
     }
@@ -70,7 +101,7 @@ impl Budget {
     pub(crate) fn share(&self, peer: &Peer) -> Share {
         Share {
             budget: self.clone(),
-            service: peer.service(),
+            account: peer.account(),
             peer: peer.clone(),
             used: 0,
             held: 0,
@@ -99,33 +130,40 @@ impl Budget {
 }
 
 impl Accounts {
-    /// A service that has nothing else under way gets what there is: else a large request could never be taken.
-    fn take(&mut self, service: Service, bytes: usize, is_new: bool) -> Result<(), Exhausted> {
+    /// A service that has nothing else under way gets what there is: else a large request could never be taken. Newcomers
+    /// are many at no cost, so that holds for one of them at a time.
+    fn take(&mut self, account: Account, bytes: usize, is_new: bool) -> Result<(), Exhausted> {
         let left = self.left.checked_sub(bytes).ok_or(Exhausted)?;
-        let held = self.held.entry(service).or_default();
-        let others = held.requests - usize::from(!is_new);
-        if others > 0 && held.bytes + bytes > left {
+        let held = self.held.get(&account);
+        let (requests, already) = held.map_or((0, 0), |held| (held.requests, held.bytes));
+        let is_newcomer = matches!(account, Account::Newcomer(_));
+        let under_way = if is_newcomer { self.newcomers } else { requests };
+        let others = under_way - usize::from(!is_new);
+        if others > 0 && already + bytes > left {
             return Err(Exhausted);
         }
+        let held = self.held.entry(account).or_default();
         held.requests += usize::from(is_new);
         held.bytes += bytes;
+        self.newcomers += usize::from(is_new && is_newcomer);
         self.left = left;
         Ok(())
     }
 
-    fn shrink(&mut self, service: Service, bytes: usize) {
+    fn shrink(&mut self, account: Account, bytes: usize) {
         self.left += bytes;
-        if let Some(held) = self.held.get_mut(&service) {
+        if let Some(held) = self.held.get_mut(&account) {
             held.bytes -= bytes;
         }
     }
 
-    fn give_back(&mut self, service: Service, bytes: usize) {
-        self.shrink(service, bytes);
-        if let Some(held) = self.held.get_mut(&service) {
+    fn give_back(&mut self, account: Account, bytes: usize) {
+        self.shrink(account, bytes);
+        if let Some(held) = self.held.get_mut(&account) {
             held.requests -= 1;
+            self.newcomers -= usize::from(matches!(account, Account::Newcomer(_)));
             if held.requests == 0 {
-                self.held.remove(&service);
+                self.held.remove(&account);
             }
         }
     }
@@ -135,7 +173,7 @@ impl Accounts {
 pub(crate) struct Share {
     budget: Budget,
     peer: Peer,
-    service: Service,
+    account: Account,
     used: usize,
     /// At least [`FLOOR`] once anything is used.
     held: usize,
@@ -160,7 +198,7 @@ impl Share {
             return Ok(());
         }
         let is_new = self.held == 0;
-        self.budget.lock().take(self.service, more, is_new)?;
+        self.budget.lock().take(self.account, more, is_new)?;
         self.held += more;
         Ok(())
     }
@@ -172,23 +210,24 @@ impl Share {
         if spare == 0 {
             return self.grow(0);
         }
-        self.budget.lock().shrink(self.service, spare);
+        self.budget.lock().shrink(self.account, spare);
         self.held -= spare;
         Ok(())
     }
 
     /// The request turns out to be this service's: what it holds counts as that one's, when there is room for it.
     pub(crate) fn belongs_to(&mut self, service: Service) -> Result<(), Exhausted> {
-        self.peer.0.store(service.0, Ordering::Relaxed);
-        if self.service == service || self.held == 0 {
-            self.service = service;
+        self.peer.0.service.store(service.0, Ordering::Relaxed);
+        let account = Account::Service(service);
+        if self.account == account || self.held == 0 {
+            self.account = account;
             return Ok(());
         }
         let mut accounts = self.budget.lock();
-        accounts.give_back(self.service, self.held);
-        let taken = accounts.take(service, self.held, true);
+        accounts.give_back(self.account, self.held);
+        let taken = accounts.take(account, self.held, true);
         drop(accounts);
-        self.service = service;
+        self.account = account;
         if taken.is_err() {
             self.held = 0;
         }
@@ -199,7 +238,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         if self.held > 0 {
-            self.budget.lock().give_back(self.service, self.held);
+            self.budget.lock().give_back(self.account, self.held);
         }
     }
 }
@@ -306,6 +345,41 @@ mod tests {
         assert_eq!(held.len(), 10);
         assert_eq!(budget.share(&peer).grow(1), Err(Exhausted), "before it is read");
         assert_eq!(budget.share(&Peer::default()).grow(1), Ok(()));
+    }
+
+    #[test]
+    fn b11_a_newcomer_that_stalls_leaves_room_for_the_next_one() {
+        let budget = Budget::new(1_000 * FLOOR);
+        let newcomer = |floors: usize| {
+            let mut share = budget.share(&Peer::default());
+            share.grow(floors * FLOOR).map(|()| share)
+        };
+        let stalled = newcomer(500).unwrap();
+        let next: Vec<_> = (0..20).map(|_| newcomer(10).unwrap()).collect();
+        assert_eq!(newcomer(200).err(), Some(Exhausted), "but no more than what it leaves");
+        drop((stalled, next));
+        assert_eq!(budget.left(), 1_000 * FLOOR);
+        assert_eq!(budget.lock().newcomers, 0);
+        assert!(newcomer(1_000).is_ok(), "alone it may have all");
+    }
+
+    #[test]
+    fn b11_newcomers_together_never_use_all_up() {
+        let budget = Budget::new(1_000 * FLOOR);
+        // Each as much as it can get, one floor after the other.
+        let greedy: Vec<_> = (0..8)
+            .map(|_| {
+                let mut share = budget.share(&Peer::default());
+                let most = 500;
+                let _ = (0..most).try_for_each(|_| share.grow(FLOOR));
+                share
+            })
+            .collect();
+        assert!(budget.left() > 0);
+        assert_eq!(of(&budget, MODEST).grow(1), Ok(()), "a known service gets in");
+        assert_eq!(budget.share(&Peer::default()).grow(1), Ok(()), "and one more newcomer");
+        drop(greedy);
+        assert_eq!(budget.left(), 1_000 * FLOOR);
     }
 
     #[test]
