@@ -96,6 +96,20 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(T
     Ok((stream, slot))
 }
 
+/// Drives a connection, of which there are two types without a common trait, to its end; to a graceful one when we stop.
+macro_rules! until_stopped {
+    ($connection:expr, $stopping:expr) => {{
+        let mut connection = pin!($connection);
+        tokio::select! {
+            outcome = connection.as_mut() => outcome,
+            () = stopped(&mut $stopping) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    }};
+}
+
 async fn connection(
     stream: TcpStream,
     router: Router,
@@ -114,13 +128,12 @@ async fn connection(
         request.extensions_mut().insert(peer.clone());
         router.clone().call(request)
     });
-    let mut connection = pin!(builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(service)));
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        () = stopped(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let service = TowerToHyperService::new(service);
+    // A connection that may be upgraded would take HTTP/1.1 too, whatever the builder was told.
+    let outcome = if protocol == Protocol::Grpc {
+        until_stopped!(builder.serve_connection(stream, service), stopping)
+    } else {
+        until_stopped!(builder.serve_connection_with_upgrades(stream, service), stopping)
     };
     if let Err(error) = outcome {
         tracing::debug!(error = %error, "a connection ended");
