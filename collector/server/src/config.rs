@@ -51,6 +51,8 @@ pub struct Config {
     pub connections_per_port: usize,
     /// A peer that takes nothing of its answer for this long is let go.
     pub unread_timeout: Duration,
+    /// A request that has not come whole within this is to be sent again.
+    pub body_timeout: Duration,
     /// When telemetry is acknowledged.
     pub durability: Durability,
     /// Bytes of rows that may wait in memory to be sealed; with more, intake waits.
@@ -82,6 +84,7 @@ impl Config {
             allowed_hosts: Vec::new(),
             connections_per_port: 1_024,
             unread_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
             durability: Durability::Fsync,
             memory_cap_bytes: memory.rows_bytes,
             requests_bytes: memory.requests_bytes,

@@ -9,6 +9,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess
 use prost::Message;
 use sagascope_store::Signal;
 use serde_json::json;
+use tonic::Code;
+use tonic_types::{ErrorDetails, StatusExt};
 
 use super::Taken;
 
@@ -84,21 +86,41 @@ pub(super) fn success(format: Format, signal: Signal, taken: &Taken) -> Response
 /// `google.rpc.Status` over HTTP.
 pub(super) fn failure(status: StatusCode, format: Format, message: &str) -> Response {
     let code = match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => tonic::Code::Unavailable,
-        StatusCode::PAYLOAD_TOO_LARGE => tonic::Code::ResourceExhausted,
-        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND => tonic::Code::Unimplemented,
-        _ => tonic::Code::InvalidArgument,
-    } as i32;
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::ResourceExhausted,
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND => Code::Unimplemented,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        _ => Code::InvalidArgument,
+    };
+    let is_bad = status == StatusCode::BAD_REQUEST;
     let body = match format {
+        Format::Protobuf if is_bad => bad_request(message).details().to_vec(),
         Format::Protobuf => tonic_types::Status {
-            code,
+            code: code as i32,
             message: message.into(),
             details: Vec::new(),
         }
         .encode_to_vec(),
-        Format::Json => json!({"code": code, "message": message}).to_string().into_bytes(),
+        Format::Json => {
+            let mut body = json!({"code": code as i32, "message": message});
+            if is_bad {
+                let violation = json!({"field": REQUEST, "description": message});
+                body["details"] = json!([{"@type": BAD_REQUEST, "fieldViolations": [violation]}]);
+            }
+            body.to_string().into_bytes()
+        }
     };
     respond(status, format, body)
+}
+
+/// The field that a detail names: a reader of undecodable bytes knows no better one.
+const REQUEST: &str = "request";
+const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
+
+/// `INVALID_ARGUMENT` with the detail that tells it is the data that is bad; its details are the whole `google.rpc.Status`.
+pub(super) fn bad_request(message: &str) -> tonic::Status {
+    let details = ErrorDetails::with_bad_request_violation(REQUEST, message);
+    tonic::Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
 fn respond(status: StatusCode, format: Format, body: Vec<u8>) -> Response {

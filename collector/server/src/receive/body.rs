@@ -6,14 +6,14 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, header};
+use http::HeaderMap;
+use http::header::AsHeaderName;
 use http_body_util::BodyExt;
 
 use super::budget::Share;
 
 /// The limit that the OTLP specification recommends, before and after decompression.
 pub(crate) const LIMIT: usize = 64 << 20;
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a body that is refused, the rest is read and discarded, up to so much and for so long.
 const LINGER_BYTES: usize = 8 << 20;
 const LINGER: Duration = Duration::from_secs(2);
@@ -38,8 +38,8 @@ pub(crate) enum BodyError {
     #[error("the body cannot be read: {0}")]
     Broken(String),
     /// Too slow.
-    #[error("the body did not arrive within {} s", READ_TIMEOUT.as_secs())]
-    Slow,
+    #[error("the request did not arrive within {} s", .0.as_secs_f32())]
+    Slow(Duration),
 }
 
 /// How a body is compressed.
@@ -52,9 +52,9 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// From the headers; more than one encoding on top of each other is refused.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, BodyError> {
-        let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
+    /// From the header of this name; more than one encoding on top of each other is refused.
+    pub(crate) fn of(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Self, BodyError> {
+        let mut values = headers.get_all(name).iter();
         let Some(value) = values.next() else {
             return Ok(Self::Identity);
         };
@@ -72,32 +72,63 @@ impl Encoding {
 }
 
 /// The whole body, decompressed, with its part of the budget, which `share` begins.
-pub(crate) async fn read(body: Body, encoding: Encoding, share: Share) -> Result<(Bytes, Share), BodyError> {
-    tokio::time::timeout(READ_TIMEOUT, collect(body, encoding, share))
-        .await
-        .map_err(|_| BodyError::Slow)?
+pub(crate) async fn read(
+    mut body: Body,
+    encoding: Encoding,
+    share: Share,
+    within: Duration,
+) -> Result<(Bytes, Share), BodyError> {
+    let limit = share.request_max();
+    match collect(&mut body, limit, share, within, |_| Ok(())).await {
+        Ok((wire, share)) => unpack(encoding, wire, share).await,
+        Err(BodyError::Busy) => {
+            // Best effort: the answer is the same when the rest does not come.
+            let _ = tokio::time::timeout(LINGER, discard(body)).await;
+            Err(BodyError::Busy)
+        }
+        Err(error) => Err(error),
+    }
 }
 
-async fn collect(mut body: Body, encoding: Encoding, mut share: Share) -> Result<(Bytes, Share), BodyError> {
+/// The body as it was sent, up to `limit` bytes; `check` sees what there is of it after each part.
+pub(crate) async fn collect(
+    body: &mut Body,
+    limit: usize,
+    share: Share,
+    within: Duration,
+    check: impl Fn(&[u8]) -> Result<(), BodyError>,
+) -> Result<(Bytes, Share), BodyError> {
+    tokio::time::timeout(within, collect_slowly(body, limit, share, check))
+        .await
+        .map_err(|_| BodyError::Slow(within))?
+}
+
+async fn collect_slowly(
+    body: &mut Body,
+    limit: usize,
+    mut share: Share,
+    check: impl Fn(&[u8]) -> Result<(), BodyError>,
+) -> Result<(Bytes, Share), BodyError> {
     let mut wire = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| BodyError::Broken(short(&error)))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if wire.len() + data.len() > share.request_max() {
+        if wire.len() + data.len() > limit {
             return Err(BodyError::TooLarge(share.request_max()));
         }
-        if share.grow(data.len()).is_err() {
-            drop((wire, share, data));
-            // Best effort: the answer is the same when the rest does not come.
-            let _ = tokio::time::timeout(LINGER, discard(body)).await;
-            return Err(BodyError::Busy);
-        }
+        share.grow(data.len()).map_err(|_| BodyError::Busy)?;
         wire.extend_from_slice(&data);
+        check(&wire)?;
     }
+    Ok((wire.into(), share))
+}
+
+/// Decompressed; a large one off the async threads.
+pub(crate) async fn unpack(encoding: Encoding, wire: Bytes, share: Share) -> Result<(Bytes, Share), BodyError> {
     if encoding == Encoding::Identity || wire.is_empty() {
-        return Ok((wire.into(), share));
+        return Ok((wire, share));
     }
     if wire.len() <= DECOMPRESS_ASIDE {
         return decompress(encoding, &wire, share);

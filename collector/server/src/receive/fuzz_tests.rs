@@ -70,6 +70,7 @@ fn compressed_bodies() {
                 Body::from(input.to_vec()),
                 encoding,
                 budget.share(&Peer::default()),
+                std::time::Duration::from_secs(30),
             ));
             match outcome {
                 Ok((bytes, _share)) => way(&[1, bytes.len().checked_ilog2().unwrap_or(0).into()]),

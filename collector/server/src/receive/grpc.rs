@@ -1,29 +1,34 @@
 //! OTLP over gRPC: the three `Export` methods, on raw message bytes so that the log keeps what was sent.
+//!
+//! A unary call is a request of one length-prefixed message, so it is read as a body over HTTP is: the same bounds in bytes
+//! and time, the same budget, the same refusals.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use bytes::{Buf, BufMut, Bytes};
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use http::{HeaderValue, header};
+use bytes::{BufMut, Bytes};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, Full};
 use sagascope_store::Signal;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf, Encoder};
-use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::body::{self, BodyError, Encoding};
 use super::budget::{Exhausted, Peer, Share};
-use super::{NotTaken, answer, body, take};
-use crate::app::{App, count};
+use super::{NotTaken, Taken, answer, take};
+use crate::app::App;
 
 /// Asked of a pushed-back sender.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("identity,gzip,deflate,zstd");
+/// Before a message: whether it is compressed, and its length.
+const PREFIX: usize = 5;
 
 /// The three services.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -48,93 +53,121 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
-    let mut encodings = EnabledCompressionEncodings::default();
-    encodings.enable(CompressionEncoding::Gzip);
-    encodings.enable(CompressionEncoding::Zstd);
-    let mut grpc = Grpc::new(RawCodec)
-        .apply_compression_config(encodings, EnabledCompressionEncodings::default())
-        .apply_max_message_size_config(Some(app.budget.request_max()), None);
-    let peer = Peer::of(request.extensions());
-    let share = Arc::new(Mutex::new(app.budget.share(&peer)));
-    let request = request.map(|body| charged(body, Arc::clone(&app), Arc::clone(&share)));
-    let service = Export {
-        app: Arc::clone(&app),
-        signal,
-        share,
-        peer,
-    };
-    let mut response = grpc.unary(service, request).await;
-    never_retry_oversize(&app, &mut response);
-    response.map(Body::new)
+    let (parts, body) = request.into_parts();
+    if !is_grpc(&parts.headers) {
+        let refusal = "content type is neither application/grpc nor application/grpc+proto";
+        NotTaken::Unsupported(refusal.into()).count(&app);
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal).into_response();
+    }
+    let share = app.budget.share(&Peer::of(&parts.extensions));
+    match read_and_take(&app, signal, &parts.headers, body, share).await {
+        Ok(taken) => success(&answer::success_message(signal, &taken)),
+        Err(refusal) => {
+            refusal.count(&app);
+            not_taken(&refusal)
+        }
+    }
 }
 
-/// Counts every byte that arrives against the budget.
-fn charged(body: Body, app: Arc<App>, share: Arc<Mutex<Share>>) -> Body {
-    Body::from_stream(body.into_data_stream().map(move |data| {
-        let data = data.map_err(|error| Status::cancelled(body::short(&error)))?;
-        grow(&app, &share, data.len())?;
-        Ok::<Bytes, Status>(data)
+async fn read_and_take(
+    app: &Arc<App>,
+    signal: Signal,
+    headers: &HeaderMap,
+    body: Body,
+    share: Share,
+) -> Result<Taken, NotTaken> {
+    let encoding = Encoding::of(headers, "grpc-encoding")?;
+    let (message, share) = read(body, encoding, share, app.config.body_timeout).await?;
+    take(app, signal, message, share).await
+}
+
+/// The only message of a call, decompressed.
+async fn read(mut body: Body, encoding: Encoding, share: Share, within: Duration) -> Result<(Bytes, Share), BodyError> {
+    let limit = share.request_max();
+    let check = |wire: &[u8]| frame(wire, limit).map(drop);
+    let (wire, mut share) = body::collect(&mut body, limit + PREFIX, share, within, check).await?;
+    let frame = frame(&wire, limit)?.filter(|frame| frame.len == wire.len() - PREFIX);
+    let Some(frame) = frame else {
+        return Err(BodyError::Broken("the message ends too early".into()));
+    };
+    let message = wire.slice(PREFIX..);
+    if frame.is_compressed && encoding == Encoding::Identity {
+        return Err(BodyError::Broken(
+            "the message is said to be compressed, and not how".into(),
+        ));
+    }
+    if frame.is_compressed {
+        return body::unpack(encoding, message, share).await;
+    }
+    share.settle(message.len()).map_err(|Exhausted| BodyError::Busy)?;
+    Ok((message, share))
+}
+
+/// What stands before a message.
+struct Frame {
+    is_compressed: bool,
+    len: usize,
+}
+
+/// Of the bytes so far, once there are enough; refuses what cannot become a call with one message.
+fn frame(wire: &[u8], limit: usize) -> Result<Option<Frame>, BodyError> {
+    let Some((&[flag, length @ ..], message)) = wire.split_first_chunk::<PREFIX>() else {
+        return Ok(None);
+    };
+    if flag > 1 {
+        return Err(BodyError::Broken("the message has an unknown flag".into()));
+    }
+    let len = u32::from_be_bytes(length) as usize;
+    if len > limit {
+        return Err(BodyError::TooLarge(limit));
+    }
+    if message.len() > len {
+        return Err(BodyError::Broken("the call has more than one message".into()));
+    }
+    Ok(Some(Frame {
+        is_compressed: flag == 1,
+        len,
     }))
 }
 
-fn grow(app: &App, share: &Mutex<Share>, bytes: usize) -> Result<(), Status> {
-    pushed_back(app, share.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes))
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    ["application/grpc", "application/grpc+proto"]
+        .iter()
+        .any(|ours| essence.eq_ignore_ascii_case(ours))
 }
 
-fn pushed_back(app: &App, outcome: Result<(), Exhausted>) -> Result<(), Status> {
-    outcome.map_err(|Exhausted| {
-        count(&app.counters.pushed_back);
-        push_back("too much is under way")
-    })
+fn success(message: &[u8]) -> Response {
+    let mut frame = Vec::with_capacity(PREFIX + message.len());
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    frame.put_slice(message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert(Status::GRPC_STATUS, HeaderValue::from(Code::Ok as i32));
+    let body = Full::new(Bytes::from(frame)).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
+    response
 }
 
-/// tonic says `OUT_OF_RANGE` for an oversized message, which OTLP clients send again for ever.
-fn never_retry_oversize(app: &App, response: &mut http::Response<tonic::body::Body>) {
-    let code = response
-        .headers()
-        .get(Status::GRPC_STATUS)
-        .map(|code| Code::from_bytes(code.as_bytes()));
-    if matches!(code, Some(Code::OutOfRange | Code::ResourceExhausted)) {
-        count(&app.counters.oversized);
-        response
-            .headers_mut()
-            .insert(Status::GRPC_STATUS, HeaderValue::from(Code::ResourceExhausted as i32));
+fn not_taken(refusal: &NotTaken) -> Response {
+    let mut response = status_of(refusal).into_http();
+    if matches!(refusal, NotTaken::Unsupported(_)) {
+        response.headers_mut().insert("grpc-accept-encoding", ACCEPT_ENCODING);
     }
     response
-        .headers_mut()
-        .entry(header::CONTENT_TYPE)
-        .or_insert(HeaderValue::from_static("application/grpc"));
 }
 
-struct Export {
-    app: Arc<App>,
-    signal: Signal,
-    share: Arc<Mutex<Share>>,
-    peer: Peer,
-}
-
-impl UnaryService<Bytes> for Export {
-    type Response = Vec<u8>;
-    type Future = BoxFuture<'static, Result<tonic::Response<Vec<u8>>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (app, signal, charged) = (Arc::clone(&self.app), self.signal, Arc::clone(&self.share));
-        let peer = self.peer.clone();
-        Box::pin(async move {
-            let message = request.into_inner();
-            // Read and unpacked: from here on there is the message alone.
-            let mut share = std::mem::replace(
-                &mut *charged.lock().unwrap_or_else(PoisonError::into_inner),
-                app.budget.share(&peer),
-            );
-            pushed_back(&app, share.settle(message.len()))?;
-            match take(&app, signal, message, share).await {
-                Ok(taken) => Ok(tonic::Response::new(answer::success_message(signal, &taken))),
-                Err(NotTaken::Malformed(message)) => Err(Status::invalid_argument(message)),
-                Err(NotTaken::TooLarge(message)) => Err(Status::resource_exhausted(message)),
-                Err(NotTaken::Later(message)) => Err(push_back(&message)),
-            }
-        })
+fn status_of(refusal: &NotTaken) -> Status {
+    match refusal {
+        NotTaken::Malformed(message) => answer::bad_request(message),
+        NotTaken::Unsupported(message) => Status::unimplemented(message),
+        NotTaken::TooLarge(message) => Status::resource_exhausted(message),
+        NotTaken::Later(message) | NotTaken::Slow(message) => push_back(message),
     }
 }
 
@@ -145,42 +178,4 @@ fn push_back(message: &str) -> Status {
         message,
         ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
     )
-}
-
-/// Messages as they are, undecoded.
-#[derive(Clone, Copy)]
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = Vec<u8>;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
 }

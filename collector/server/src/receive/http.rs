@@ -14,7 +14,7 @@ use super::answer::{Format, failure, success};
 use super::body::{self, BodyError, Encoding};
 use super::budget::{Exhausted, Peer, Share};
 use super::{NotTaken, Taken, json, take};
-use crate::app::{App, count};
+use crate::app::App;
 
 /// Seconds that a pushed-back sender is asked to wait.
 const RETRY_AFTER: u64 = 1;
@@ -49,27 +49,23 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 async fn receive(app: Arc<App>, signal: Signal, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(format) = format_of(&parts.headers) else {
-        return refuse(
-            &parts.headers,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "content type is neither application/x-protobuf nor application/json",
-        );
-    };
+    let format = format_of(&parts.headers);
     let share = app.budget.share(&Peer::of(&parts.extensions));
-    match read_and_take(&app, signal, format, &parts.headers, body, share).await {
+    let outcome = match format {
+        Some(format) => read_and_take(&app, signal, format, &parts.headers, body, share).await,
+        None => Err(NotTaken::Unsupported(
+            "content type is neither application/x-protobuf nor application/json".into(),
+        )),
+    };
+    let format = format.unwrap_or(Format::Json);
+    match outcome {
         Ok(taken) => success(format, signal, &taken),
-        Err((status, message)) => {
-            let mut response = failure(status, format, &message);
-            if status == StatusCode::TOO_MANY_REQUESTS {
-                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
-            }
-            response
+        Err(refusal) => {
+            refusal.count(&app);
+            not_taken(format, &refusal)
         }
     }
 }
-
-type Failure = (StatusCode, String);
 
 async fn read_and_take(
     app: &Arc<App>,
@@ -78,68 +74,57 @@ async fn read_and_take(
     headers: &HeaderMap,
     body: axum::body::Body,
     share: Share,
-) -> Result<Taken, Failure> {
+) -> Result<Taken, NotTaken> {
     let limit = share.request_max();
     if declared_length(headers).is_some_and(|length| length > limit as u64) {
-        count(&app.counters.oversized);
-        return Err((StatusCode::PAYLOAD_TOO_LARGE, BodyError::TooLarge(limit).to_string()));
+        return Err(BodyError::TooLarge(limit).into());
     }
-    let read = match Encoding::of(headers) {
-        Ok(encoding) => body::read(body, encoding, share).await,
-        Err(error) => Err(error),
-    };
-    let (bytes, share) = read.map_err(|error| {
-        match error {
-            BodyError::TooLarge(_) => count(&app.counters.oversized),
-            BodyError::Busy => count(&app.counters.pushed_back),
-            _ => count(&app.counters.malformed),
-        }
-        (status_of(&error), error.to_string())
-    })?;
+    let encoding = Encoding::of(headers, header::CONTENT_ENCODING)?;
+    let (bytes, share) = body::read(body, encoding, share, app.config.body_timeout).await?;
     let (message, share) = match format {
         Format::Protobuf => (bytes, share),
-        Format::Json => from_json(app, signal, bytes, share).await?,
+        Format::Json => from_json(signal, bytes, share).await?,
     };
-    take(app, signal, message, share).await.map_err(not_taken)
+    take(app, signal, message, share).await
 }
 
 /// Read JSON takes more memory than its text, so that counts too while it is read.
-async fn from_json(app: &App, signal: Signal, text: Bytes, mut share: Share) -> Result<(Bytes, Share), Failure> {
+async fn from_json(signal: Signal, text: Bytes, mut share: Share) -> Result<(Bytes, Share), NotTaken> {
+    if text.is_empty() {
+        // Nothing at all is an empty request, as it is in protobuf.
+        return Ok((text, share));
+    }
     let weight = json::weight(&text);
     if !share.could_grow(weight) {
-        count(&app.counters.oversized);
         let message = "the request holds more objects than there is memory for";
-        return Err((StatusCode::PAYLOAD_TOO_LARGE, message.to_owned()));
+        return Err(NotTaken::TooLarge(message.to_owned()));
     }
-    let busy = |_: Exhausted| {
-        count(&app.counters.pushed_back);
-        (StatusCode::TOO_MANY_REQUESTS, BodyError::Busy.to_string())
-    };
+    let busy = |_: Exhausted| BodyError::Busy;
     share.grow(weight).map_err(busy)?;
-    let message = json::to_protobuf(signal, text).await.map_err(|error| {
-        count(&app.counters.malformed);
-        not_taken(error)
-    })?;
+    let message = json::to_protobuf(signal, text).await?;
     share.settle(message.len()).map_err(busy)?;
     Ok((message, share))
 }
 
-fn not_taken(error: NotTaken) -> Failure {
-    match error {
+fn not_taken(format: Format, refusal: &NotTaken) -> Response {
+    let (status, message) = match refusal {
         NotTaken::Malformed(message) => (StatusCode::BAD_REQUEST, message),
+        NotTaken::Unsupported(message) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, message),
         NotTaken::TooLarge(message) => (StatusCode::PAYLOAD_TOO_LARGE, message),
         NotTaken::Later(message) => (StatusCode::TOO_MANY_REQUESTS, message),
+        // Not 408, which OTLP clients do not send again.
+        NotTaken::Slow(message) => (StatusCode::SERVICE_UNAVAILABLE, message),
+    };
+    let mut response = failure(status, format, message);
+    if matches!(refusal, NotTaken::Later(_) | NotTaken::Slow(_)) {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
     }
+    response
 }
 
-const fn status_of(error: &BodyError) -> StatusCode {
-    match error {
-        BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyError::Busy => StatusCode::TOO_MANY_REQUESTS,
-        BodyError::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        BodyError::Slow => StatusCode::REQUEST_TIMEOUT,
-        BodyError::Broken(_) => StatusCode::BAD_REQUEST,
-    }
+/// 403 before routing, worded as every other answer of this port.
+pub(crate) fn forbidden(headers: &HeaderMap, message: &str) -> Response {
+    refuse(headers, StatusCode::FORBIDDEN, message)
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

@@ -26,8 +26,9 @@ use crate::app::{self, App, count};
 use crate::pipeline::Durable;
 
 pub(crate) use grpc::router as grpc_router;
-pub(crate) use http::router as http_router;
+pub(crate) use http::{forbidden, router as http_router};
 
+use body::BodyError;
 use budget::{Exhausted, Share};
 
 /// Requests above this are checked off the async threads.
@@ -52,25 +53,42 @@ pub(crate) struct Taken {
 pub(crate) enum NotTaken {
     /// Never send it again.
     Malformed(String),
+    /// Never send it again: not in this form.
+    Unsupported(String),
     /// Never send it again: it is too large.
     TooLarge(String),
     /// Send it again later.
     Later(String),
+    /// It came too slowly; send it again later.
+    Slow(String),
+}
+
+impl NotTaken {
+    /// Every refusal by either protocol is counted here, when it is answered, and nowhere else.
+    fn count(&self, app: &App) {
+        count(match self {
+            Self::Malformed(_) | Self::Unsupported(_) => &app.counters.malformed,
+            Self::TooLarge(_) => &app.counters.oversized,
+            Self::Later(_) | Self::Slow(_) => &app.counters.pushed_back,
+        });
+    }
+}
+
+impl From<BodyError> for NotTaken {
+    fn from(error: BodyError) -> Self {
+        let message = error.to_string();
+        match error {
+            BodyError::TooLarge(_) => Self::TooLarge(message),
+            BodyError::Busy => Self::Later(message),
+            BodyError::Encoding => Self::Unsupported(message),
+            BodyError::Broken(_) => Self::Malformed(message),
+            BodyError::Slow(_) => Self::Slow(message),
+        }
+    }
 }
 
 /// Takes one protobuf request: returns once it is durable.
-pub(crate) async fn take(app: &Arc<App>, signal: Signal, message: Bytes, share: Share) -> Result<Taken, NotTaken> {
-    let outcome = try_take(app, signal, message, share).await;
-    match &outcome {
-        Ok(_) => {}
-        Err(NotTaken::Malformed(_)) => count(&app.counters.malformed),
-        Err(NotTaken::TooLarge(_)) => count(&app.counters.oversized),
-        Err(NotTaken::Later(_)) => count(&app.counters.pushed_back),
-    }
-    outcome
-}
-
-async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Share) -> Result<Taken, NotTaken> {
+pub(crate) async fn take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Share) -> Result<Taken, NotTaken> {
     share
         .belongs_to(sender::service(&message))
         .map_err(|Exhausted| NotTaken::Later("too much of this service is under way".into()))?;
@@ -105,7 +123,7 @@ async fn try_take(app: &Arc<App>, signal: Signal, message: Bytes, mut share: Sha
 
 fn prepare(signal: Signal, message: &Bytes, received_at: Time, rows_max: u64) -> Result<(Verdict, Frame), NotTaken> {
     let verdict = wire::check(signal, message).map_err(|error| match error {
-        WireError::Malformed(_) => NotTaken::Malformed(error.to_string()),
+        WireError::Malformed(_) => NotTaken::Malformed(body::short(&error)),
     })?;
     if verdict.weight > rows_max {
         let most = rows_max >> 20;

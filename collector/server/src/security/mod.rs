@@ -22,6 +22,7 @@ use tonic::Status;
 use crate::app::{App, count};
 use crate::config::Ports;
 use crate::problem::Refusal;
+use crate::receive::forbidden;
 pub(crate) use headers::set as set_headers;
 pub(crate) use hosts::Hosts;
 pub(crate) use secret::{Secret, SecretError};
@@ -92,13 +93,9 @@ pub(crate) async fn guard_api(State(app): State<Arc<App>>, request: Request, nex
 
 /// Before every OTLP request over HTTP: host and origin only.
 pub(crate) async fn guard_otlp(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let refused =
-        app.guard.otlp_hosts.check(request.uri(), request.headers()).is_err() || origin::is_foreign(request.headers());
-    let mut response = if refused {
-        count(&app.counters.forbidden);
-        forbidden_host().into_response()
-    } else {
-        next.run(request).await
+    let mut response = match check_otlp(&app, &app.guard.otlp_hosts, &request) {
+        Err(why) => forbidden(request.headers(), why),
+        Ok(()) => next.run(request).await,
     };
     set_headers(response.headers_mut());
     response
@@ -106,12 +103,22 @@ pub(crate) async fn guard_otlp(State(app): State<Arc<App>>, request: Request, ne
 
 /// Before every OTLP request over gRPC: the same, refused in gRPC's own way. Its clients name us by `:authority`.
 pub(crate) async fn guard_grpc(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let foreign = app.guard.grpc_hosts.check(request.uri(), request.headers()).is_err();
-    if foreign || origin::is_foreign(request.headers()) {
-        count(&app.counters.forbidden);
-        return Status::permission_denied(FORBIDDEN_HOST).into_http();
+    match check_otlp(&app, &app.guard.grpc_hosts, &request) {
+        Err(why) => Status::permission_denied(why).into_http(),
+        Ok(()) => next.run(request).await,
     }
-    next.run(request).await
+}
+
+fn check_otlp(app: &App, hosts: &Hosts, request: &Request) -> Result<(), &'static str> {
+    let why = if hosts.check(request.uri(), request.headers()).is_err() {
+        FORBIDDEN_HOST
+    } else if origin::is_foreign(request.headers()) {
+        FORBIDDEN_ORIGIN
+    } else {
+        return Ok(());
+    };
+    count(&app.counters.forbidden);
+    Err(why)
 }
 
 fn check(app: &App, request: &Request) -> Result<(), Refusal> {
@@ -186,6 +193,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 const FORBIDDEN_HOST: &str =
     "Ask by localhost or 127.0.0.1 with the port, or start the collector with --allowed-host NAME.";
+
+const FORBIDDEN_ORIGIN: &str = "Pages of other sites may not send telemetry: send it from a program, or through one.";
 
 fn forbidden_host() -> Refusal {
     Refusal::new(

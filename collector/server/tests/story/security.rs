@@ -1,6 +1,7 @@
 //! Who may do what, over real connections.
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use prost::Message;
 use reqwest::Method;
 use serde_json::json;
 use tonic::Code;
@@ -87,14 +88,27 @@ async fn e01_foreign_hosts_are_refused_everywhere() {
             .unwrap();
         assert_eq!(response.status(), 403, "{path}");
     }
-    let otlp = rig
-        .client
-        .post(rig.otlp("/v1/traces"))
-        .header("host", "evil.example")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(otlp.status(), 403);
+    // Telemetry's answers are worded as OTLP has it, in the encoding of the request.
+    for (name, value, word) in [
+        ("host", "evil.example", "--allowed-host"),
+        ("origin", "http://evil.example", "other sites"),
+    ] {
+        let refused = rig.send_spans(&one(1)).header(name, value).send().await.unwrap();
+        assert_eq!(refused.status(), 403);
+        assert_eq!(refused.headers()["content-type"], "application/x-protobuf");
+        let status = tonic_types::Status::decode(refused.bytes().await.unwrap()).unwrap();
+        assert_eq!(status.code, Code::PermissionDenied as i32);
+        assert!(status.message.contains(word), "{}", status.message);
+        let post = rig
+            .client
+            .post(rig.otlp("/v1/traces"))
+            .header("content-type", "application/json");
+        let refused = post.header(name, value).body("{}").send().await.unwrap();
+        assert_eq!(refused.status(), 403);
+        let status: serde_json::Value = refused.json().await.unwrap();
+        assert_eq!(status["code"], Code::PermissionDenied as i32);
+        assert!(status["message"].as_str().unwrap().contains(word), "{status}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -232,7 +232,7 @@ async fn a_million_attributes_are_cut_or_refused() {
 }
 
 /// Says it, then waits for what comes back until the collector ends the connection or a second has passed.
-async fn say(address: SocketAddr, text: &str, ends: bool) -> String {
+pub(super) async fn say(address: SocketAddr, text: &str, ends: bool) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     if ends {

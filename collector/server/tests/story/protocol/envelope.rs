@@ -17,12 +17,12 @@ use crate::rig::{Rig, one, request, span};
 async fn a01_empty_requests_are_successes() {
     let rig = Rig::start().await;
     for path in ["/v1/traces", "/v1/logs", "/v1/metrics"] {
-        for (content_type, body) in [(PROTOBUF, ""), (JSON, "{}")] {
+        for (content_type, body, expected) in [(PROTOBUF, "", ""), (JSON, "{}", "{}"), (JSON, "", "{}")] {
             let post = rig.client.post(rig.otlp(path)).header("content-type", content_type);
             let response = post.body(body).send().await.unwrap();
             assert_eq!(response.status(), 200, "{path}");
             assert_eq!(response.headers()["content-type"], content_type);
-            assert_eq!(response.text().await.unwrap(), body, "partial_success is unset");
+            assert_eq!(response.text().await.unwrap(), expected, "partial_success is unset");
         }
     }
     let answer = grpc(&rig).await.export(request(vec![])).await.unwrap().into_inner();
@@ -83,6 +83,10 @@ async fn a04_a05_errors_are_status_messages_in_the_senders_encoding() {
     let status = tonic_types::Status::decode(response.bytes().await.unwrap()).unwrap();
     assert_eq!(status.code, Code::InvalidArgument as i32);
     assert!(!status.message.is_empty() && status.message.len() <= 1_024);
+    assert_eq!(status.details.len(), 1);
+    assert_eq!(status.details[0].type_url, "type.googleapis.com/google.rpc.BadRequest");
+    let detail = tonic_types::pb::BadRequest::decode(&status.details[0].value[..]).unwrap();
+    assert_eq!(detail.field_violations[0].description, status.message);
 
     let response = post("application/json; charset=utf-8", "{\"resourceSpans\": 7}")
         .await
@@ -91,6 +95,8 @@ async fn a04_a05_errors_are_status_messages_in_the_senders_encoding() {
     assert_eq!(response.headers()["content-type"], "application/json");
     let body: Value = response.json().await.unwrap();
     assert_eq!(body["code"], Code::InvalidArgument as i32);
+    assert_eq!(body["details"][0]["@type"], "type.googleapis.com/google.rpc.BadRequest");
+    assert_eq!(body["details"][0]["fieldViolations"][0]["description"], body["message"]);
     let metrics = rig
         .client
         .get(rig.api("/metrics"))

@@ -1,6 +1,7 @@
 //! OTLP as the specification words it: the cases A01 to A20, by every way in.
 
 mod bad;
+mod calls;
 mod envelope;
 mod json;
 mod points;
