@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::logs::v1 as proto;
 use serde::Deserialize;
 
-use super::values::{Any, Enum, Hex, Int, KeyValue, List, Resource, Scope, all};
+use super::values::{Any, Enum, Hex, Int, KeyValue, List, One, Resource, Scope, all, one};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -14,7 +14,7 @@ pub(super) struct Request {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ResourceLogs {
-    resource: Option<Resource>,
+    resource: One<Resource>,
     scope_logs: List<ScopeLogs>,
     schema_url: Option<String>,
 }
@@ -22,7 +22,7 @@ pub(super) struct ResourceLogs {
 impl From<ResourceLogs> for proto::ResourceLogs {
     fn from(from: ResourceLogs) -> Self {
         Self {
-            resource: from.resource.map(Into::into),
+            resource: one(from.resource),
             scope_logs: all(from.scope_logs),
             schema_url: from.schema_url.unwrap_or_default(),
         }
@@ -32,7 +32,7 @@ impl From<ResourceLogs> for proto::ResourceLogs {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ScopeLogs {
-    scope: Option<Scope>,
+    scope: One<Scope>,
     log_records: List<LogRecord>,
     schema_url: Option<String>,
 }
@@ -40,7 +40,7 @@ struct ScopeLogs {
 impl From<ScopeLogs> for proto::ScopeLogs {
     fn from(from: ScopeLogs) -> Self {
         Self {
-            scope: from.scope.map(Into::into),
+            scope: one(from.scope),
             log_records: all(from.log_records),
             schema_url: from.schema_url.unwrap_or_default(),
         }
@@ -54,7 +54,7 @@ struct LogRecord {
     observed_time_unix_nano: Option<Int<u64>>,
     severity_number: Option<Enum>,
     severity_text: Option<String>,
-    body: Option<Any>,
+    body: One<Any>,
     attributes: List<KeyValue>,
     dropped_attributes_count: Option<Int<u32>>,
     flags: Option<Int<u32>>,
@@ -70,7 +70,7 @@ impl From<LogRecord> for proto::LogRecord {
             observed_time_unix_nano: from.observed_time_unix_nano.unwrap_or_default().0,
             severity_number: from.severity_number.unwrap_or_default().0,
             severity_text: from.severity_text.unwrap_or_default(),
-            body: from.body.map(Into::into),
+            body: one(from.body),
             attributes: all(from.attributes),
             dropped_attributes_count: from.dropped_attributes_count.unwrap_or_default().0,
             flags: from.flags.unwrap_or_default().0,

@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::metrics::v1 as proto;
 use serde::Deserialize;
 
-use super::values::{Double, Enum, Hex, Int, KeyValue, List, Resource, Scope, all};
+use super::values::{Double, Enum, Hex, Int, KeyValue, List, One, Resource, Scope, all, one};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -14,7 +14,7 @@ pub(super) struct Request {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ResourceMetrics {
-    resource: Option<Resource>,
+    resource: One<Resource>,
     scope_metrics: List<ScopeMetrics>,
     schema_url: Option<String>,
 }
@@ -22,7 +22,7 @@ pub(super) struct ResourceMetrics {
 impl From<ResourceMetrics> for proto::ResourceMetrics {
     fn from(from: ResourceMetrics) -> Self {
         Self {
-            resource: from.resource.map(Into::into),
+            resource: one(from.resource),
             scope_metrics: all(from.scope_metrics),
             schema_url: from.schema_url.unwrap_or_default(),
         }
@@ -32,7 +32,7 @@ impl From<ResourceMetrics> for proto::ResourceMetrics {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ScopeMetrics {
-    scope: Option<Scope>,
+    scope: One<Scope>,
     metrics: List<Metric>,
     schema_url: Option<String>,
 }
@@ -40,7 +40,7 @@ struct ScopeMetrics {
 impl From<ScopeMetrics> for proto::ScopeMetrics {
     fn from(from: ScopeMetrics) -> Self {
         Self {
-            scope: from.scope.map(Into::into),
+            scope: one(from.scope),
             metrics: all(from.metrics),
             schema_url: from.schema_url.unwrap_or_default(),
         }
@@ -54,11 +54,11 @@ struct Metric {
     description: Option<String>,
     unit: Option<String>,
     metadata: List<KeyValue>,
-    gauge: Option<Gauge>,
-    sum: Option<Sum>,
-    histogram: Option<Histogram>,
-    exponential_histogram: Option<ExponentialHistogram>,
-    summary: Option<Summary>,
+    gauge: One<Gauge>,
+    sum: One<Sum>,
+    histogram: One<Histogram>,
+    exponential_histogram: One<ExponentialHistogram>,
+    summary: One<Summary>,
 }
 
 impl From<Metric> for proto::Metric {
@@ -70,14 +70,14 @@ impl From<Metric> for proto::Metric {
             metadata: all(from.metadata),
             data: from
                 .gauge
-                .map(|data| proto::metric::Data::Gauge(data.into()))
-                .or_else(|| from.sum.map(|data| proto::metric::Data::Sum(data.into())))
-                .or_else(|| from.histogram.map(|data| proto::metric::Data::Histogram(data.into())))
+                .map(|data| proto::metric::Data::Gauge(data.0.into()))
+                .or_else(|| from.sum.map(|data| proto::metric::Data::Sum(data.0.into())))
+                .or_else(|| from.histogram.map(|data| proto::metric::Data::Histogram(data.0.into())))
                 .or_else(|| {
                     from.exponential_histogram
-                        .map(|data| proto::metric::Data::ExponentialHistogram(data.into()))
+                        .map(|data| proto::metric::Data::ExponentialHistogram(data.0.into()))
                 })
-                .or_else(|| from.summary.map(|data| proto::metric::Data::Summary(data.into()))),
+                .or_else(|| from.summary.map(|data| proto::metric::Data::Summary(data.0.into()))),
         }
     }
 }
@@ -245,8 +245,8 @@ struct ExponentialPoint {
     sum: Option<Double>,
     scale: Option<Int<i32>>,
     zero_count: Option<Int<u64>>,
-    positive: Option<Buckets>,
-    negative: Option<Buckets>,
+    positive: One<Buckets>,
+    negative: One<Buckets>,
     flags: Option<Int<u32>>,
     exemplars: List<Exemplar>,
     min: Option<Double>,
@@ -264,8 +264,8 @@ impl From<ExponentialPoint> for proto::ExponentialHistogramDataPoint {
             sum: from.sum.map(|number| number.0),
             scale: from.scale.unwrap_or_default().0,
             zero_count: from.zero_count.unwrap_or_default().0,
-            positive: from.positive.map(Into::into),
-            negative: from.negative.map(Into::into),
+            positive: one(from.positive),
+            negative: one(from.negative),
             flags: from.flags.unwrap_or_default().0,
             exemplars: all(from.exemplars),
             min: from.min.map(|number| number.0),

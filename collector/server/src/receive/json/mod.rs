@@ -75,7 +75,9 @@ pub(super) fn convert(signal: Signal, json: &[u8]) -> Result<Bytes, NotTaken> {
 }
 
 fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, NotTaken> {
-    serde_json::from_slice(json).map_err(|error| NotTaken::Malformed(body::short(&error)))
+    let read: Result<values::Object<T>, _> = serde_json::from_slice(json);
+    read.map(|request| request.0)
+        .map_err(|error| NotTaken::Malformed(body::short(&error)))
 }
 
 #[cfg(test)]

@@ -153,6 +153,27 @@ fn a12_a_lone_surrogate_is_refused() {
 }
 
 #[test]
+fn a04_a_list_is_no_message() {
+    for refused in [
+        "[]",
+        "[[]]",
+        r#"{"resourceSpans":[[]]}"#,
+        r#"{"resourceSpans":[{"resource":[]}]}"#,
+        r#"{"resourceSpans":[{"resource":{"attributes":[["k",{"stringValue":"v"}]]}}]}"#,
+        r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":["v"]}]}}]}"#,
+        r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":{"arrayValue":[[]]}}]}}]}"#,
+        r#"{"resourceSpans":[{"scopeSpans":[{"scope":["name"],"spans":[{"status":["m",1]}]}]}]}"#,
+    ] {
+        assert!(matches!(text(refused), Err(NotTaken::Malformed(_))), "{refused}");
+    }
+    for signal in [Signal::Logs, Signal::Metrics] {
+        assert!(convert(signal, b"[]").is_err());
+    }
+    let gauge = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","gauge":[[]]}]}]}]}"#;
+    assert!(convert(Signal::Metrics, gauge.as_bytes()).is_err());
+}
+
+#[test]
 fn bytes_come_padded_or_not() {
     for written in ["-_8=", "+/8=", "-_8", "+/8"] {
         assert_eq!(

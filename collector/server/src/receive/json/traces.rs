@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::trace::v1 as proto;
 use serde::Deserialize;
 
-use super::values::{Enum, Hex, Int, KeyValue, List, Resource, Scope, all};
+use super::values::{Enum, Hex, Int, KeyValue, List, One, Resource, Scope, all, one};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -14,7 +14,7 @@ pub(super) struct Request {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ResourceSpans {
-    resource: Option<Resource>,
+    resource: One<Resource>,
     scope_spans: List<ScopeSpans>,
     schema_url: Option<String>,
 }
@@ -22,7 +22,7 @@ pub(super) struct ResourceSpans {
 impl From<ResourceSpans> for proto::ResourceSpans {
     fn from(from: ResourceSpans) -> Self {
         Self {
-            resource: from.resource.map(Into::into),
+            resource: one(from.resource),
             scope_spans: all(from.scope_spans),
             schema_url: from.schema_url.unwrap_or_default(),
         }
@@ -32,7 +32,7 @@ impl From<ResourceSpans> for proto::ResourceSpans {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ScopeSpans {
-    scope: Option<Scope>,
+    scope: One<Scope>,
     spans: List<Span>,
     schema_url: Option<String>,
 }
@@ -40,7 +40,7 @@ struct ScopeSpans {
 impl From<ScopeSpans> for proto::ScopeSpans {
     fn from(from: ScopeSpans) -> Self {
         Self {
-            scope: from.scope.map(Into::into),
+            scope: one(from.scope),
             spans: all(from.spans),
             schema_url: from.schema_url.unwrap_or_default(),
         }
@@ -65,7 +65,7 @@ struct Span {
     dropped_events_count: Option<Int<u32>>,
     links: List<Link>,
     dropped_links_count: Option<Int<u32>>,
-    status: Option<Status>,
+    status: One<Status>,
 }
 
 impl From<Span> for proto::Span {
@@ -86,7 +86,7 @@ impl From<Span> for proto::Span {
             dropped_events_count: from.dropped_events_count.unwrap_or_default().0,
             links: all(from.links),
             dropped_links_count: from.dropped_links_count.unwrap_or_default().0,
-            status: from.status.map(Into::into),
+            status: one(from.status),
         }
     }
 }

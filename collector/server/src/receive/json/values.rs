@@ -1,6 +1,7 @@
 //! What the three signals share: numbers, ids, attribute values, resource and scope.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -8,17 +9,47 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use opentelemetry_proto::tonic::common::v1 as proto;
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
+/// A message; like everything else it may be `null`.
+pub(super) type One<T> = Option<Object<T>>;
 /// A list that may be `null`.
-pub(super) type List<T> = Option<Vec<Option<T>>>;
+pub(super) type List<T> = Option<Vec<One<T>>>;
+
+/// The message in its protobuf form.
+pub(super) fn one<T: Into<P>, P>(message: One<T>) -> Option<P> {
+    message.map(|message| message.0.into())
+}
 
 /// Every item in its protobuf form; a `null` item is an empty one.
 pub(super) fn all<T: Default + Into<P>, P>(list: List<T>) -> Vec<P> {
     list.into_iter()
         .flatten()
-        .map(|item| item.unwrap_or_default().into())
+        .map(|item| item.unwrap_or_default().0.into())
         .collect()
+}
+
+/// A message as an object: serde alone would take a list of its fields' values too.
+#[derive(Debug, Default)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
 }
 
 /// A whole number, as digits or as text.
@@ -178,8 +209,8 @@ pub(super) struct Any {
     bool_value: Option<bool>,
     int_value: Option<Int<i64>>,
     double_value: Option<Double>,
-    array_value: Option<Array>,
-    kvlist_value: Option<Map>,
+    array_value: One<Array>,
+    kvlist_value: One<Map>,
     bytes_value: Option<Base64>,
 }
 
@@ -199,7 +230,7 @@ struct Map {
 #[serde(default)]
 pub(super) struct KeyValue {
     key: Option<String>,
-    value: Option<Any>,
+    value: One<Any>,
 }
 
 impl From<Any> for proto::AnyValue {
@@ -214,14 +245,14 @@ impl From<Any> for proto::AnyValue {
             .or_else(|| {
                 any.array_value.map(|array| {
                     Value::ArrayValue(proto::ArrayValue {
-                        values: all(array.values),
+                        values: all(array.0.values),
                     })
                 })
             })
             .or_else(|| {
                 any.kvlist_value.map(|map| {
                     Value::KvlistValue(proto::KeyValueList {
-                        values: all(map.values),
+                        values: all(map.0.values),
                     })
                 })
             })
@@ -234,7 +265,7 @@ impl From<KeyValue> for proto::KeyValue {
     fn from(pair: KeyValue) -> Self {
         Self {
             key: pair.key.unwrap_or_default(),
-            value: pair.value.map(Into::into),
+            value: one(pair.value),
             ..Self::default()
         }
     }

@@ -127,6 +127,21 @@ async fn a09_names_of_enums_are_refused_and_snake_case_is_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a04_json_that_says_by_position_what_it_means_is_refused() {
+    let rig = Rig::start().await;
+    let positional = enveloped(&with(json!({"attributes": [["k", {"stringValue": "v"}]]})));
+    for (path, body) in [
+        ("/v1/traces", positional.as_str()),
+        ("/v1/traces", "[]"),
+        ("/v1/logs", "[]"),
+        ("/v1/metrics", "[[]]"),
+    ] {
+        assert_eq!(post_json(&rig, path, body.to_owned()).await.0, 400, "{path} {body}");
+    }
+    assert_eq!(rig.accepted_spans().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a10_what_a_newer_protocol_adds_is_no_reason_to_fail() {
     let rig = Rig::start().await;
     let newer = json!({"kind": 77, "status": {"code": 9}, "novelty": {"deep": [1, {"x": null}]}, "attributes": [
