@@ -5,6 +5,8 @@
 use bytes::BytesMut;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
 use sagascope_api::Time;
 use sagascope_core::block::{LogBlock, PointBlock, SpanBlock};
 use sagascope_core::wire;
@@ -27,6 +29,17 @@ fn check(bencher: Bencher<'_, '_>, signal: Signal) {
         verdicts
             .map(|verdict| verdict.expect("a request").accepted)
             .sum::<u64>()
+    });
+}
+
+/// What the generated code of a protobuf library takes to make objects of the same bytes, and to let go of them.
+#[divan::bench]
+fn decode_spans_and_drop(bencher: Bencher<'_, '_>) {
+    let requests = requests(Signal::Traces);
+    counted(bencher, &requests).bench(|| {
+        for bytes in &requests {
+            drop(ExportTraceServiceRequest::decode(&bytes[..]).expect("a request"));
+        }
     });
 }
 
