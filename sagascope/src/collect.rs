@@ -68,6 +68,7 @@ fn config(options: &CollectorOptions, memory: Memory) -> anyhow::Result<Config> 
         retention: Some(Duration::from_secs(options.retention)),
         demo: demo_beside_us(),
         assets: Arc::new(page),
+        give_back: crate::memory::give_back,
         ..Config::new(&options.data_dir)
     })
 }

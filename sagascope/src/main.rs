@@ -8,6 +8,7 @@ mod demo;
 mod exit;
 mod lifeline;
 mod logging;
+mod memory;
 mod remote;
 mod service;
 mod tui;

@@ -69,6 +69,9 @@ pub struct Config {
     pub demo: Option<Demo>,
     /// The page.
     pub assets: Arc<dyn Assets>,
+    /// Asks the allocator to give back what it holds for the thread that calls: done by the threads that take most, once
+    /// there is nothing more to do.
+    pub give_back: fn(),
 }
 
 impl Config {
@@ -93,6 +96,7 @@ impl Config {
             free_floor_bytes: 256 << 20,
             demo: None,
             assets: Arc::new(NoAssets),
+            give_back: || {},
         }
     }
 }

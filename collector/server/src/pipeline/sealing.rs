@@ -70,6 +70,8 @@ pub(super) struct Sealing {
     log_bytes_at_picture: u64,
     maintained_at: Instant,
     head_bytes: usize,
+    /// Memory was given back since the last request.
+    is_resting: bool,
 }
 
 impl Sealing {
@@ -86,6 +88,7 @@ impl Sealing {
             log_bytes_at_picture: 0,
             maintained_at: now,
             head_bytes: 0,
+            is_resting: false,
             app,
         }
     }
@@ -109,6 +112,7 @@ impl Sealing {
         };
         self.at = self.at.max(position);
         self.folded_at = Instant::now();
+        self.is_resting = false;
         self.head_bytes = head.bytes();
         read.unwrap_or_else(|error| {
             tracing::warn!(%error, "a record of the log cannot be read; it is skipped");
@@ -128,7 +132,11 @@ impl Sealing {
         let is_cut_due = self.is_cut_due(&world, now);
         if !is_cut_due && !is_picture_due {
             drop(world);
-            self.maintain(now);
+            if self.is_quiet() && !self.is_resting {
+                self.rest();
+            } else {
+                self.maintain(now);
+            }
             return;
         }
         let next = world.head.next();
@@ -190,6 +198,17 @@ impl Sealing {
     /// Bytes that went into the log in this run.
     fn log_bytes(&self) -> u64 {
         self.app.wal.status().written_bytes
+    }
+
+    /// What a burst has taken is not needed now.
+    fn rest(&mut self) {
+        self.is_resting = true;
+        let give_back = self.app.config.give_back;
+        give_back();
+        self.job = Some(self.worker.does(move || {
+            give_back();
+            Done::Maintained(Ok(None))
+        }));
     }
 
     fn maintain(&mut self, now: Time) {
