@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use sagascope_store::Signal;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{CHECK_ASIDE, NotTaken, body};
@@ -75,8 +76,11 @@ pub(super) fn convert(signal: Signal, json: &[u8]) -> Result<Bytes, NotTaken> {
 }
 
 fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, NotTaken> {
-    let read: Result<values::Object<T>, _> = serde_json::from_slice(json);
-    read.map(|request| request.0)
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    // Its limit counts lists too and is lower than protobuf's; messages count their own depth.
+    deserializer.disable_recursion_limit();
+    values::Object::<T>::deserialize(&mut deserializer)
+        .and_then(|request| deserializer.end().map(|()| request.0))
         .map_err(|error| NotTaken::Malformed(body::short(&error)))
 }
 

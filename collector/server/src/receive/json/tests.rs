@@ -147,6 +147,50 @@ fn a11_whole_numbers_come_either_way_and_never_overflow() {
 }
 
 #[test]
+fn a11_whole_numbers_are_exact_however_they_are_written() {
+    for (written, expected) in [
+        ("1e18", 1_000_000_000_000_000_000),
+        ("\"1e18\"", 1_000_000_000_000_000_000),
+        ("9223372036854775807.0", i64::MAX),
+        ("\"9223372036854775807.0\"", i64::MAX),
+        ("-9223372036854775808.00", i64::MIN),
+        ("9007199254740993.0", 9_007_199_254_740_993),
+        ("0.9007199254740993e16", 9_007_199_254_740_993),
+        ("92233720368547758070e-1", i64::MAX),
+        ("\"\\u0031\"", 1),
+        ("0e999999999", 0),
+        ("-0.0", 0),
+        ("1E+2", 100),
+    ] {
+        let request = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":{"intValue":NUMBER}}]}}]}"#;
+        let bytes = text(&request.replace("NUMBER", written)).unwrap_or_else(|why| panic!("{written}: {why:?}"));
+        let request = ExportTraceServiceRequest::decode(bytes).unwrap();
+        let resource = request.resource_spans[0].resource.as_ref().unwrap();
+        let value = resource.attributes[0].value.as_ref().unwrap().value.clone();
+        assert_eq!(value, Some(AnyValue::IntValue(expected)), "{written}");
+    }
+    for refused in [
+        "9223372036854775808.0",
+        "1e19",
+        "1e999999999999999999999",
+        "1e-1",
+        "15e-1",
+        "[1]",
+        "{}",
+        "\"\"",
+        "\".\"",
+        "\"e5\"",
+        "\"1e\"",
+        "\"--1e1\"",
+        "\"NaN\"",
+    ] {
+        let request = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":{"intValue":NUMBER}}]}}]}"#;
+        let outcome = text(&request.replace("NUMBER", refused));
+        assert!(matches!(outcome, Err(NotTaken::Malformed(_))), "{refused}");
+    }
+}
+
+#[test]
 fn a12_a_lone_surrogate_is_refused() {
     assert!(text(r#"{"resourceSpans":[{"schemaUrl":"\ud800"}]}"#).is_err());
     assert!(convert(Signal::Traces, b"{\"resourceSpans\":[{\"schemaUrl\":\"\xff\"}]}").is_err());

@@ -1,5 +1,6 @@
 //! What the three signals share: numbers, ids, attribute values, resource and scope.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -11,6 +12,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// A message; like everything else it may be `null`.
 pub(super) type One<T> = Option<Object<T>>;
@@ -45,10 +47,40 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                let _level = Level::enter()?;
                 T::deserialize(MapAccessDeserializer::new(fields))
             }
         }
         deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+/// Messages in each other, the request itself not counted: as many as in protobuf, where the same message is one level too.
+const LEVELS_MAX: u32 = 100;
+
+/// A message that is being read on this thread, in others; serde hands nothing down that could count them.
+struct Level;
+
+thread_local! {
+    static LEVELS: Cell<u32> = const { Cell::new(0) };
+}
+
+impl Level {
+    fn enter<E: de::Error>() -> Result<Self, E> {
+        let levels = LEVELS.get();
+        if levels > LEVELS_MAX {
+            return Err(E::custom(format!(
+                "messages lie more than {LEVELS_MAX} deep in each other"
+            )));
+        }
+        LEVELS.set(levels + 1);
+        Ok(Self)
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        LEVELS.set(LEVELS.get() - 1);
     }
 }
 
@@ -58,10 +90,15 @@ pub(super) struct Int<T>(pub(super) T);
 
 impl<'de, T: TryFrom<i128>> Deserialize<'de> for Int<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wide = deserializer.deserialize_any(IntVisitor { text: true })?;
-        T::try_from(wide)
-            .map(Self)
-            .map_err(|_| de::Error::custom(format!("{wide} is out of range")))
+        let written = written(deserializer)?;
+        let number = match written.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(text) if text.contains('\\') => {
+                whole(&serde_json::from_str::<String>(written).map_err(de::Error::custom)?)
+            }
+            Some(text) => whole(text),
+            None => whole(written),
+        };
+        in_range(written, number).map(Self)
     }
 }
 
@@ -71,57 +108,56 @@ pub(super) struct Enum(pub(super) i32);
 
 impl<'de> Deserialize<'de> for Enum {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wide = deserializer.deserialize_any(IntVisitor { text: false })?;
-        i32::try_from(wide)
-            .map(Self)
-            .map_err(|_| de::Error::custom(format!("{wide} is out of range")))
+        let written = written(deserializer)?;
+        if written.starts_with('"') {
+            return Err(de::Error::custom("an enum is its number: names are not OTLP/JSON"));
+        }
+        in_range(written, whole(written)).map(Self)
     }
 }
 
-struct IntVisitor {
-    text: bool,
+/// The value as it stands in the text: a number read any other way may already be rounded.
+fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'de str, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(RawValue::get)
 }
 
-/// Above this a fraction's neighbours are further apart than 1.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+fn in_range<T: TryFrom<i128>, E: de::Error>(written: &str, number: Option<i128>) -> Result<T, E> {
+    number.and_then(|number| number.try_into().ok()).ok_or_else(|| {
+        let start: String = written.chars().take(40).collect();
+        E::custom(format!("{start} is no whole number within the range of its field"))
+    })
+}
 
-impl Visitor<'_> for IntVisitor {
-    type Value = i128;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.text {
-            "a whole number, or one as text"
-        } else {
-            "an enum's number (names are not OTLP/JSON)"
-        })
+/// The whole number that a decimal one is, exactly: also with an exponent, or a fraction of zeros.
+fn whole(text: &str) -> Option<i128> {
+    if let Ok(number) = text.parse() {
+        return Some(number);
     }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<i128, E> {
-        Ok(number.into())
+    let (is_negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (text, 0),
+    };
+    let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [before, after].concat();
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
     }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<i128, E> {
-        Ok(number.into())
+    let significant = digits.trim_end_matches('0');
+    let zeros = i64::try_from(digits.len() - significant.len()).ok()?;
+    let significant = significant.trim_start_matches('0');
+    if significant.is_empty() {
+        return Some(0);
     }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<i128, E> {
-        if number.fract() == 0.0 && number.abs() <= EXACT {
-            Ok(number as i128)
-        } else {
-            Err(E::custom(format!("{number} is not a whole number")))
-        }
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<i128, E> {
-        if !self.text {
-            return Err(E::invalid_type(de::Unexpected::Str("a name"), &self));
-        }
-        match (text.parse(), text.parse::<f64>()) {
-            (Ok(number), _) => Ok(number),
-            (Err(_), Ok(number)) => self.visit_f64(number),
-            _ => Err(E::invalid_value(de::Unexpected::Str("text"), &self)),
-        }
-    }
+    let exponent = exponent
+        .checked_add(zeros)?
+        .checked_sub(i64::try_from(after.len()).ok()?)?;
+    let scale = 10_i128.checked_pow(u32::try_from(exponent).ok()?)?;
+    let number = significant.parse::<i128>().ok()?.checked_mul(scale)?;
+    Some(if is_negative { -number } else { number })
 }
 
 /// A fraction, as digits or as text, `NaN` and infinities too.

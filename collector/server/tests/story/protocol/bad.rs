@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -199,6 +200,49 @@ async fn depth_is_bounded_in_both_encodings() {
         400
     );
     is_alive(&rig).await;
+}
+
+/// Lists or maps in each other, in the attribute of a span.
+fn nested(levels: usize, is_map: bool) -> ExportTraceServiceRequest {
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValueList, any_value::Value};
+    let mut value = AnyValue::default();
+    for _ in 0..levels {
+        let wrapped = if is_map {
+            let pair = KeyValue {
+                value: Some(value),
+                ..KeyValue::default()
+            };
+            Value::KvlistValue(KeyValueList { values: vec![pair] })
+        } else {
+            Value::ArrayValue(ArrayValue { values: vec![value] })
+        };
+        value = AnyValue { value: Some(wrapped) };
+    }
+    let attribute = KeyValue {
+        key: "deep".into(),
+        value: Some(value),
+        ..KeyValue::default()
+    };
+    request(vec![Span {
+        attributes: vec![attribute],
+        ..span(1, 1)
+    }])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a13_values_may_be_as_deep_in_json_as_in_protobuf() {
+    let rig = Rig::start().await;
+    for (is_map, most) in [(false, 47), (true, 31)] {
+        for levels in [1, 39, 40, 45, most - 1, most, most + 1, 60] {
+            let sent = nested(levels, is_map);
+            let expected = if levels <= most { 200 } else { 400 };
+            let answer = rig.send_spans(&sent).send().await.unwrap();
+            assert_eq!(answer.status(), expected, "protobuf {is_map} {levels}");
+            let text = super::json::traces(&sent).to_string();
+            let answer = post_json(&rig, "/v1/traces", text).await;
+            assert_eq!(answer.0, expected, "JSON {is_map} {levels}: {}", answer.1);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
