@@ -15,7 +15,7 @@ use super::budget::Share;
 /// The limit that the OTLP specification recommends, before and after decompression.
 pub(crate) const LIMIT: usize = 64 << 20;
 /// Of a body that is refused, the rest is read and discarded, up to so much and for so long.
-const LINGER_BYTES: usize = 8 << 20;
+pub(crate) const LINGER_BYTES: usize = 8 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 /// Bodies above this are decompressed off the async threads.
 const DECOMPRESS_ASIDE: usize = 64 << 10;
@@ -82,8 +82,7 @@ pub(crate) async fn read(
     match collect(&mut body, limit, share, within, |_| Ok(())).await {
         Ok((wire, share)) => unpack(encoding, wire, share).await,
         Err(BodyError::Busy) => {
-            // Best effort: the answer is the same when the rest does not come.
-            let _ = tokio::time::timeout(LINGER, discard(body)).await;
+            linger(body).await;
             Err(BodyError::Busy)
         }
         Err(error) => Err(error),
@@ -137,7 +136,13 @@ pub(crate) async fn unpack(encoding: Encoding, wire: Bytes, share: Share) -> Res
     task.map_err(|error| BodyError::Broken(short(&error)))?
 }
 
-/// Reads on and keeps nothing: a client that is still writing would find its connection broken and never see the answer.
+/// Reads on and keeps nothing, for a while: a client that is still writing would find its connection broken and never see
+/// the answer.
+pub(crate) async fn linger(body: Body) {
+    // Best effort: the answer is the same when the rest does not come.
+    let _ = tokio::time::timeout(LINGER, discard(body)).await;
+}
+
 async fn discard(mut body: Body) {
     let mut left = LINGER_BYTES;
     while let Some(Ok(frame)) = body.frame().await {

@@ -76,7 +76,10 @@ async fn read_and_take(
     share: Share,
 ) -> Result<Taken, NotTaken> {
     let limit = share.request_max();
-    if declared_length(headers).is_some_and(|length| length > limit as u64) {
+    if let Some(length) = declared_length(headers).filter(|length| *length > limit as u64) {
+        if length <= body::LINGER_BYTES as u64 {
+            body::linger(body).await;
+        }
         return Err(BodyError::TooLarge(limit).into());
     }
     let encoding = Encoding::of(headers, header::CONTENT_ENCODING)?;
