@@ -7,7 +7,7 @@
 //! linear in the text.
 
 use self::parse::Parser;
-use self::pattern::Test;
+use self::pattern::{Test, Wanted};
 use self::subject::Subject;
 use crate::rows::{LogRow, PointRow, SpanRow};
 
@@ -60,10 +60,7 @@ impl Query {
     /// Matches what has just this text in a field.
     #[must_use]
     pub fn exactly(field: &str, text: &str) -> Self {
-        let test = Test::Equal {
-            text: text.to_owned(),
-            number: None,
-        };
+        let test = Test::Equal(Wanted::text(text));
         Self {
             expression: Expression::Term(Some(field.to_owned()), test),
         }

@@ -123,24 +123,37 @@ impl Parser {
     /// A name right before an operator; otherwise nothing is taken.
     fn field(&mut self) -> Option<String> {
         let start = self.at;
+        if self.peek() == Some('"') {
+            let name = self
+                .quoted()
+                .ok()
+                .filter(|name| !name.is_empty() && self.is_operator(self.at));
+            if name.is_none() {
+                self.at = start;
+            }
+            return name;
+        }
         let mut end = start;
         while self
             .characters
             .get(end)
-            .is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '@' | '/'))
+            .is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '@' | '/' | '[' | ']'))
         {
             end += 1;
         }
-        let is_operator = match self.characters.get(end) {
-            Some(':' | '=' | '<' | '>') => true,
-            Some('!') => self.characters.get(end + 1) == Some(&'='),
-            _ => false,
-        };
-        if end == start || !is_operator {
+        if end == start || !self.is_operator(end) {
             return None;
         }
         self.at = end;
         Some(self.characters[start..end].iter().collect())
+    }
+
+    fn is_operator(&self, at: usize) -> bool {
+        match self.characters.get(at) {
+            Some(':' | '=' | '<' | '>') => true,
+            Some('!') => self.characters.get(at + 1) == Some(&'='),
+            _ => false,
+        }
     }
 
     fn relation(&mut self) -> Option<Relation> {

@@ -11,9 +11,12 @@ const REGEX_DEPTH_MAX: u32 = 32;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Field<'a> {
     Text(&'a str),
+    Int(i64),
     Number(f64),
     Truth(bool),
     Nanos(u64),
+    /// Something that is there and has no form to compare: bytes, a map, an attribute without a value.
+    Other,
 }
 
 /// How a number must stand to the one asked for.
@@ -30,27 +33,89 @@ pub(super) enum Relation {
 pub(super) enum Test {
     /// Any value will do.
     Present,
-    Equal {
-        text: String,
-        number: Option<f64>,
-    },
+    Equal(Wanted),
     Expression(Regex),
-    /// The number, and the same as a duration.
+    /// The number, also as a whole one when it is, and as a duration.
     Compare {
         relation: Relation,
         number: f64,
+        int: Option<i64>,
         nanos: f64,
     },
+}
+
+/// A value that is asked for, in the forms that it may have.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) text: String,
+    /// Finds the text in any case; absent when it is ASCII, which needs no expression.
+    pub(super) folded: Option<Regex>,
+    pub(super) number: Option<f64>,
+    int: Option<i64>,
+    /// As a duration; without a unit in milliseconds.
+    nanos: Option<f64>,
+}
+
+impl Wanted {
+    fn of(text: &str) -> Result<Self, String> {
+        let plain: Option<f64> = text.parse().ok();
+        let with_unit = nanos(text);
+        let folded = || compile(&format!("(?is){}", regex::escape(text)));
+        Ok(Self {
+            text: text.to_owned(),
+            folded: if text.is_ascii() { None } else { Some(folded()?) },
+            number: plain.or(with_unit),
+            int: text.parse().ok(),
+            nanos: plain.map(|ms| ms * 1e6).or(with_unit),
+        })
+    }
+
+    /// The text alone, whatever it looks like.
+    pub(super) fn text(text: &str) -> Self {
+        let folded = (!text.is_ascii()).then(|| compile(&format!("(?is){}", regex::escape(text))).ok());
+        Self {
+            text: text.to_owned(),
+            folded: folded.flatten(),
+            number: None,
+            int: None,
+            nanos: None,
+        }
+    }
+
+    fn is(&self, field: Field<'_>) -> bool {
+        match field {
+            Field::Text(value) => match &self.folded {
+                None => value.eq_ignore_ascii_case(&self.text),
+                Some(folded) => folded
+                    .find(value)
+                    .is_some_and(|found| found.range() == (0..value.len())),
+            },
+            Field::Truth(value) => self.text.eq_ignore_ascii_case(if value { "true" } else { "false" }),
+            Field::Int(value) => match self.int {
+                Some(int) => int == value,
+                None => self.number == Some(value as f64),
+            },
+            Field::Number(value) => self
+                .number
+                .is_some_and(|number| number == value || number.is_nan() && value.is_nan()),
+            Field::Nanos(value) => self.nanos == Some(value as f64),
+            Field::Other => false,
+        }
+    }
+
+    fn occurs_in(&self, text: &str) -> bool {
+        match &self.folded {
+            None => contains(text, &self.text),
+            Some(folded) => folded.is_match(text),
+        }
+    }
 }
 
 impl Test {
     /// Equality, or a pattern when the text holds `*` that were not quoted.
     pub(super) fn text(text: &str, is_quoted: bool) -> Result<Self, String> {
         if is_quoted || !text.contains('*') {
-            return Ok(Self::Equal {
-                text: text.to_owned(),
-                number: text.parse().ok().or_else(|| nanos(text)),
-            });
+            return Ok(Self::Equal(Wanted::of(text)?));
         }
         if text == "*" {
             return Ok(Self::Present);
@@ -74,6 +139,7 @@ impl Test {
         Ok(Self::Compare {
             relation,
             number,
+            int: value.parse().ok(),
             nanos,
         })
     }
@@ -82,21 +148,32 @@ impl Test {
     pub(super) fn accepts(&self, field: Field<'_>) -> bool {
         match (self, field) {
             (Self::Present, _) => true,
-            (Self::Equal { text, .. }, Field::Text(value)) => value.eq_ignore_ascii_case(text),
-            (Self::Equal { text, .. }, Field::Truth(value)) => {
-                text.eq_ignore_ascii_case(if value { "true" } else { "false" })
-            }
-            (Self::Equal { number, .. }, Field::Number(value)) => *number == Some(value),
-            (Self::Equal { number, .. }, Field::Nanos(value)) => *number == Some(value as f64),
+            (Self::Equal(wanted), field) => wanted.is(field),
             (Self::Expression(regex), Field::Text(value)) => regex.is_match(value),
+            (Self::Expression(regex), Field::Int(value)) => regex.is_match(&value.to_string()),
             (Self::Expression(regex), Field::Number(value)) => regex.is_match(&value.to_string()),
             (Self::Expression(_), _) => false,
-            (Self::Compare { relation, nanos, .. }, Field::Nanos(value)) => relation.holds(value as f64, *nanos),
-            (Self::Compare { relation, number, .. }, Field::Number(value)) => relation.holds(value, *number),
-            (Self::Compare { relation, number, .. }, Field::Text(value)) => {
-                value.parse().is_ok_and(|value: f64| relation.holds(value, *number))
-            }
-            (Self::Compare { .. }, Field::Truth(_)) => false,
+            (Self::Compare { relation, nanos, .. }, Field::Nanos(value)) => relation.holds(&(value as f64), nanos),
+            (
+                Self::Compare {
+                    relation,
+                    int: Some(int),
+                    ..
+                },
+                Field::Int(value),
+            ) => relation.holds(&value, int),
+            (Self::Compare { relation, number, .. }, Field::Int(value)) => relation.holds(&(value as f64), number),
+            (Self::Compare { relation, number, .. }, Field::Number(value)) => relation.holds(&value, number),
+            (
+                Self::Compare {
+                    relation, number, int, ..
+                },
+                Field::Text(value),
+            ) => match (int, value.parse::<i64>()) {
+                (Some(int), Ok(value)) => relation.holds(&value, int),
+                _ => value.parse().is_ok_and(|value: f64| relation.holds(&value, number)),
+            },
+            (Self::Compare { .. }, Field::Truth(_) | Field::Other) => false,
         }
     }
 
@@ -104,7 +181,7 @@ impl Test {
     pub(super) fn occurs_in(&self, text: &str) -> bool {
         match self {
             Self::Present => true,
-            Self::Equal { text: wanted, .. } => contains(text, wanted),
+            Self::Equal(wanted) => wanted.occurs_in(text),
             Self::Expression(regex) => regex.is_match(text),
             Self::Compare { .. } => false,
         }
@@ -112,7 +189,7 @@ impl Test {
 }
 
 impl Relation {
-    fn holds(self, value: f64, wanted: f64) -> bool {
+    fn holds<T: PartialOrd>(self, value: &T, wanted: &T) -> bool {
         match self {
             Self::Less => value < wanted,
             Self::AtMost => value <= wanted,

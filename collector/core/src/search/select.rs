@@ -9,7 +9,7 @@ pub use points::PointSelect;
 use sagascope_conventions::attributes as key;
 
 use super::pattern::{Field, Test};
-use super::subject::{severity_word, texts_of, visit};
+use super::subject::{plain, severity_word, texts_of, visit};
 use super::{Expression, Query};
 use crate::block::{AttributeSet, Cell, Kind, LogBlock, LogRef, SpanBlock, SpanRef, Str, Tables, ValueRef};
 
@@ -142,10 +142,11 @@ impl<'a> Memo<'a> {
         }
         match ValueRef::of(cell, &tables.strings, &tables.values) {
             ValueRef::Bool(truth) => self.field(Field::Truth(truth)),
-            ValueRef::Int(number) => self.field(Field::Number(number as f64)),
+            ValueRef::Int(number) => self.field(Field::Int(number)),
             ValueRef::Double(number) => self.field(Field::Number(number)),
             nested @ ValueRef::Nested(_) => visit(&nested.to_value(), &mut |field| self.field(field)),
-            ValueRef::Empty | ValueRef::Bytes(_) | ValueRef::Text(_) => false,
+            ValueRef::Empty | ValueRef::Bytes(_) => self.field(Field::Other),
+            ValueRef::Text(text) => self.field(Field::Text(text)),
         }
     }
 
@@ -153,11 +154,11 @@ impl<'a> Memo<'a> {
     fn texts(&mut self, tables: &Tables, cell: Cell) -> bool {
         match cell.kind {
             Kind::Text => cell.as_str().is_some_and(|string| self.string(tables, string)),
-            Kind::Int | Kind::Nested => {
+            Kind::Int | Kind::Double | Kind::Bool | Kind::Nested => {
                 let value = ValueRef::of(cell, &tables.strings, &tables.values).to_value();
                 texts_of(&value, &mut |text| self.field(Field::Text(text)))
             }
-            Kind::Empty | Kind::Bool | Kind::Double | Kind::Bytes => false,
+            Kind::Empty | Kind::Bytes => false,
         }
     }
 
@@ -194,6 +195,7 @@ impl<'a> Memo<'a> {
         if let Some(name) = name.strip_prefix("resource.") {
             return self.of_resource(tables, resource, name);
         }
+        let name = plain(name);
         self.own(tables, set, name, false)
             || name == key::CORRELATION_ID && self.own(tables, set, key::CONVERSATION_ID, true)
             || self.of_resource(tables, resource, name)
@@ -232,6 +234,7 @@ enum SpanField {
     Duration,
     Trace,
     Span,
+    Parent,
     Event,
     Attribute(Box<str>),
 }
@@ -250,6 +253,7 @@ impl SpanField {
             "duration" => Self::Duration,
             "trace" | "trace_id" => Self::Trace,
             "span" | "span_id" => Self::Span,
+            "parent" | "parent_span_id" => Self::Parent,
             "event" => Self::Event,
             name => Self::Attribute(name.into()),
         }
@@ -283,13 +287,16 @@ impl Look<SpanRef<'_>> for SpanField {
             Self::Duration => memo.field(Field::Nanos(block.duration_nanos[row])),
             Self::Trace => memo.field(Field::Text(&block.trace_id[row].to_string())),
             Self::Span => memo.field(Field::Text(&block.span_id[row].to_string())),
+            Self::Parent => span
+                .parent_span_id()
+                .is_some_and(|id| memo.field(Field::Text(&id.to_string()))),
             Self::Event => span.event_cells().iter().any(|event| memo.string(tables, event.name)),
             Self::Attribute(name) => {
                 memo.attribute(tables, (block.attributes[row], place), name)
                     || span
                         .event_cells()
                         .iter()
-                        .any(|event| memo.own(tables, event.attributes, name, false))
+                        .any(|event| memo.own(tables, event.attributes, plain(name), false))
             }
         }
     }
@@ -352,7 +359,10 @@ impl Look<LogRef<'_>> for LogField {
                     || memo.string(tables, block.severity_text[row])
             }
             Self::Event => memo.string(tables, block.event_name[row]),
-            Self::Body => memo.texts(tables, block.body[row]),
+            Self::Body => {
+                let body = block.body[row];
+                memo.texts(tables, body) || body.kind != Kind::Empty && memo.field(Field::Other)
+            }
             Self::Trace => {
                 let id = log.trace_id().map(|id| id.to_string());
                 memo.field(Field::Text(id.as_deref().unwrap_or_default()))

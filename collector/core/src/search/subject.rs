@@ -28,10 +28,16 @@ impl Subject for SpanRow {
             "duration" => accepts(Field::Nanos(self.duration_nanos)),
             "trace" | "trace_id" => accepts(Field::Text(&self.trace_id.to_string())),
             "span" | "span_id" => accepts(Field::Text(&self.span_id.to_string())),
+            "parent" | "parent_span_id" => self
+                .parent_span_id
+                .is_some_and(|id| accepts(Field::Text(&id.to_string()))),
             "event" => self.events.iter().any(|event| accepts(Field::Text(&event.name))),
             _ => {
                 attribute(&self.attributes, &self.resource, name, accepts)
-                    || self.events.iter().any(|event| own(&event.attributes, name, accepts))
+                    || self
+                        .events
+                        .iter()
+                        .any(|event| own(&event.attributes, plain(name), accepts))
             }
         }
     }
@@ -61,7 +67,10 @@ impl Subject for LogRow {
                     || accepts(Field::Text(&self.severity_text))
             }
             "event" | "event_name" => accepts(Field::Text(self.event_name.as_deref().unwrap_or_default())),
-            "body" | "message" => texts_of(&self.body, &mut |text| accepts(Field::Text(text))),
+            "body" | "message" => {
+                texts_of(&self.body, &mut |text| accepts(Field::Text(text)))
+                    || self.body != Value::Empty && accepts(Field::Other)
+            }
             "trace" | "trace_id" => accepts(Field::Text(&text_of(self.trace_id.as_ref().map(TraceId::to_string)))),
             "span" | "span_id" => accepts(Field::Text(&text_of(self.span_id.as_ref().map(SpanId::to_string)))),
             _ => attribute(&self.attributes, &self.resource, name, accepts),
@@ -144,6 +153,11 @@ impl Subject for Saga {
     }
 }
 
+/// The name of an attribute that stands behind `attr.`, for those named like a field or like a resource's.
+pub(super) fn plain(name: &str) -> &str {
+    name.strip_prefix("attr.").unwrap_or(name)
+}
+
 /// An attribute of the record or of its resource; the resource's alone after `resource.`.
 fn attribute(
     attributes: &Attributes,
@@ -154,6 +168,7 @@ fn attribute(
     if let Some(name) = name.strip_prefix("resource.") {
         return own(&resource.attributes, name, accepts);
     }
+    let name = plain(name);
     own(attributes, name, accepts)
         || name == key::CORRELATION_ID && own(attributes, key::CONVERSATION_ID, accepts)
         || own(&resource.attributes, name, accepts)
@@ -168,10 +183,10 @@ pub(super) fn visit(value: &Value, accepts: &mut dyn FnMut(Field<'_>) -> bool) -
     match value {
         Value::Text(text) => accepts(Field::Text(text)),
         Value::Bool(truth) => accepts(Field::Truth(*truth)),
-        Value::Int(number) => accepts(Field::Number(*number as f64)),
+        Value::Int(number) => accepts(Field::Int(*number)),
         Value::Double(number) => accepts(Field::Number(*number)),
-        Value::List(list) => list.iter().any(|value| visit(value, accepts)),
-        Value::Empty | Value::Bytes(_) | Value::Map(_) => false,
+        Value::List(list) if !list.is_empty() => list.iter().any(|value| visit(value, accepts)),
+        Value::Empty | Value::Bytes(_) | Value::List(_) | Value::Map(_) => accepts(Field::Other),
     }
 }
 
@@ -183,9 +198,11 @@ pub(super) fn texts_of(value: &Value, accepts: &mut dyn FnMut(&str) -> bool) -> 
     match value {
         Value::Text(text) => accepts(text),
         Value::Int(number) => accepts(&number.to_string()),
+        Value::Double(number) => accepts(&number.to_string()),
+        Value::Bool(truth) => accepts(if *truth { "true" } else { "false" }),
         Value::List(list) => list.iter().any(|value| texts_of(value, accepts)),
         Value::Map(map) => map.iter().any(|(_, value)| texts_of(value, accepts)),
-        Value::Empty | Value::Bool(_) | Value::Double(_) | Value::Bytes(_) => false,
+        Value::Empty | Value::Bytes(_) => false,
     }
 }
 

@@ -2,8 +2,11 @@ use proptest::prelude::*;
 use sagascope_api::sagas::{CurrentStep, Saga};
 use sagascope_conventions::{Coordination, SagaState};
 
+use sagascope_api::Time;
+
 use super::*;
-use crate::rows::{LogRow, SpanKind, SpanRow, SpanStatus, Value};
+use crate::block::{LogBlock, SpanBlock};
+use crate::rows::{LogRow, SpanId, SpanKind, SpanRow, SpanStatus, Value};
 use crate::testing::{at, counter, event, gauge, span, text};
 
 fn charge() -> SpanRow {
@@ -71,6 +74,96 @@ fn spans_are_found_by_fields_comparisons_and_text() {
         "refund",
     ] {
         check(query, false);
+    }
+}
+
+/// Row by row and over columns.
+fn check_both(span: &SpanRow, query: &str, expected: bool) {
+    let parsed = Query::parse(query).unwrap_or_else(|error| panic!("{query}: {error}"));
+    assert_eq!(parsed.matches_span(span), expected, "{query}");
+    let mut block = SpanBlock::default();
+    block.push_row(span, Time(0));
+    assert_eq!(parsed.over_spans(&block).matches(0), expected, "{query}, over columns");
+}
+
+#[test]
+fn any_attribute_is_found_whatever_it_holds_and_is_called() {
+    let mut span = charge();
+    span.parent_span_id = Some(SpanId([7; 8]));
+    span.attributes.0 = vec![
+        ("big".into(), Value::Int(9_007_199_254_740_993)),
+        ("text.big".into(), text("9007199254740993")),
+        ("half".into(), Value::Double(0.5)),
+        ("nan".into(), Value::Double(f64::NAN)),
+        ("map".into(), Value::Map(vec![("k".into(), text("v"))])),
+        ("bytes".into(), Value::Bytes((*b"ab").into())),
+        ("empty".into(), Value::Empty),
+        ("list".into(), Value::List(Vec::new())),
+        ("name".into(), text("shadow")),
+        ("resource.x".into(), text("mine")),
+        ("weird key".into(), text("w")),
+        ("a:b".into(), text("cc")),
+        ("k[0]".into(), text("v0")),
+        ("städte".into(), text("Köln")),
+        ("hero".into(), text("Σίσυφος")),
+    ];
+    for query in [
+        "big:9007199254740993",
+        "big>9007199254740992 big>=9007199254740993 big<9007199254740994",
+        "text.big>9007199254740992",
+        "big:*993 half:0.5 half<0.6 nan:NaN",
+        "map:* bytes:* empty:* list:*",
+        "attr.name:shadow name:post*",
+        "attr.resource.x:mine",
+        "\"weird key\":w \"a:b\":cc \"a:b\"!=c k[0]:v0",
+        "parent_span_id:0707070707070707 parent:*",
+        "städte:KÖLN städte:KÖLN* \"köl\"",
+        "hero:ΣΊΣΥΦΟΣ σίσυφος ΣΊΣΥΦ*",
+        "0.5",
+        "duration:250 duration:250ms duration:0.25s duration>=250 duration<=250",
+    ] {
+        check_both(&span, query, true);
+    }
+    for query in [
+        "big:9007199254740992",
+        "big>9007199254740993",
+        "text.big<=9007199254740992",
+        "-map:*",
+        "-empty:*",
+        "attr.none:*",
+        "resource.x:mine",
+        "\"weird\":w",
+        "städte:Koln",
+        "duration:250000000",
+    ] {
+        check_both(&span, query, false);
+    }
+    span.parent_span_id = None;
+    check_both(&span, "-parent_span_id:*", true);
+}
+
+#[test]
+fn a_body_is_found_whatever_it_is() {
+    for (body, word) in [
+        (Value::Double(12.5), "12.5"),
+        (Value::Bool(true), "true"),
+        (Value::Int(7), "7"),
+        (
+            Value::Map(vec![("k".into(), Value::List(vec![Value::Double(4.25)]))]),
+            "4.25",
+        ),
+    ] {
+        let log = LogRow {
+            body,
+            ..event("orders", 1.0, "e", &[])
+        };
+        let mut block = LogBlock::default();
+        block.push_row(&log, Time(0));
+        for query in [format!("\"{word}\""), format!("body:{word}"), "body:*".into()] {
+            let parsed = Query::parse(&query).unwrap();
+            assert!(parsed.matches_log(&log), "{query}");
+            assert!(parsed.over_logs(&block).matches(0), "{query}, over columns");
+        }
     }
 }
 
