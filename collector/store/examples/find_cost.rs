@@ -37,7 +37,7 @@ fn main() -> Fallible {
     for (name, trace) in [("oldest", 0), ("middle", spans / 1024), ("newest", spans / 512 - 1)] {
         let id = TraceId(sagascope_load::trace_id(SEED, trace, 5));
         timed(&format!("trace by id, {name}"), || {
-            find::trace(&parts, id, &budget()).len()
+            find::trace(&parts, id, &budget()).0.len()
         });
     }
     for text in [

@@ -12,6 +12,7 @@ mod sealed_points;
 #[cfg(test)]
 mod tests;
 mod traces;
+mod weigh;
 
 pub use budget::Budget;
 pub use logs::{LogCursor, LogPage, LogQuery, logs, logs_of};

@@ -62,7 +62,7 @@ fn find(app: &App, id: &str, budget: &Budget) -> Option<Correlation> {
     let mut traces: Vec<_> = ids
         .into_iter()
         .take(TRACES)
-        .filter_map(|id| summarise(&find::trace(&parts, id, budget)))
+        .filter_map(|id| summarise(&find::trace(&parts, id, budget).0))
         .collect();
     traces.sort_by_key(|trace| trace.started_at);
     Some(Correlation {
@@ -119,7 +119,7 @@ fn known(app: &App, id: &str, now: Time, budget: &Budget) -> Known {
     let correlation_id = match (&known.saga, &known.trace) {
         (Some(detail), _) => detail.saga.correlation_id.clone(),
         (None, Some(_)) => {
-            TraceId::parse(id).and_then(|id| summarise(&find::trace(&app.parts(), id, budget))?.correlation_id)
+            TraceId::parse(id).and_then(|id| summarise(&find::trace(&app.parts(), id, budget).0)?.correlation_id)
         }
         (None, None) => Some(id.to_owned()),
     };

@@ -67,7 +67,8 @@ pub(crate) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
 /// The trace as far as its spans are kept.
 pub(super) fn find(app: &App, id: TraceId, budget: &Budget) -> Option<Trace> {
     let parts = app.parts();
-    let found = assemble(&find::trace(&parts, id, budget), SPANS_SHOWN);
-    let incomplete = is_incomplete(app, &parts) || budget.is_spent();
+    let (spans, is_cut) = find::trace(&parts, id, budget);
+    let found = assemble(&spans, SPANS_SHOWN);
+    let incomplete = is_incomplete(app, &parts) || is_cut;
     found.map(|trace| Trace { incomplete, ..trace })
 }

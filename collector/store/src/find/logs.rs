@@ -1,6 +1,7 @@
 //! Log records by query, newest first.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sagascope_api::Time;
@@ -9,6 +10,7 @@ use sagascope_core::search::Query;
 
 use super::budget::Budget;
 use super::parts::{LogPart, Parts, newest_first, range};
+use super::weigh::{self, PAGE_BYTES_MAX};
 
 /// Rows between two looks at the budget.
 const STRIDE: usize = 4_096;
@@ -94,9 +96,10 @@ pub fn logs(parts: &Parts, search: &LogQuery<'_>, budget: &Budget) -> LogPage {
     if more {
         found.pop_first();
     }
+    let logs = load(&within, &found);
     LogPage {
-        logs: load(&within, &found),
-        more: more || truncated,
+        more: more || truncated || logs.len() < found.len(),
+        logs,
         truncated,
     }
 }
@@ -123,26 +126,38 @@ pub fn logs_of(parts: &Parts, id: TraceId, limit: usize, budget: &Budget) -> Vec
     rows
 }
 
-/// The rows at these places of these parts, newest first.
+/// The rows at these places of these parts, newest first; the oldest are left out when all would be too much.
 fn load(within: &[(Time, &LogPart)], found: &BTreeSet<(LogCursor, usize)>) -> Vec<(LogCursor, Arc<LogRow>)> {
     let mut wanted: HashMap<usize, HashSet<u64>> = HashMap::new();
     for (place, n) in found {
         wanted.entry(*n).or_default().insert(place.sequence);
     }
-    let mut rows = Vec::with_capacity(found.len());
+    let mut rows = BTreeMap::new();
+    // What lies behind this place is left out.
+    let (mut total, mut end) = (0, None);
     for (n, sequences) in wanted {
         let mut sorted: Vec<u64> = sequences.iter().copied().collect();
         sorted.sort_unstable();
         within[n].1.rows(&sorted, |block| {
             for log in block.rows().filter(|log| sequences.contains(&log.sequence())) {
-                let place = LogCursor {
+                let place = Reverse(LogCursor {
                     at: log.at(),
                     sequence: log.sequence(),
-                };
-                rows.push((place, Arc::new(log.to_row())));
+                });
+                if end.is_some_and(|end| place >= end) {
+                    continue;
+                }
+                let log = Arc::new(log.to_row());
+                total += weigh::log(&log);
+                rows.insert(place, log);
+                while total > PAGE_BYTES_MAX && rows.len() > 1 {
+                    if let Some((place, left_out)) = rows.pop_last() {
+                        total -= weigh::log(&left_out);
+                        end = Some(place);
+                    }
+                }
             }
         });
     }
-    rows.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
-    rows
+    rows.into_iter().map(|(Reverse(place), log)| (place, log)).collect()
 }

@@ -316,11 +316,13 @@ fn d04_a_query_that_nobody_waits_for_ends() {
 
 #[test]
 fn d02_a_page_of_large_traces_is_shorter_and_none_is_left_out() {
-    const SPANS: u64 = 40_000;
+    const SPANS: u64 = 300;
+    let large = Value::Text("x".repeat(100_000).into());
     let mut block = SpanBlock::default();
     for (trace, id) in (0..4).flat_map(|trace| (0..SPANS).map(move |id| (trace, id))) {
         let row = SpanRow {
             span_id: SpanId((id + 1).to_be_bytes()),
+            attributes: Attributes(vec![("large".into(), large.clone())]),
             ..span(trace, 0, id, false, 0)
         };
         block.push_row(&row, Time(0));
@@ -349,7 +351,33 @@ fn d02_a_page_of_large_traces_is_shorter_and_none_is_left_out() {
             break;
         }
     }
-    assert_eq!(pages, [2, 2], "a hundred thousand spans are enough for a page");
+    assert_eq!(pages, [2, 2], "thirty megabytes each, and sixty-four for a page");
+}
+
+#[test]
+fn d02_a_page_of_large_records_is_shorter_and_none_is_left_out() {
+    let large = "x".repeat(1 << 20);
+    let rows: Vec<_> = (0..100).map(|n| log(n, 1, &format!("{n} {large}"))).collect();
+    let parts = parts_of(&[], &rows, &[false, true]);
+    let query = Query::parse("").unwrap();
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let search = LogQuery {
+            query: &query,
+            since: None,
+            until: None,
+            limit: 1_000,
+            after,
+        };
+        let page = logs(&parts, &search, &budget());
+        assert!(page.logs.len() < 64, "more than fits");
+        after = page.logs.last().map(|(place, _)| *place);
+        found.extend(page.logs.iter().map(|(place, _)| place.at.0));
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(found, (0..100).rev().collect::<Vec<u64>>());
 }
 
 #[test]

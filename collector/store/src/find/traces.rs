@@ -9,12 +9,9 @@ use sagascope_core::search::Query;
 
 use super::budget::Budget;
 use super::parts::{Parts, SpanPart, newest_first, range};
+use super::weigh::{self, PAGE_BYTES_MAX};
 use crate::segments::Columns;
 
-/// Spans taken of one trace; whoever shows fewer says how many it left out.
-const TRACE_SPANS_MAX: usize = 200_000;
-/// Spans in memory for one page; a page that would need more ends before, and the next begins there.
-const PAGE_SPANS_MAX: usize = 100_000;
 /// Rows between two looks at the budget.
 const STRIDE: usize = 4_096;
 
@@ -107,7 +104,7 @@ pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TraceP
         parts,
         &missing,
         search.columns,
-        PAGE_SPANS_MAX.saturating_sub(held),
+        PAGE_BYTES_MAX.saturating_sub(held),
         budget,
     );
     if let Some(left_out) = missing.get(loaded.kept)
@@ -119,7 +116,7 @@ pub fn traces(parts: &Parts, search: &TraceQuery<'_>, budget: &Budget) -> TraceP
         more = true;
     }
     spans.extend(loaded.spans);
-    let truncated = end == Gathered::Spent || is_spent || loaded.is_spent;
+    let truncated = end == Gathered::Spent || is_spent || loaded.is_cut;
     let traces = found
         .into_iter()
         .map(|place| (place, once(spans.remove(&place.trace_id).unwrap_or_default())))
@@ -186,7 +183,7 @@ struct Settled<'a> {
     looked_at: HashSet<TraceId>,
     /// Spans of those found, as far as they had to be looked at and there is room.
     spans: SpansOf,
-    /// Their number.
+    /// Their bytes.
     held: usize,
     budget: &'a Budget,
     /// The budget ended while spans were looked at.
@@ -242,16 +239,17 @@ impl<'a> Settled<'a> {
             return places.len();
         }
         let ids: Vec<TraceId> = places.iter().map(|place| place.trace_id).collect();
-        let mut loaded = load_all(self.parts, &ids, Columns::ALL, PAGE_SPANS_MAX, self.budget);
-        self.is_spent |= loaded.is_spent;
+        let mut loaded = load_all(self.parts, &ids, Columns::ALL, PAGE_BYTES_MAX, self.budget);
+        self.is_spent |= loaded.is_cut;
         let kept = loaded.kept.max(1);
         for place in &places[..kept] {
             self.looked_at.insert(place.trace_id);
             let spans = loaded.spans.remove(&place.trace_id).unwrap_or_default();
             if self.newest_of(&spans) == Some(place.newest) {
                 self.found.push(*place);
-                if self.held + spans.len() <= PAGE_SPANS_MAX {
-                    self.held += spans.len();
+                let bytes = bytes_of(&spans);
+                if self.held + bytes <= PAGE_BYTES_MAX {
+                    self.held += bytes;
                     self.spans.insert(place.trace_id, spans);
                 }
             }
@@ -272,15 +270,20 @@ impl<'a> Settled<'a> {
     }
 }
 
-/// All spans of a trace in order of arrival, each once; those found when the budget ends.
+/// All spans of a trace in order of arrival, each once; and whether there may be more, since the budget ended or it is
+/// too large.
 #[must_use]
-pub fn trace(parts: &Parts, id: TraceId, budget: &Budget) -> Vec<Arc<SpanRow>> {
-    let mut loaded = load_all(parts, &[id], Columns::ALL, TRACE_SPANS_MAX, budget);
-    once(loaded.spans.remove(&id).unwrap_or_default())
+pub fn trace(parts: &Parts, id: TraceId, budget: &Budget) -> (Vec<Arc<SpanRow>>, bool) {
+    let mut loaded = load_all(parts, &[id], Columns::ALL, PAGE_BYTES_MAX, budget);
+    (once(loaded.spans.remove(&id).unwrap_or_default()), loaded.is_cut)
 }
 
 /// Spans of traces, each with its sequence.
 type SpansOf = HashMap<TraceId, Vec<(u64, Arc<SpanRow>)>>;
+
+fn bytes_of(spans: &[(u64, Arc<SpanRow>)]) -> usize {
+    spans.iter().map(|(_, span)| weigh::span(span)).sum()
+}
 
 /// In order of arrival, and each once.
 fn once(mut spans: Vec<(u64, Arc<SpanRow>)>) -> Vec<Arc<SpanRow>> {
@@ -296,44 +299,47 @@ struct Loaded {
     spans: SpansOf,
     /// So many of the traces, from the first on, are there; the others would have been too much.
     kept: usize,
-    /// The budget ended before: spans may be missing.
-    is_spent: bool,
+    /// The budget ended before, or one trace alone was too much: spans may be missing.
+    is_cut: bool,
 }
 
-/// Reads the spans of traces, at most so many in all; of the first trace alone up to [`TRACE_SPANS_MAX`].
+/// Reads the spans of traces, of at most so many bytes in all.
 fn load_all(parts: &Parts, ids: &[TraceId], columns: Columns, most: usize, budget: &Budget) -> Loaded {
     let columns = columns | Columns::TRACE | Columns::SPAN;
     let places: HashMap<TraceId, usize, foldhash::fast::RandomState> = ids.iter().copied().zip(0..).collect();
     let mut loaded = Loaded {
         spans: SpansOf::new(),
         kept: ids.len(),
-        is_spent: false,
+        is_cut: false,
     };
     let mut total = 0;
     for part in &parts.spans {
         part.traces(ids, columns, &mut |block| {
             for (row, id) in block.trace_id.iter().enumerate() {
                 if row % STRIDE == 0 && budget.is_spent() {
-                    loaded.is_spent = true;
+                    loaded.is_cut = true;
                     return false;
                 }
                 if places.get(id).is_none_or(|place| *place >= loaded.kept) {
                     continue;
                 }
+                let span = block.row(row).to_row();
+                total += weigh::span(&span);
                 let of_trace = loaded.spans.entry(*id).or_default();
-                if of_trace.len() < TRACE_SPANS_MAX {
-                    of_trace.push((block.sequence[row], Arc::new(block.row(row).to_row())));
-                    total += 1;
-                }
-                while total > most && loaded.kept > 1 {
+                of_trace.push((block.sequence[row], Arc::new(span)));
+                while total > most {
+                    if loaded.kept <= 1 {
+                        loaded.is_cut = true;
+                        return false;
+                    }
                     loaded.kept -= 1;
                     let left_out = loaded.spans.remove(&ids[loaded.kept]);
-                    total -= left_out.map_or(0, |spans| spans.len());
+                    total -= left_out.as_deref().map_or(0, bytes_of);
                 }
             }
             true
         });
-        if loaded.is_spent {
+        if loaded.is_cut {
             break;
         }
     }
