@@ -32,54 +32,77 @@ pub struct Needs {
 }
 
 impl Query {
-    /// What it looks at in spans and records.
+    /// What it looks at in spans.
     #[must_use]
-    pub fn needs(&self) -> Needs {
+    pub fn needs_of_spans(&self) -> Needs {
+        self.needs(&of_span)
+    }
+
+    /// What it looks at in log records.
+    #[must_use]
+    pub fn needs_of_logs(&self) -> Needs {
+        self.needs(&of_log)
+    }
+
+    fn needs(&self, look: &impl Fn(Option<&str>, &mut Needs)) -> Needs {
         let mut needs = Needs::default();
-        look(&self.expression, &mut needs);
+        each_term(&self.expression, &mut |field| look(field, &mut needs));
         must(&self.expression, &mut needs.values);
         needs
     }
 }
 
-fn look(expression: &Expression, needs: &mut Needs) {
+fn each_term(expression: &Expression, look: &mut impl FnMut(Option<&str>)) {
     match expression {
-        Expression::All(all) | Expression::Any(all) => all.iter().for_each(|one| look(one, needs)),
-        Expression::Not(one) => look(one, needs),
-        Expression::Term(None, _) => {
-            *needs = Needs {
-                trace: true,
-                name: true,
-                status: true,
-                resource: true,
-                attributes: true,
-                events: true,
-                body: true,
-                ..needs.clone()
-            };
-        }
-        Expression::Term(Some(field), _) => match field.as_str() {
-            "service" | "instance" | "scope" => needs.resource = true,
-            "name" | "operation" | "event_name" => needs.name = true,
-            "event" => (needs.name, needs.events) = (true, true),
-            "kind" => needs.kind = true,
-            "status" | "status_message" | "severity" | "level" => needs.status = true,
-            "duration" => needs.duration = true,
-            "trace" | "trace_id" => needs.trace = true,
-            "span" | "span_id" => needs.span = true,
-            "parent" | "parent_span_id" => (needs.span, needs.attributes) = (true, true),
-            "body" | "message" => needs.body = true,
-            field => {
-                needs.resource = true;
-                needs.attributes |= !field.starts_with("resource.");
-                needs.events |= !field.starts_with("resource.");
-            }
-        },
+        Expression::All(all) | Expression::Any(all) => all.iter().for_each(|one| each_term(one, look)),
+        Expression::Not(one) => each_term(one, look),
+        Expression::Term(field, _) => look(field.as_deref()),
     }
-    // A field of spans may be an attribute of records, and the other way round.
-    needs.attributes |= needs.kind || needs.duration || needs.body || needs.events;
-    needs.resource |= needs.attributes;
-    needs.events |= needs.attributes;
+}
+
+/// Where a term looks in a span; without a field, at every text.
+fn of_span(field: Option<&str>, needs: &mut Needs) {
+    match field {
+        None => {
+            (needs.trace, needs.name, needs.status) = (true, true, true);
+            (needs.resource, needs.attributes, needs.events) = (true, true, true);
+        }
+        Some("service" | "instance" | "scope") => needs.resource = true,
+        Some("name" | "operation") => needs.name = true,
+        Some("kind") => needs.kind = true,
+        Some("status" | "status_message") => needs.status = true,
+        Some("duration") => needs.duration = true,
+        Some("trace" | "trace_id") => needs.trace = true,
+        Some("span" | "span_id" | "parent" | "parent_span_id") => needs.span = true,
+        Some("event") => needs.events = true,
+        Some(attribute) => {
+            needs.resource = true;
+            let is_own = !attribute.starts_with("resource.");
+            needs.attributes |= is_own;
+            // The attributes of events count, too.
+            needs.events = true;
+        }
+    }
+}
+
+/// Where a term looks in a log record; without a field, at every text.
+fn of_log(field: Option<&str>, needs: &mut Needs) {
+    match field {
+        None => {
+            (needs.trace, needs.name, needs.body) = (true, true, true);
+            (needs.resource, needs.attributes) = (true, true);
+        }
+        Some("service" | "instance" | "scope") => needs.resource = true,
+        Some("severity" | "level") => needs.status = true,
+        Some("event" | "event_name") => needs.name = true,
+        Some("body" | "message") => needs.body = true,
+        Some("trace" | "trace_id") => needs.trace = true,
+        Some("span" | "span_id") => needs.span = true,
+        Some(attribute) => {
+            needs.resource = true;
+            needs.attributes |= !attribute.starts_with("resource.");
+        }
+    }
 }
 
 /// Only what holds for every row that matches: terms joined by AND.
@@ -137,7 +160,7 @@ mod tests {
     use super::*;
 
     fn needs(query: &str) -> Needs {
-        Query::parse(query).unwrap().needs()
+        Query::parse(query).unwrap().needs_of_spans()
     }
 
     #[test]
@@ -149,7 +172,19 @@ mod tests {
         assert!(service.resource && service.trace && !service.attributes);
         let attribute = needs("order.id:7");
         assert!(attribute.attributes && attribute.resource && attribute.events && !attribute.body);
-        assert!(needs("\"anything\"").body);
+        assert!(needs("parent:*").span);
+    }
+
+    #[test]
+    fn a_field_of_spans_may_be_an_attribute_of_records_and_the_other_way_round() {
+        let of_logs = |query: &str| Query::parse(query).unwrap().needs_of_logs();
+        for query in ["name:x", "status:x", "kind:x", "duration:x", "parent_span_id:x"] {
+            assert!(of_logs(query).attributes && !needs(query).attributes, "{query}");
+        }
+        for query in ["severity:x", "level:x", "event_name:x", "body:x", "message:x"] {
+            assert!(needs(query).attributes && !of_logs(query).attributes, "{query}");
+        }
+        assert!(of_logs("\"anything\"").body);
     }
 
     #[test]

@@ -152,6 +152,7 @@ impl Test {
             (Self::Expression(regex), Field::Text(value)) => regex.is_match(value),
             (Self::Expression(regex), Field::Int(value)) => regex.is_match(&value.to_string()),
             (Self::Expression(regex), Field::Number(value)) => regex.is_match(&value.to_string()),
+            (Self::Expression(regex), Field::Truth(value)) => regex.is_match(if value { "true" } else { "false" }),
             (Self::Expression(_), _) => false,
             (Self::Compare { relation, nanos, .. }, Field::Nanos(value)) => relation.holds(&(value as f64), nanos),
             (

@@ -358,19 +358,15 @@ impl Look<LogRef<'_>> for LogField {
                     || memo.field(Field::Text(severity_word(severity)))
                     || memo.string(tables, block.severity_text[row])
             }
-            Self::Event => memo.string(tables, block.event_name[row]),
+            Self::Event => block.event_name[row] != Str::EMPTY && memo.string(tables, block.event_name[row]),
             Self::Body => {
                 let body = block.body[row];
                 memo.texts(tables, body) || body.kind != Kind::Empty && memo.field(Field::Other)
             }
-            Self::Trace => {
-                let id = log.trace_id().map(|id| id.to_string());
-                memo.field(Field::Text(id.as_deref().unwrap_or_default()))
-            }
-            Self::Span => {
-                let id = log.span_id().map(|id| id.to_string());
-                memo.field(Field::Text(id.as_deref().unwrap_or_default()))
-            }
+            Self::Trace => log
+                .trace_id()
+                .is_some_and(|id| memo.field(Field::Text(&id.to_string()))),
+            Self::Span => log.span_id().is_some_and(|id| memo.field(Field::Text(&id.to_string()))),
             Self::Attribute(name) => memo.attribute(tables, (block.attributes[row], place), name),
         }
     }

@@ -4,7 +4,7 @@ use sagascope_api::sagas::Saga;
 use sagascope_conventions::attributes as key;
 
 use super::pattern::Field;
-use crate::rows::{Attributes, LogRow, PointRow, Resource, SpanId, SpanRow, TraceId, Value};
+use crate::rows::{Attributes, LogRow, PointRow, Resource, SpanRow, Value};
 
 /// Something with named fields and texts. The visitor says whether a value will do, which ends the visit.
 pub(super) trait Subject {
@@ -66,13 +66,16 @@ impl Subject for LogRow {
                     || accepts(Field::Text(severity_word(self.severity)))
                     || accepts(Field::Text(&self.severity_text))
             }
-            "event" | "event_name" => accepts(Field::Text(self.event_name.as_deref().unwrap_or_default())),
+            "event" | "event_name" => self
+                .event_name
+                .as_deref()
+                .is_some_and(|name| accepts(Field::Text(name))),
             "body" | "message" => {
                 texts_of(&self.body, &mut |text| accepts(Field::Text(text)))
                     || self.body != Value::Empty && accepts(Field::Other)
             }
-            "trace" | "trace_id" => accepts(Field::Text(&text_of(self.trace_id.as_ref().map(TraceId::to_string)))),
-            "span" | "span_id" => accepts(Field::Text(&text_of(self.span_id.as_ref().map(SpanId::to_string)))),
+            "trace" | "trace_id" => self.trace_id.is_some_and(|id| accepts(Field::Text(&id.to_string()))),
+            "span" | "span_id" => self.span_id.is_some_and(|id| accepts(Field::Text(&id.to_string()))),
             _ => attribute(&self.attributes, &self.resource, name, accepts),
         }
     }
@@ -204,10 +207,6 @@ pub(super) fn texts_of(value: &Value, accepts: &mut dyn FnMut(&str) -> bool) -> 
         Value::Map(map) => map.iter().any(|(_, value)| texts_of(value, accepts)),
         Value::Empty | Value::Bytes(_) => false,
     }
-}
-
-fn text_of(id: Option<String>) -> String {
-    id.unwrap_or_default()
 }
 
 /// The ranges of OTLP severity numbers.

@@ -56,7 +56,7 @@ impl Sealed for Looked {
 
 impl SealedSpans for Looked {
     fn candidates(&self, query: &Query, range: (Time, Time), each: Each<'_, SpanBlock>) {
-        let needs = query.needs();
+        let needs = query.needs_of_spans();
         let columns = columns_of(&needs).and(Columns::TRACE);
         for (n, rest) in self.newest_first(range) {
             if may_match(self, n, &needs)
@@ -95,7 +95,7 @@ impl SealedSpans for Looked {
 
 impl SealedLogs for Looked {
     fn candidates(&self, query: &Query, range: (Time, Time), each: Each<'_, LogBlock>) {
-        let needs = query.needs();
+        let needs = query.needs_of_logs();
         let columns = columns_of(&needs);
         for (n, rest) in self.newest_first(range) {
             if may_match(self, n, &needs)
@@ -296,7 +296,15 @@ mod tests {
             ),
             span(3, &[("tags", list)], &[], "us"),
             span(4, &[("text", text("[\"Red\"]")), ("n", text("5"))], &[], "us"),
-            span(5, &[("map", Value::Map(vec![("k".into(), text("red"))]))], &[], "us"),
+            span(
+                5,
+                &[
+                    ("map", Value::Map(vec![("k".into(), text("red"))])),
+                    ("level", text("High")),
+                ],
+                &[("resource.zone", text("öst"))],
+                "us",
+            ),
         ];
         let mut block = SpanBlock::default();
         rows.iter().for_each(|row| block.push_row(row, Time(9)));
@@ -332,6 +340,12 @@ mod tests {
             "zone:us n:5",
             "order.id:o-7 OR cause:late",
             "NOT order.id:o-7",
+            "level:high",
+            "-level:*",
+            "map:* -n:*",
+            "resource.zone:ÖST",
+            "attr.level:h*",
+            "parent_span_id:*",
             "name:work",
             "status:error kind:server duration>1ns",
         ] {
