@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http::header::AsHeaderName;
 use http_body_util::BodyExt;
 
+use super::aside::aside;
 use super::budget::Share;
 
 /// The limit that the OTLP specification recommends, before and after decompression.
@@ -132,7 +133,7 @@ pub(crate) async fn unpack(encoding: Encoding, wire: Bytes, share: Share) -> Res
     if wire.len() <= DECOMPRESS_ASIDE {
         return decompress(encoding, &wire, share);
     }
-    let task = tokio::task::spawn_blocking(move || decompress(encoding, &wire, share)).await;
+    let task = aside(move || decompress(encoding, &wire, share)).await;
     task.map_err(|error| BodyError::Broken(short(&error)))?
 }
 

@@ -4,6 +4,7 @@
 //! goes out when the log says that the request is durable, as far as `--durability` asks for it.
 
 mod answer;
+mod aside;
 mod body;
 pub(crate) mod budget;
 #[cfg(test)]
@@ -99,7 +100,7 @@ pub(crate) async fn take(app: &Arc<App>, signal: Signal, message: Bytes, mut sha
         move || prepare(signal, &message, received_at, rows_max)
     };
     let (verdict, frame) = if message.len() > CHECK_ASIDE {
-        let task = tokio::task::spawn_blocking(prepare).await;
+        let task = aside::aside(prepare).await;
         task.map_err(|error| NotTaken::Malformed(body::short(&error)))??
     } else {
         prepare()?

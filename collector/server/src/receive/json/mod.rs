@@ -18,6 +18,7 @@ use sagascope_store::Signal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::aside::aside;
 use super::{CHECK_ASIDE, NotTaken, body};
 
 /// Objects in one request. Each takes hundreds of bytes once read, however short it is written.
@@ -39,7 +40,7 @@ pub(super) async fn to_protobuf(signal: Signal, json: Bytes) -> Result<Bytes, No
     if json.len() <= CHECK_ASIDE {
         return convert(signal, &json);
     }
-    let task = tokio::task::spawn_blocking(move || convert(signal, &json)).await;
+    let task = aside(move || convert(signal, &json)).await;
     task.map_err(|error| NotTaken::Malformed(body::short(&error)))?
 }
 
