@@ -24,6 +24,7 @@ use cli::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    memory::give_back_soon();
     lifeline::watch();
     let cli = Cli::parse();
     exit::code(run(cli.command))
