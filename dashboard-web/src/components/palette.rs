@@ -45,11 +45,14 @@ pub(crate) fn palette(open: RwSignal<bool>) -> AnyView {
         }
         true
     });
-    dom::after_paint(|| dom::focus_field("palette-text"));
+    // As it comes into the page, not a frame later: what is typed right after the shortcut belongs to it.
+    let field = NodeRef::<leptos::html::Input>::new();
+    field.on_load(|_| dom::focus_field("palette-text"));
     view! {
         <div class="over" on:click=move |_| open.set(false)>
             <div class="sheet" role="dialog" aria-modal="true" aria-label="Go to" id="palette" on:click=|event| event.stop_propagation()>
                 <input
+                    node_ref=field
                     id="palette-text"
                     type="text"
                     autocomplete="off"

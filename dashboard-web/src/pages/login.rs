@@ -26,7 +26,8 @@ pub(crate) fn login() -> AnyView {
             }
         });
     };
-    crate::dom::after_paint(|| crate::dom::focus_field("token"));
+    let field = NodeRef::<leptos::html::Input>::new();
+    field.on_load(|_| crate::dom::focus_field("token"));
     view! {
         <section class="card login">
             <header><h1>"Log in"</h1></header>
@@ -39,6 +40,7 @@ pub(crate) fn login() -> AnyView {
                 <label>
                     "Token"
                     <input
+                        node_ref=field
                         id="token"
                         type="password"
                         autocomplete="current-password"
