@@ -35,6 +35,7 @@ async fn append(db: &Database, order: &str, version: u64, data: serde_json::Valu
         NewEvent {
             event_type: "ItemAdded".to_owned(),
             data,
+            schema_version: 1,
         },
     );
     let write =

@@ -310,6 +310,7 @@ fn request(tx: &Tx<'_>, id: &str, reason: &str, context: &Context) -> Result<(),
     }
     order_store::record(tx, id, &order, &events, context).map_err(|error| match error {
         AppendError::Conflict { .. } => Problem::conflict("conflict", "the order has changed; try again"),
+        AppendError::Replaced { .. } => Problem::conflict("replaced", "the order's stream is replaced by another"),
         AppendError::Database(error) => error.into(),
     })?;
     Ok(())

@@ -241,6 +241,7 @@ impl From<LocalError> for StepFailure {
         match error {
             LocalError::Refused(Refusal::CancellationRequested(_)) => Self::refused("cancelled_by_customer", reason),
             LocalError::Refused(_) => Self::refused("refused", reason),
+            LocalError::Append(AppendError::Replaced { .. }) => Self::refused("replaced", reason),
             LocalError::Append(AppendError::Conflict { .. }) => Self::not_tried("conflict", reason),
             LocalError::Append(AppendError::Database(_)) | LocalError::Database(_) => Self::lost("database", reason),
         }

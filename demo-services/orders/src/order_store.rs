@@ -40,6 +40,7 @@ pub(crate) fn record(
         .map(|event| NewEvent {
             event_type: event.name().into(),
             data: event.data(),
+            schema_version: 1,
         })
         .collect();
     event_store::append(tx, AGGREGATE, order_id, order.version, &new, context)?;

@@ -108,6 +108,7 @@ fn record(
 ) -> Result<Payment, Problem> {
     store::record(tx, order_id, &payment, events, context).map_err(|error| match error {
         AppendError::Conflict { .. } => Problem::unavailable(error.to_string()),
+        AppendError::Replaced { .. } => Problem::conflict("replaced", &error.to_string()),
         AppendError::Database(error) => error.into(),
     })?;
     events.iter().for_each(|event| payment.apply(event));

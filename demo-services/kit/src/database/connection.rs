@@ -34,6 +34,7 @@ fn prepare(path: &Path, schema: &[&str]) -> Result<Connection, DatabaseError> {
     for statements in crate::durable::TABLES.iter().chain(schema) {
         connection.execute_batch(statements)?;
     }
+    crate::event_store::migrate(&connection)?;
     Ok(connection)
 }
 
