@@ -25,6 +25,38 @@ pub fn redelivered(at: u64, destination: &str, message_id: &str, attempts: u32) 
         .severity(Severity::Warn)
 }
 
+/// What became of a message that had been given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LetterOutcome {
+    /// It is delivered once more.
+    Replayed,
+    /// It was thrown away.
+    Purged,
+    /// The answer to its last delivery came late: it was handled.
+    Handled,
+}
+
+impl LetterOutcome {
+    /// As `dead_letter.outcome`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replayed => "replayed",
+            Self::Purged => "purged",
+            Self::Handled => "handled",
+        }
+    }
+}
+
+/// `message.dead_letter.settled`: what had been given up is no dead letter any more.
+#[must_use]
+pub fn letter_settled(at: u64, destination: &str, message_id: &str, outcome: LetterOutcome) -> Event {
+    Event::new(events::MESSAGE_DEAD_LETTER_SETTLED, at)
+        .with(key::MESSAGING_DESTINATION_NAME, destination)
+        .with(key::MESSAGING_MESSAGE_ID, message_id)
+        .with(key::DEAD_LETTER_OUTCOME, outcome.as_str())
+}
+
 /// `projection.rebuild.started`: the read model starts from zero.
 #[must_use]
 pub fn rebuild_started(at: u64, projection: &str) -> Event {

@@ -91,6 +91,8 @@ pub const MESSAGING_OPERATION_TYPE: &str = "messaging.operation.type";
 pub const MESSAGING_CONSUMER_GROUP_NAME: &str = "messaging.consumer.group.name";
 /// Why a message was given up.
 pub const DEAD_LETTER_REASON: &str = "dead_letter.reason";
+/// What became of it: `replayed`, `purged` or `handled`.
+pub const DEAD_LETTER_OUTCOME: &str = "dead_letter.outcome";
 /// Deliveries before it was given up.
 pub const DEAD_LETTER_ATTEMPTS: &str = "dead_letter.attempts";
 

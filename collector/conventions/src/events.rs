@@ -35,6 +35,8 @@ pub const PROJECTION_FAILED: &str = "projection.failed";
 
 /// A message was given up and set aside.
 pub const MESSAGE_DEAD_LETTERED: &str = "message.dead_lettered";
+/// What was given up is no dead letter any more: replayed, purged, or handled after all (`dead_letter.outcome`).
+pub const MESSAGE_DEAD_LETTER_SETTLED: &str = "message.dead_letter.settled";
 /// A message was delivered again.
 pub const MESSAGE_REDELIVERED: &str = "message.redelivered";
 

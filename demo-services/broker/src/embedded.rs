@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sagascope_instrument::event::unix_nanos_now;
-use sagascope_instrument::message_events::dead_lettered;
+use sagascope_instrument::message_events::{LetterOutcome, dead_lettered};
+use shop_kit::broker::admin::Letters;
 use shop_kit::broker::{
     Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, LONGEST_WAIT, Message, NewMessage, Place, Position,
 };
@@ -15,6 +16,7 @@ use shop_kit::state_events;
 use tokio::sync::{Mutex, watch};
 
 use crate::lane::{Lane, Rejected, Settings};
+use crate::letters;
 use crate::log::{self, Forgotten, PARTITIONS, Partition};
 
 /// Bounds of what is taken from outside.
@@ -37,10 +39,10 @@ struct Inner {
 }
 
 #[derive(Default)]
-struct Group {
-    lanes: Mutex<BTreeMap<Partition, Lane>>,
+pub(crate) struct Group {
+    pub(crate) lanes: Mutex<BTreeMap<Partition, Lane>>,
     /// Changes when a message was settled: another one of its key may be ready.
-    settled: watch::Sender<u64>,
+    pub(crate) settled: watch::Sender<u64>,
 }
 
 impl EmbeddedBroker {
@@ -80,10 +82,14 @@ impl EmbeddedBroker {
     /// # Errors
     /// When the database fails.
     pub async fn letters_by_topic(&self) -> Result<Vec<(String, u64)>, DatabaseError> {
-        self.inner.db.read(log::letters_by_topic).await
+        self.inner.db.read(letters::by_topic).await
     }
 
-    fn group(&self, name: &str) -> Result<Arc<Group>, BrokerError> {
+    pub(crate) fn db(&self) -> &Database {
+        &self.inner.db
+    }
+
+    pub(crate) fn group(&self, name: &str) -> Result<Arc<Group>, BrokerError> {
         check_name("group", name)?;
         let mut groups = self.inner.groups.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = groups.get(name) {
@@ -254,7 +260,7 @@ impl EmbeddedBroker {
         let (group, reason) = (group.to_owned(), reason.to_owned());
         let buried = self.inner.db.write(move |tx| {
             if let Some(message) = log::message(tx, &place, attempts)? {
-                log::bury(tx, &group, &message, &reason)?;
+                letters::bury(tx, &group, &message, &reason)?;
                 let event = dead_lettered(unix_nanos_now(), &place.topic, &message.id, &reason, attempts);
                 let context = Context::from_headers(&message.headers);
                 state_events::record(tx, event.correlated(&context.correlation_id), &context)?;
@@ -338,7 +344,7 @@ impl Broker for EmbeddedBroker {
             for (partition, offsets, committed) in &settled {
                 log::settle(tx, &name, partition, offsets, *committed)?;
             }
-            late.iter().try_for_each(|place| log::unbury(tx, &name, place))
+            late.iter().try_for_each(|place| letters::unbury(tx, &name, place))
         });
         // Should this fail, a restart delivers again what the consumers know already.
         write.await.map_err(unavailable)?;
@@ -379,51 +385,27 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, BrokerError> {
-        self.inner
-            .db
-            .read(move |conn| log::letters(conn, limit.min(1_000)))
-            .await
-            .map_err(unavailable)
+        self.letters(Letters::default(), 0, limit).await
     }
 
     async fn replay(&self, id: u64) -> Result<bool, BrokerError> {
-        let write = self.inner.db.write(move |tx| {
-            let Some(letter) = log::take_letter(tx, id)? else {
-                return Ok::<_, DatabaseError>(false);
-            };
-            let Message {
-                id: message_id,
-                place,
-                key,
-                event_type,
-                payload,
-                headers,
-                ..
-            } = letter.message;
-            let message = NewMessage {
-                id: message_id,
-                topic: place.topic,
-                key,
-                event_type,
-                payload,
-                headers,
-            };
-            log::append(tx, &message, Some((&letter.group, letter.id)))?;
-            Ok(true)
-        });
-        write.await.map_err(unavailable)
+        self.inner
+            .db
+            .write(move |tx| letters::replay(tx, id))
+            .await
+            .map_err(unavailable)
     }
 
     async fn purge(&self, id: u64) -> Result<bool, BrokerError> {
         let write = self
             .inner
             .db
-            .write(move |tx| Ok::<_, DatabaseError>(log::take_letter(tx, id)?.is_some()));
+            .write(move |tx| Ok::<_, DatabaseError>(letters::take(tx, id, LetterOutcome::Purged)?.is_some()));
         write.await.map_err(unavailable)
     }
 }
 
-fn check_name(what: &str, name: &str) -> Result<(), BrokerError> {
+pub(crate) fn check_name(what: &str, name: &str) -> Result<(), BrokerError> {
     let usable = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
     if usable {
         Ok(())
@@ -434,6 +416,6 @@ fn check_name(what: &str, name: &str) -> Result<(), BrokerError> {
     }
 }
 
-fn unavailable(error: DatabaseError) -> BrokerError {
+pub(crate) fn unavailable(error: DatabaseError) -> BrokerError {
     BrokerError::Unavailable(error.to_string())
 }

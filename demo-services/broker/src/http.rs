@@ -1,15 +1,16 @@
 //! The broker over HTTP: decode, ask, encode.
 
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
-use shop_kit::broker::wire::{Acknowledge, Items, Limit, Publish, Reject};
+use shop_kit::broker::wire::{Acknowledge, Items, Publish, Reject};
 use shop_kit::broker::{Broker, BrokerError, Fetch, Fetched};
 use shop_kit::problem::Problem;
 
+use crate::admin_http;
 use crate::embedded::EmbeddedBroker;
 
 /// Longest body taken: a full batch of an outbox with room to spare.
@@ -33,9 +34,7 @@ pub(crate) fn router(broker: EmbeddedBroker, on_fetched: OnFetched) -> Router {
         .route("/api/v1/rejections", post(reject))
         .route("/api/v1/topics", get(topics))
         .route("/api/v1/groups", get(groups))
-        .route("/api/v1/dead-letters", get(dead_letters))
-        .route("/api/v1/dead-letters/{id}", delete(purge))
-        .route("/api/v1/dead-letters/{id}/replay", post(replay))
+        .merge(admin_http::router(broker.clone()))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Shared { broker, on_fetched })
 }
@@ -68,36 +67,6 @@ async fn groups(State(shared): State<Shared>) -> Response {
     answer(shared.broker.positions().await.map(|items| Items { items }))
 }
 
-async fn dead_letters(State(shared): State<Shared>, Query(limit): Query<Limit>) -> Response {
-    answer(
-        shared
-            .broker
-            .dead_letters(limit.limit)
-            .await
-            .map(|items| Items { items }),
-    )
-}
-
-async fn replay(State(shared): State<Shared>, Path(id): Path<u64>) -> Response {
-    on_letter(shared.broker.replay(id).await, id)
-}
-
-async fn purge(State(shared): State<Shared>, Path(id): Path<u64>) -> Response {
-    on_letter(shared.broker.purge(id).await, id)
-}
-
-fn on_letter(found: Result<bool, BrokerError>, id: u64) -> Response {
-    match found {
-        Ok(true) => StatusCode::NO_CONTENT.into_response(),
-        Ok(false) => problem(
-            StatusCode::NOT_FOUND,
-            "unknown_dead_letter",
-            &format!("there is no dead letter {id}"),
-        ),
-        Err(error) => refused(&error),
-    }
-}
-
 fn done(result: Result<(), BrokerError>) -> Response {
     match result {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -105,21 +74,21 @@ fn done(result: Result<(), BrokerError>) -> Response {
     }
 }
 
-fn answer(result: Result<impl Serialize, BrokerError>) -> Response {
+pub(crate) fn answer(result: Result<impl Serialize, BrokerError>) -> Response {
     match result {
         Ok(body) => Json(body).into_response(),
         Err(error) => refused(&error),
     }
 }
 
-fn refused(error: &BrokerError) -> Response {
+pub(crate) fn refused(error: &BrokerError) -> Response {
     match error {
         BrokerError::Refused(reason) => problem(StatusCode::BAD_REQUEST, "refused", reason),
         BrokerError::Unavailable(reason) => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", reason),
     }
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     Problem::new(status, code, "the broker did not do it")
         .detail(detail)
         .into_response()

@@ -180,6 +180,12 @@ impl Lane {
         self.next
     }
 
+    /// What is out at a consumer.
+    pub(crate) fn leased(&self, now: Instant) -> u64 {
+        let out = |pending: &&Pending| matches!(pending.state, State::Leased { until } if until > now);
+        self.pending.values().filter(out).count() as u64
+    }
+
     /// When a lease or a wait ends.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.pending.values().filter_map(|pending| pending.state.until()).min()

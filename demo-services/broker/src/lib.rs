@@ -1,8 +1,11 @@
 //! The shop's message broker: a durable log with topics, partitions by key, consumer groups and dead letters.
 
+mod admin;
+mod admin_http;
 mod embedded;
 mod http;
 mod lane;
+mod letters;
 mod log;
 
 use std::sync::Arc;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sagascope_instrument::event::unix_nanos_now;
-use shop_kit::broker::{DeadLetter, Head, Message, NewMessage, Place, Position};
+use shop_kit::broker::{Head, Message, NewMessage, Place, Position};
 use shop_kit::database::{DatabaseError, Tx};
 
 use crate::lane::Lane;
+use crate::letters;
 
 /// Partitions of every topic.
 pub(crate) const PARTITIONS: u32 = 4;
@@ -76,6 +77,14 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     message TEXT NOT NULL,
     UNIQUE (consumer_group, topic, partition, offset)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS first_failures (
+    consumer_group TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (consumer_group, topic, partition, offset)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// A partition of a topic.
@@ -122,7 +131,7 @@ pub(crate) fn append(tx: &Tx<'_>, message: &NewMessage, replay: Option<(&str, u6
     Ok(())
 }
 
-fn next_offset(conn: &Connection, topic: &str, partition: u32) -> Result<i64, DatabaseError> {
+pub(crate) fn next_offset(conn: &Connection, topic: &str, partition: u32) -> Result<i64, DatabaseError> {
     let mut query = conn.prepare_cached("SELECT next_offset FROM partitions WHERE topic = ? AND partition = ?")?;
     Ok(query
         .query_row(params![topic, partition], |row| row.get(0))
@@ -234,7 +243,7 @@ pub(crate) fn settle(
         tx.prepare_cached(&sql)?
             .execute(params![group, topic, partition, committed])?;
     }
-    Ok(())
+    letters::forget_failures(tx, group, (topic, *partition), committed)
 }
 
 /// Keeps how often a message was delivered, so that a restart does not forget it.
@@ -247,89 +256,15 @@ pub(crate) fn keep_attempts(tx: &Tx<'_>, group: &str, place: &Place, attempts: u
             signed(place.offset),
             attempts
         ])?;
+    tx.prepare_cached("INSERT OR IGNORE INTO first_failures VALUES (?, ?, ?, ?, ?)")?
+        .execute(params![
+            group,
+            place.topic,
+            place.partition,
+            signed(place.offset),
+            signed(unix_nanos_now())
+        ])?;
     Ok(())
-}
-
-/// Sets a message aside.
-pub(crate) fn bury(tx: &Tx<'_>, group: &str, message: &Message, reason: &str) -> Result<(), DatabaseError> {
-    let place = &message.place;
-    tx.prepare_cached(
-        "INSERT OR IGNORE INTO dead_letters (consumer_group, reason, at, topic, partition, offset, message)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        group,
-        reason,
-        signed(unix_nanos_now()),
-        place.topic,
-        place.partition,
-        signed(place.offset),
-        serde_json::to_string(message)?,
-    ])?;
-    Ok(())
-}
-
-/// Takes back a letter whose message was handled after all.
-pub(crate) fn unbury(tx: &Tx<'_>, group: &str, place: &Place) -> Result<(), DatabaseError> {
-    tx.prepare_cached(
-        "DELETE FROM dead_letters WHERE consumer_group = ? AND topic = ? AND partition = ? AND offset = ?",
-    )?
-    .execute(params![group, place.topic, place.partition, signed(place.offset)])?;
-    Ok(())
-}
-
-/// Removes a letter and gives it back.
-pub(crate) fn take_letter(tx: &Tx<'_>, id: u64) -> Result<Option<DeadLetter>, DatabaseError> {
-    let letter = tx
-        .prepare_cached("SELECT id, consumer_group, reason, at, message FROM dead_letters WHERE id = ?")?
-        .query_row([signed(id)], raw_letter)
-        .optional()?;
-    tx.prepare_cached("DELETE FROM dead_letters WHERE id = ?")?
-        .execute([signed(id)])?;
-    letter.map(letter_of).transpose()
-}
-
-/// Oldest letters.
-pub(crate) fn letters(conn: &Connection, limit: usize) -> Result<Vec<DeadLetter>, DatabaseError> {
-    let mut query =
-        conn.prepare_cached("SELECT id, consumer_group, reason, at, message FROM dead_letters ORDER BY id LIMIT ?")?;
-    let raw = query
-        .query_map([signed(limit as u64)], raw_letter)?
-        .collect::<Result<Vec<_>, _>>()?;
-    raw.into_iter().map(letter_of).collect()
-}
-
-type RawLetter = (u64, String, String, u64, String);
-
-fn raw_letter(row: &Row<'_>) -> rusqlite::Result<RawLetter> {
-    Ok((
-        unsigned(row, 0)?,
-        row.get(1)?,
-        row.get(2)?,
-        unsigned(row, 3)?,
-        row.get(4)?,
-    ))
-}
-
-fn letter_of((id, group, reason, at, message): RawLetter) -> Result<DeadLetter, DatabaseError> {
-    Ok(DeadLetter {
-        id,
-        group,
-        reason,
-        at,
-        message: serde_json::from_str(&message)?,
-    })
-}
-
-/// Letters waiting, by topic; topics without any count 0.
-pub(crate) fn letters_by_topic(conn: &Connection) -> Result<Vec<(String, u64)>, DatabaseError> {
-    let mut query = conn.prepare_cached(
-        "SELECT topic, (SELECT count(*) FROM dead_letters WHERE dead_letters.topic = topics.topic)
-         FROM (SELECT DISTINCT topic FROM partitions) AS topics",
-    )?;
-    Ok(query
-        .query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?
-        .collect::<Result<_, _>>()?)
 }
 
 /// Every partition there is.
@@ -408,11 +343,11 @@ fn forget_beyond(tx: &Tx<'_>, kept: i64, kept_unread: i64) -> Result<Forgotten, 
     })
 }
 
-fn signed(n: u64) -> i64 {
+pub(crate) fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(crate) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0))
 }
 

@@ -2,8 +2,10 @@
 
 mod support;
 
+use serde_json::json;
 use shop_broker::Settings;
 use shop_kit::broker::{Broker, BrokerError, HttpBroker};
+use shop_kit::testing::TestServer;
 use support::{fetch, message, open};
 
 async fn serve(folder: &std::path::Path) -> HttpBroker {
@@ -80,4 +82,112 @@ async fn a_refusal_is_told_from_a_broker_that_is_away() {
         .publish(Vec::new())
         .await;
     assert!(matches!(away, Err(BrokerError::Unavailable(_))));
+}
+
+/// A letter of `shipping` on a server that gives up at once.
+async fn with_a_letter(folder: &std::path::Path) -> TestServer {
+    let settings = Settings {
+        max_attempts: 1,
+        ..Settings::default()
+    };
+    let broker = open(folder, settings);
+    broker
+        .publish(vec![message(1, "orders", "o-1")])
+        .await
+        .expect("published");
+    let fetched = broker.fetch(fetch("shipping", &["orders"])).await.expect("fetched");
+    let place = fetched.messages[0].place.clone();
+    broker
+        .reject("shipping", place, "bad\u{1b}[2J")
+        .await
+        .expect("rejected");
+    TestServer::start(shop_broker::router(broker)).await
+}
+
+#[tokio::test]
+async fn a_person_looks_replays_and_sets_back_over_http() {
+    let folder = tempfile::tempdir().expect("folder");
+    let server = with_a_letter(folder.path()).await;
+    let (_, letters) = server.get("/api/v1/dead-letters?topic=orders").await;
+    let letter = &letters["items"][0];
+    assert_eq!(
+        (&letter["group"], &letter["message"]["id"]),
+        (&json!("shipping"), &json!("m-1"))
+    );
+    assert!(letter["first_failed_at"].as_u64() <= letter["at"].as_u64());
+    assert_eq!(
+        server.get(&format!("/api/v1/dead-letters/{}", letter["id"])).await.0,
+        200
+    );
+    let partition = &letter["message"]["partition"];
+    let (status, page) = server
+        .get(&format!("/api/v1/topics/orders/messages?partition={partition}&limit=5"))
+        .await;
+    assert_eq!((status, page["items"].as_array().map(Vec::len)), (200, Some(1)));
+    let (_, groups) = server.get("/api/v1/groups/shipping").await;
+    let dead: u64 = groups["items"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(|row| row["dead"].as_u64())
+        .sum();
+    assert_eq!(dead, 1);
+    let (status, replayed) = server
+        .post("/api/v1/dead-letters/replay", None, &json!({ "topic": "orders" }))
+        .await;
+    assert_eq!((status, &replayed["count"]), (200, &json!(1)));
+    let reset = json!({ "topic": "orders", "to": "beginning" });
+    let (status, moved) = server.post("/api/v1/groups/shipping/reset", None, &reset).await;
+    assert_eq!((status, moved["items"].as_array().map(Vec::len)), (200, Some(4)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_understood_is_refused_and_has_no_effect() {
+    let folder = tempfile::tempdir().expect("folder");
+    let server = with_a_letter(folder.path()).await;
+    for (path, status) in [
+        ("/api/v1/topics/payments/messages", 404),
+        ("/api/v1/topics/orders/messages?partition=9", 404),
+        ("/api/v1/topics/orders/messages?from=minus", 400),
+        ("/api/v1/groups/nobody", 404),
+        ("/api/v1/dead-letters/99", 404),
+        ("/api/v1/dead-letters/nine", 400),
+        ("/api/v1/dead-letters?limit=-1", 400),
+    ] {
+        let (answered, problem) = server.get(path).await;
+        assert_eq!(answered, status, "{path}: {problem}");
+        assert!(problem["code"].is_string(), "{path}: {problem}");
+    }
+    for (path, body, status) in [
+        ("/api/v1/dead-letters/replay", json!({}), 400),
+        ("/api/v1/dead-letters/purge", json!({}), 400),
+        ("/api/v1/dead-letters/purge", json!({ "everything": true }), 400),
+        ("/api/v1/dead-letters/99/replay", json!({}), 404),
+        (
+            "/api/v1/groups/nobody/reset",
+            json!({ "topic": "orders", "to": "beginning" }),
+            404,
+        ),
+        (
+            "/api/v1/groups/shipping/reset",
+            json!({ "topic": "orders", "to": { "offset": 3 } }),
+            400,
+        ),
+        (
+            "/api/v1/groups/shipping/reset",
+            json!({ "topic": "orders", "to": "yesterday" }),
+            400,
+        ),
+        (
+            "/api/v1/groups/shipping/reset",
+            json!({ "topic": "no such", "to": "end" }),
+            400,
+        ),
+    ] {
+        let (answered, problem) = server.post(path, None, &body).await;
+        assert_eq!(answered, status, "{path} {body}: {problem}");
+        assert!(problem["code"].is_string(), "{path}: {problem}");
+    }
+    let (_, letters) = server.get("/api/v1/dead-letters").await;
+    assert_eq!(letters["items"].as_array().map(Vec::len), Some(1));
 }

@@ -50,8 +50,10 @@ impl DeadLetters {
 
     /// Joins a log record when it tells of a message given up.
     pub(super) fn apply_log(&mut self, log: LogRef<'_>) {
-        if log.event_name() != Some(events::MESSAGE_DEAD_LETTERED) {
-            return;
+        match log.event_name() {
+            Some(events::MESSAGE_DEAD_LETTERED) => {}
+            Some(events::MESSAGE_DEAD_LETTER_SETTLED) => return self.settle(log),
+            _ => return,
         }
         let Some(letter) = letter(log) else { return };
         let emptied = self.emptied.get(&letter.destination);
@@ -97,6 +99,18 @@ impl DeadLetters {
             .map(|letter| letter.id.clone())
             .collect();
         for id in gone {
+            self.let_go(&id);
+        }
+    }
+
+    /// It was replayed, purged or handled after all. Events of one service come in order, so nothing settles a letter
+    /// that it has not told of before.
+    fn settle(&mut self, log: LogRef<'_>) {
+        let Some(id) = log.attributes().text(key::MESSAGING_MESSAGE_ID).map(cut) else {
+            return;
+        };
+        if self.by_id.get(id).is_some_and(|letter| letter.at <= log.at()) {
+            let id = id.to_owned();
             self.let_go(&id);
         }
     }
@@ -187,6 +201,30 @@ mod tests {
             letters.apply_log(log_block(std::slice::from_ref(&given_up(f64::from(n), &n.to_string()))).row(0));
         }
         assert_eq!((ids(&letters), letters.dropped()), (vec!["4".into(), "3".into()], 3));
+    }
+
+    #[test]
+    fn a_letter_that_was_settled_is_gone_until_it_is_given_up_again() {
+        let settled = |seconds, id: &str| {
+            let pairs = [
+                ("messaging.message.id", text(id)),
+                ("messaging.destination.name", text("payments.events")),
+                ("dead_letter.outcome", text("replayed")),
+            ];
+            event("broker", seconds, "message.dead_letter.settled", &pairs)
+        };
+        let mut letters = DeadLetters::new(10);
+        let mut apply = |log: LogRow| letters.apply_log(log_block(std::slice::from_ref(&log)).row(0));
+        apply(given_up(1.0, "a"));
+        apply(given_up(2.0, "b"));
+        apply(settled(3.0, "a"));
+        apply(settled(3.0, "unknown"));
+        apply(settled(1.0, "b"));
+        assert_eq!(ids(&letters), ["b"], "told before it was given up: not of this time");
+        assert_eq!(letters.take_changes().unwrap().1, ["a"]);
+        let mut apply = |log: LogRow| letters.apply_log(log_block(std::slice::from_ref(&log)).row(0));
+        apply(given_up(4.0, "a"));
+        assert_eq!(ids(&letters), ["a", "b"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a broker promises, whichever it is: topics with partitions by key, consumer groups, at-least-once delivery,
 //! one message of a key at a time, and a place for letters that nobody can handle.
 
+pub mod admin;
 mod client;
 pub mod wire;
 
@@ -134,6 +135,9 @@ pub struct DeadLetter {
     pub reason: String,
     /// When, unix nanoseconds.
     pub at: u64,
+    /// When it failed for the first time, unix nanoseconds.
+    #[serde(default)]
+    pub first_failed_at: u64,
     /// The message; its `attempts` tell how often it was delivered.
     pub message: Message,
 }

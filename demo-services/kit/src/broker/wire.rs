@@ -39,14 +39,26 @@ pub struct Items<T> {
 }
 
 /// Query of `GET /dead-letters`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Limit {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LettersQuery {
     /// Most of them.
-    #[serde(default = "Limit::usual")]
+    #[serde(default = "LettersQuery::usual")]
     pub limit: usize,
+    /// Id of the last one that was seen.
+    #[serde(default)]
+    pub after: u64,
+    /// Topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Group that gave up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Id of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
 }
 
-impl Limit {
+impl LettersQuery {
     const fn usual() -> usize {
         100
     }
