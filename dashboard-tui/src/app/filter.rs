@@ -11,7 +11,7 @@ pub(crate) struct Filter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Term {
     inverted: bool,
-    field: Option<String>,
+    field: Field,
     value: String,
 }
 
@@ -21,16 +21,12 @@ impl Filter {
         Self { terms }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.terms.is_empty()
-    }
-
     /// The first field that no saga has, so that a person learns why nothing is found.
     pub(crate) fn unknown_field(&self) -> Option<&str> {
-        self.terms
-            .iter()
-            .filter_map(|term| term.field.as_deref())
-            .find(|field| !FIELDS.contains(field))
+        self.terms.iter().find_map(|term| match &term.field {
+            Field::Unknown(name) => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     pub(crate) fn matches(&self, saga: &Saga) -> bool {
@@ -38,24 +34,45 @@ impl Filter {
     }
 }
 
-/// Fields that can be asked for, as the search language names them.
-pub(crate) const FIELDS: [&str; 15] = [
-    "saga.name",
-    "name",
-    "saga.id",
-    "id",
-    "state",
-    "step",
-    "stuck",
-    "waiting",
-    "on",
-    "correlation.id",
-    "correlation",
-    "trace",
-    "fault",
-    "reason",
-    "coordination",
-];
+/// What of a saga a term is about; told apart once, not for each of ten thousand sagas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Field {
+    Any,
+    Name,
+    Id,
+    State,
+    Step,
+    Stuck,
+    Waiting,
+    On,
+    Correlation,
+    Trace,
+    Fault,
+    Reason,
+    Coordination,
+    Unknown(String),
+}
+
+impl Field {
+    /// As the search language names it.
+    fn named(name: &str) -> Self {
+        match name {
+            "saga.name" | "name" => Self::Name,
+            "saga.id" | "id" => Self::Id,
+            "state" => Self::State,
+            "step" => Self::Step,
+            "stuck" => Self::Stuck,
+            "waiting" => Self::Waiting,
+            "on" => Self::On,
+            "correlation.id" | "correlation" => Self::Correlation,
+            "trace" => Self::Trace,
+            "fault" => Self::Fault,
+            "reason" => Self::Reason,
+            "coordination" => Self::Coordination,
+            other => Self::Unknown(other.to_owned()),
+        }
+    }
+}
 
 impl Term {
     fn parse(word: &str) -> Option<Self> {
@@ -64,8 +81,10 @@ impl Term {
             None => (false, word),
         };
         let (field, value) = match word.split_once(':') {
-            Some((field, value)) if !field.is_empty() && !field.starts_with('"') => (Some(field.to_lowercase()), value),
-            _ => (None, word),
+            Some((field, value)) if !field.is_empty() && !field.starts_with('"') => {
+                (Field::named(&field.to_lowercase()), value)
+            }
+            _ => (Field::Any, word),
         };
         let value = value.trim_matches('"').to_lowercase();
         (!value.is_empty()).then_some(Self { inverted, field, value })
@@ -75,29 +94,31 @@ impl Term {
         let has = |text: &str| contains(text, &self.value);
         let has_some = |text: &Option<String>| text.as_deref().is_some_and(has);
         let waiting = saga.waiting.as_ref();
-        let Some(field) = &self.field else {
-            return has(&saga.id)
-                || has(&saga.name)
-                || has(saga.state.as_str())
-                || saga.step.as_ref().is_some_and(|step| has(&step.name))
-                || has_some(&saga.correlation_id)
-                || has_some(&saga.trace_id)
-                || has_some(&saga.reason);
-        };
-        match field.as_str() {
-            "saga.name" | "name" => has(&saga.name),
-            "saga.id" | "id" => has(&saga.id),
-            "state" => has(saga.state.as_str()),
-            "step" => saga.step.as_ref().is_some_and(|step| has(&step.name)),
-            "stuck" => saga.stuck == (self.value == "true"),
-            "waiting" => waiting.is_some_and(|waiting| has(waiting.kind.as_str())),
-            "on" => waiting.is_some_and(|waiting| has_some(&waiting.on)),
-            "correlation.id" | "correlation" => has_some(&saga.correlation_id),
-            "trace" => has_some(&saga.trace_id),
-            "fault" => saga.faults.iter().any(|fault| has(fault)) || (self.value == "*" && !saga.faults.is_empty()),
-            "reason" => has_some(&saga.reason),
-            "coordination" => saga.coordination.is_some_and(|kind| has(kind.as_str())),
-            _ => false,
+        match &self.field {
+            Field::Any => {
+                has(&saga.id)
+                    || has(&saga.name)
+                    || has(saga.state.as_str())
+                    || saga.step.as_ref().is_some_and(|step| has(&step.name))
+                    || has_some(&saga.correlation_id)
+                    || has_some(&saga.trace_id)
+                    || has_some(&saga.reason)
+            }
+            Field::Name => has(&saga.name),
+            Field::Id => has(&saga.id),
+            Field::State => has(saga.state.as_str()),
+            Field::Step => saga.step.as_ref().is_some_and(|step| has(&step.name)),
+            Field::Stuck => saga.stuck == (self.value == "true"),
+            Field::Waiting => waiting.is_some_and(|waiting| has(waiting.kind.as_str())),
+            Field::On => waiting.is_some_and(|waiting| has_some(&waiting.on)),
+            Field::Correlation => has_some(&saga.correlation_id),
+            Field::Trace => has_some(&saga.trace_id),
+            Field::Fault => {
+                saga.faults.iter().any(|fault| has(fault)) || (self.value == "*" && !saga.faults.is_empty())
+            }
+            Field::Reason => has_some(&saga.reason),
+            Field::Coordination => saga.coordination.is_some_and(|kind| has(kind.as_str())),
+            Field::Unknown(_) => false,
         }
     }
 }

@@ -66,12 +66,27 @@ impl List {
 
     /// Takes the rows as they would stand now. While held, known rows keep their places and new ones wait.
     pub(crate) fn settle(&mut self, ordered: Vec<String>) {
+        self.settle_from(&ordered);
+    }
+
+    /// [`List::settle`] from borrowed keys: a row that stands where it stood costs a comparison, no copy.
+    pub(crate) fn settle_from<R: AsRef<str>>(&mut self, ordered: &[R]) {
         let before = self.selected_index();
         if self.following || self.rows.is_empty() {
             self.fresh = 0;
-            self.rows = ordered;
+            self.rows.truncate(ordered.len());
+            let known = self.rows.len();
+            for (row, key) in self.rows.iter_mut().zip(ordered) {
+                let key = key.as_ref();
+                if row != key {
+                    row.clear();
+                    row.push_str(key);
+                }
+            }
+            self.rows
+                .extend(ordered[known..].iter().map(|key| key.as_ref().to_owned()));
         } else {
-            let present: HashSet<&str> = ordered.iter().map(String::as_str).collect();
+            let present: HashSet<&str> = ordered.iter().map(AsRef::as_ref).collect();
             self.rows.retain(|row| present.contains(row.as_str()));
             self.fresh = ordered.len() - self.rows.len();
         }

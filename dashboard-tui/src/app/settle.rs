@@ -1,6 +1,6 @@
 //! Before a frame: counts, rows in their order, and the questions that what is on screen needs answered.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 use sagascope_api::Time;
 use sagascope_api::attention::attention;
@@ -63,7 +63,7 @@ impl App {
     fn settle_sagas(&mut self, clock: Time) {
         let picture = self.known.picture();
         let rows = saga_rows(picture, &self.digest.filter, self.sagas.sort);
-        self.sagas.settle(rows);
+        self.sagas.settle_from(&rows);
         if self.sagas.following && !self.sagas.touched {
             let lingers = self
                 .sagas
@@ -104,7 +104,7 @@ impl App {
         outboxes.sort_by_key(|(_, outbox)| outbox.is_unused());
         let outboxes = outboxes.into_iter().map(|(key, _)| format!("outbox/{key}"));
         let mut letters: Vec<_> = picture.dead_letters.values().collect();
-        letters.sort_by_key(|letter| std::cmp::Reverse(letter.at));
+        letters.sort_by_key(|letter| Reverse(letter.at));
         let letters = letters.into_iter().map(|letter| format!("letter/{}", letter.id));
         let rows = models.chain(outboxes).chain(letters).collect();
         self.read_models.settle(rows);
@@ -241,33 +241,38 @@ fn sorted<'a, T>(mut rows: Vec<&'a T>, sort: Sort, by: impl Fn(&'a T) -> By<'a>)
     rows
 }
 
-fn saga_rows(picture: &Picture, filter: &Filter, sort: Option<Sort>) -> Vec<String> {
-    let mut rows: Vec<(&String, &Saga)> = picture.sagas.iter().collect();
-    if !filter.is_empty() {
-        rows.retain(|(_, saga)| filter.matches(saga));
-    }
-    match sort {
-        None => rows.sort_unstable_by_key(|(_, saga)| (urgency(saga), std::cmp::Reverse(saga.started_at))),
-        Some(sort) => rows.sort_by(|(_, a), (_, b)| {
-            let order = saga_by(a, sort.column).compare(&saga_by(b, sort.column));
-            if sort.inverted { order.reverse() } else { order }
-        }),
-    }
-    rows.into_iter().map(|(key, _)| key.clone()).collect()
+fn saga_rows<'a>(picture: &'a Picture, filter: &Filter, sort: Option<Sort>) -> Vec<&'a String> {
+    let shown = picture.sagas.iter().filter(|(_, saga)| filter.matches(saga));
+    let Some(sort) = sort else {
+        // What is compared is copied beside the key: ten thousand sagas are too many to visit at each comparison.
+        let mut rows: Vec<_> = shown.map(|(key, saga)| (rank(saga), key)).collect();
+        rows.sort_unstable_by_key(|(rank, _)| *rank);
+        return rows.into_iter().map(|(_, key)| key).collect();
+    };
+    let mut rows: Vec<_> = shown.map(|(key, saga)| (saga_by(saga, sort.column), key)).collect();
+    rows.sort_by(|(a, _), (b, _)| {
+        let order = a.compare(b);
+        if sort.inverted { order.reverse() } else { order }
+    });
+    rows.into_iter().map(|(_, key)| key).collect()
 }
 
 /// As many as the tallest screen shows on the overview.
 const LATEST: usize = 60;
 
 fn latest(picture: &Picture) -> Vec<String> {
-    let rank = |saga: &Saga| (urgency(saga), std::cmp::Reverse(saga.started_at));
-    let mut rows: Vec<(&String, &Saga)> = picture.sagas.iter().collect();
+    let mut rows: Vec<_> = picture.sagas.iter().map(|(key, saga)| (rank(saga), key)).collect();
     if rows.len() > LATEST {
-        rows.select_nth_unstable_by_key(LATEST, |(_, saga)| rank(saga));
+        rows.select_nth_unstable_by_key(LATEST, |(rank, _)| *rank);
         rows.truncate(LATEST);
     }
-    rows.sort_unstable_by_key(|(_, saga)| rank(saga));
-    rows.into_iter().map(|(key, _)| key.clone()).collect()
+    rows.sort_unstable_by_key(|(rank, _)| *rank);
+    rows.into_iter().map(|(_, key)| key.clone()).collect()
+}
+
+/// Place in the list's own order: what needs a person first, then the newest.
+fn rank(saga: &Saga) -> (u8, Reverse<Time>) {
+    (urgency(saga), Reverse(saga.started_at))
 }
 
 /// What needs a person first, then what moves, then what ended.

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
-use ratatui::backend::TestBackend;
+use ratatui::backend::{Backend, TestBackend};
 use sagascope_api::Time;
 use sagascope_api::client::live::{Connection, LiveEvent};
 use sagascope_api::live::{LiveId, LiveMessage, Rows};
@@ -84,15 +84,20 @@ impl Hand {
     }
 
     /// The screen as text.
-    pub(crate) fn screen(&mut self, width: u16, height: u16) -> String {
+    /// One frame, as the loop draws it.
+    pub(crate) fn frame<B: Backend<Error: std::fmt::Debug>>(&mut self, terminal: &mut Terminal<B>) {
         let effects = self.app.settle(self.now);
         self.effects.extend(effects);
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let mut drawn = None;
         terminal
             .draw(|frame| drawn = Some(view::draw(&self.app, frame, self.now)))
             .unwrap();
         self.app.drawn(drawn.unwrap());
+    }
+
+    pub(crate) fn screen(&mut self, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        self.frame(&mut terminal);
         let buffer = terminal.backend().buffer();
         let mut text = String::new();
         for y in 0..height {
