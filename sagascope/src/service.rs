@@ -17,6 +17,7 @@ pub(crate) async fn run(name: String) -> anyhow::Result<()> {
         "analytics" => shop_analytics::run().await,
         "broker" => shop_broker::run().await,
         "traffic" => shop_traffic::run().await,
+        "users" => shop_users::run().await,
         _ => Err(crate::exit::usage(format!("there is no service {name}"))),
     }
 }

@@ -21,6 +21,34 @@ pub struct Problem {
     /// What happened here, and what to do.
     #[serde(default)]
     pub detail: String,
+    /// Every field at fault, when several were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Box<FieldErrors>>,
+}
+
+/// All that is wrong with a body, in the order of its fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FieldErrors(pub Vec<FieldError>);
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// Which one.
+    pub field: String,
+    /// What it should be.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// What `field` should be.
+    #[must_use]
+    pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            detail: detail.into(),
+        }
+    }
 }
 
 impl Problem {
@@ -33,6 +61,7 @@ impl Problem {
             title: title.to_owned(),
             field: None,
             detail: String::new(),
+            errors: None,
         }
     }
 
@@ -50,6 +79,20 @@ impl Problem {
             ..Self::new(StatusCode::BAD_REQUEST, "bad_field", "field not understood")
         }
         .detail(detail)
+    }
+
+    /// 400 for all of these fields; the first stands for them where only one can be named.
+    ///
+    /// # Errors
+    /// When there are any.
+    pub fn unless_empty(errors: Vec<FieldError>) -> Result<(), Self> {
+        match errors.first() {
+            None => Ok(()),
+            Some(first) => Err(Self {
+                errors: Some(Box::new(FieldErrors(errors.clone()))),
+                ..Self::bad_field(&first.field, first.detail.clone())
+            }),
+        }
     }
 
     /// 409: the state of things does not allow it.

@@ -1,7 +1,7 @@
 //! Who lives where: every address follows from one port base.
 
 /// The processes of the shop, in port order.
-pub const SERVICES: [&str; 10] = [
+pub const SERVICES: [&str; 11] = [
     "gateway",
     "catalog",
     "inventory",
@@ -12,6 +12,7 @@ pub const SERVICES: [&str; 10] = [
     "analytics",
     "broker",
     "traffic",
+    "users",
 ];
 
 /// Distance from the port base to the first service.

@@ -91,7 +91,11 @@ async fn the_demo_in_a_terminal_ends_with_its_dashboard() {
     let mut terminal = Terminal::run(&["demo", "--port-base", &base, "--rate", "10"], folder.path(), 120, 40);
     terminal.shows(&["Overview", "payments"]).await;
     let children = processes::children_of(terminal.pid());
-    assert_eq!(children.len(), 11, "collector and ten services");
+    assert_eq!(
+        children.len(),
+        1 + shop_kit::topology::SERVICES.len(),
+        "collector and services"
+    );
     terminal.press("q");
     assert_eq!(terminal.ended().await, 0);
     terminal.assert_restored();

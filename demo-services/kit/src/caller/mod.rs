@@ -345,6 +345,7 @@ fn judge(status: u16, retry_after: Option<Duration>, body: bytes::Bytes) -> Resu
                 title: format!("refused with status {status}"),
                 field: None,
                 detail: String::new(),
+                errors: None,
             });
             Err(CallError::Refused { status, problem })
         }

@@ -190,20 +190,8 @@ impl Demo {
     }
 
     fn service_port(&self, name: &str) -> u16 {
-        const NAMES: [&str; 10] = [
-            "gateway",
-            "catalog",
-            "inventory",
-            "orders",
-            "payments",
-            "shipping",
-            "notifications",
-            "analytics",
-            "broker",
-            "traffic",
-        ];
-        let index = NAMES.iter().position(|known| *known == name).expect("a known service");
-        self.base + 13 + u16::try_from(index).expect("ten services")
+        let known = shop_kit::topology::Topology::new(self.base).port(name);
+        known.expect("a known service")
     }
 
     /// Waits until the overview is as told.
