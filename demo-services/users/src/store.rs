@@ -313,7 +313,7 @@ fn append(
         .map(|event| encode(key, id, event))
         .collect::<Result<_, _>>()?;
     event_store::append(tx, AGGREGATE, id, version, &stored, context).map_err(|error| match error {
-        AppendError::Conflict { .. } => changed_meanwhile(),
+        AppendError::Conflict { .. } | AppendError::Replaced { .. } => changed_meanwhile(),
         AppendError::Database(error) => error.into(),
     })?;
     for (version, event) in (version + 1..).zip(events) {
