@@ -103,14 +103,19 @@ impl LogExporter {
             .post(&self.url)
             .header("content-type", "application/x-protobuf");
         let answer = request.body(body).send().await?;
-        match answer.status().as_u16() {
-            200..=299 => Ok(()),
-            status @ (429 | 502 | 503 | 504) => Err(ExportError::Busy {
-                status,
-                retry_after: retry_after(&answer),
-            }),
-            status => Err(ExportError::Refused { status }),
-        }
+        judge(answer.status().as_u16(), retry_after(&answer))
+    }
+}
+
+/// What the status of an answer means for what was sent.
+///
+/// # Errors
+/// When the collector did not take it.
+pub const fn judge(status: u16, retry_after: Option<Duration>) -> Result<(), ExportError> {
+    match status {
+        200..=299 => Ok(()),
+        429 | 502 | 503 | 504 => Err(ExportError::Busy { status, retry_after }),
+        _ => Err(ExportError::Refused { status }),
     }
 }
 
@@ -119,7 +124,9 @@ fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-fn encode(resource: &Resource, events: &[Event], observed_unix_nanos: u64) -> Vec<u8> {
+/// The body of one OTLP request with all of them.
+#[must_use]
+pub fn encode(resource: &Resource, events: &[Event], observed_unix_nanos: u64) -> Vec<u8> {
     let resource = ProtoResource {
         attributes: resource
             .attributes()

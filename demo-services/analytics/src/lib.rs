@@ -11,7 +11,7 @@ use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{CONSUMER, DATABASE, capabilities};
 use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
-use shop_kit::service::Service;
+use shop_kit::service::{Assembled, Service};
 
 /// Tables of both read models.
 const SCHEMA: &[&str] = &[daily_sales::SCHEMA, revenue::SCHEMA];
@@ -25,7 +25,15 @@ pub async fn run() -> anyhow::Result<()> {
         "analytics",
         capabilities(&[&DATABASE, &CONSUMER, &[FaultKind::PausedProjection]]),
     )?;
-    let durable = Durable::open(&service, SCHEMA)?;
+    assemble(&service)?.serve(service).await
+}
+
+/// Puts the service together on what `service` gives: a place for its data, and its ways to others.
+///
+/// # Errors
+/// When its database cannot be opened.
+pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
+    let durable = Durable::open(service, SCHEMA)?;
     let daily_sales = Subscription {
         group: "analytics.daily_sales",
         topics: &["orders.events"],
@@ -36,9 +44,8 @@ pub async fn run() -> anyhow::Result<()> {
         topics: &["payments.events"],
         projection: Some(revenue::NAME),
     };
-    let _daily_sales = durable.consume(daily_sales, |tx, message, _| daily_sales::apply(tx, message));
-    let _revenue = durable.consume(revenue, |tx, message, _| revenue::apply(tx, message));
-    service
-        .serve(http::router(durable.db.clone()), durable.readiness())
-        .await
+    let daily_sales = durable.consume(daily_sales, |tx, message, _| daily_sales::apply(tx, message));
+    let revenue = durable.consume(revenue, |tx, message, _| revenue::apply(tx, message));
+    let assembled = Assembled::new(http::router(durable.db.clone()), durable.readiness());
+    Ok(assembled.with(daily_sales).with(revenue).with(durable))
 }

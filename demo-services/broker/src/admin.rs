@@ -1,13 +1,13 @@
 //! What a person asks of the broker: look into a topic, see where a group stands, set it back, settle dead letters.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sagascope_instrument::message_events::LetterOutcome;
 use shop_kit::broker::admin::{Letters, Look, MOST_INSPECTED, Moved, Reset, ResetTo, Seen, Settled, Standing};
 use shop_kit::broker::{BrokerError, DeadLetter, Place};
 use shop_kit::database::{DatabaseError, Tx};
+use tokio::time::Instant;
 
 use crate::embedded::{EmbeddedBroker, check_name, unavailable};
 use crate::letters;
@@ -80,7 +80,7 @@ impl EmbeddedBroker {
             lanes.remove(&(topic.clone(), one.partition));
         }
         drop(lanes);
-        in_memory.settled.send_modify(|count| *count += 1);
+        in_memory.settled.notify_waiters();
         Ok(Some(moved))
     }
 

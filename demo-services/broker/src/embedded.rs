@@ -1,19 +1,21 @@
 //! The broker itself, within one process: the durable log, and for each group its lanes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::message_events::{LetterOutcome, dead_lettered};
 use shop_kit::broker::admin::Letters;
 use shop_kit::broker::{
     Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, LONGEST_WAIT, Message, NewMessage, Place, Position,
 };
+use shop_kit::clock::unix_nanos_now;
 use shop_kit::context::Context;
 use shop_kit::database::{Database, DatabaseError};
 use shop_kit::state_events;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 
 use crate::lane::{Lane, Rejected, Settings};
 use crate::letters;
@@ -41,8 +43,8 @@ struct Inner {
 #[derive(Default)]
 pub(crate) struct Group {
     pub(crate) lanes: Mutex<BTreeMap<Partition, Lane>>,
-    /// Changes when a message was settled: another one of its key may be ready.
-    pub(crate) settled: watch::Sender<u64>,
+    /// Told when a message was settled: another one of its key may be ready.
+    pub(crate) settled: Notify,
 }
 
 impl EmbeddedBroker {
@@ -142,7 +144,7 @@ impl EmbeddedBroker {
 
     /// Fills the lanes from the log; the first time from where they were left.
     async fn look_ahead(&self, fetch: &Fetch, lanes: &mut BTreeMap<Partition, Lane>) -> Result<Backlog, BrokerError> {
-        let topics: HashSet<&String> = fetch.topics.iter().collect();
+        let topics: BTreeSet<&String> = fetch.topics.iter().collect();
         let wanted: Vec<(Partition, Option<(u64, usize)>)> = topics
             .into_iter()
             .flat_map(|topic| (0..PARTITIONS).map(|partition| (topic.clone(), partition)))
@@ -304,19 +306,21 @@ impl Broker for EmbeddedBroker {
         fetch.topics.iter().try_for_each(|topic| check_name("topic", topic))?;
         let group = self.group(&fetch.group)?;
         let deadline = Instant::now() + Duration::from_millis(fetch.wait_ms).min(LONGEST_WAIT);
-        let (mut published, mut settled) = (self.inner.db.inserts("messages"), group.settled.subscribe());
+        let mut published = self.inner.db.inserts("messages");
         loop {
+            let mut settled = pin!(group.settled.notified());
+            settled.as_mut().enable();
             published.mark_unchanged();
-            settled.mark_unchanged();
             let taken = self.take(&fetch, &group).await?;
             if !taken.fetched.messages.is_empty() || fetch.max == 0 || Instant::now() >= deadline {
                 return Ok(taken.fetched);
             }
             let until = taken.due.map_or(deadline, |due| due.min(deadline));
             tokio::select! {
+                biased;
                 _ = published.changed() => {}
-                _ = settled.changed() => {}
-                () = tokio::time::sleep_until(until.into()) => {}
+                () = settled => {}
+                () = tokio::time::sleep_until(until) => {}
             }
         }
     }
@@ -349,7 +353,7 @@ impl Broker for EmbeddedBroker {
         // Should this fail, a restart delivers again what the consumers know already.
         write.await.map_err(unavailable)?;
         drop(lanes);
-        group.settled.send_modify(|count| *count += 1);
+        group.settled.notify_waiters();
         Ok(())
     }
 
@@ -372,7 +376,7 @@ impl Broker for EmbeddedBroker {
             }
         }
         drop(lanes);
-        group.settled.send_modify(|count| *count += 1);
+        group.settled.notify_waiters();
         Ok(())
     }
 

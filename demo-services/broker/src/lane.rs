@@ -3,7 +3,9 @@
 //! Only one message of a key is out at a time, so a message that cannot be handled holds up its own key and no other.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Messages of a partition that a group looks ahead at once: what is blocked behind more of them waits.
 pub(crate) const WINDOW: usize = 1_024;

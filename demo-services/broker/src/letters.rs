@@ -1,10 +1,10 @@
 //! Dead letters: messages that a group gave up, kept for a person until they are replayed or purged.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::message_events::{LetterOutcome, letter_settled};
 use shop_kit::broker::admin::Letters;
 use shop_kit::broker::{DeadLetter, Message, NewMessage, Place};
+use shop_kit::clock::unix_nanos_now;
 use shop_kit::context::Context;
 use shop_kit::database::{DatabaseError, Tx};
 use shop_kit::state_events;

@@ -12,17 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::message_events::redelivered;
 use sagascope_instrument::metrics::DeadLetterMetrics;
 use shop_kit::broker::{Broker, Fetched};
 use shop_kit::capabilities::{DATABASE, capabilities};
+use shop_kit::clock::unix_nanos_now;
 use shop_kit::context::Context;
 use shop_kit::database::Database;
 use shop_kit::events::StateEvents;
-use shop_kit::service::{Readiness, Service};
+use shop_kit::service::{Assembled, Readiness, Service};
+use shop_kit::simulated;
 use shop_kit::state_events::StateEventRelay;
 use shop_kit::telemetry;
+use tokio::task::JoinSet;
 
 pub use embedded::EmbeddedBroker;
 pub use lane::Settings;
@@ -39,10 +41,19 @@ const FORGET_EVERY: u32 = 5;
 /// When its database is damaged or its port is taken.
 pub async fn run() -> anyhow::Result<()> {
     let service = Service::start("broker", capabilities(&[&DATABASE]))?;
+    assemble(&service, Settings::default())?.serve(service).await
+}
+
+/// Puts the broker together on what `service` gives.
+///
+/// # Errors
+/// When its database is damaged.
+pub fn assemble(service: &Service, settings: Settings) -> anyhow::Result<Assembled> {
     let db = Database::open(&service.database_path(), EmbeddedBroker::SCHEMA, service.faults.clone())?;
-    let _state_events = StateEventRelay::start(db.clone(), service.log_exporter().context("no exporter of events")?);
-    let broker = EmbeddedBroker::new(db, Settings::default());
-    let upkeep = tokio::spawn(upkeep(broker.clone()));
+    let state_events = StateEventRelay::start(db.clone(), service.log_exporter().context("no exporter of events")?);
+    let broker = EmbeddedBroker::new(db, settings);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(simulated::carry(upkeep(broker.clone())));
     let asked = broker.clone();
     let readiness = Readiness::new().on("database", move || {
         let broker = asked.clone();
@@ -50,9 +61,7 @@ pub async fn run() -> anyhow::Result<()> {
     });
     let events = service.events.clone();
     let router = http::router(broker, Arc::new(move |fetched| tell_redelivered(fetched, &events)));
-    let served = service.serve(router, readiness).await;
-    upkeep.abort();
-    served
+    Ok(Assembled::new(router, readiness).with(tasks).with(state_events))
 }
 
 /// The HTTP interface of `broker`.

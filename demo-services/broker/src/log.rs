@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sagascope_instrument::event::unix_nanos_now;
 use shop_kit::broker::{Head, Message, NewMessage, Place, Position};
+use shop_kit::clock::unix_nanos_now;
 use shop_kit::database::{DatabaseError, Tx};
 
 use crate::lane::Lane;

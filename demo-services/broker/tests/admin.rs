@@ -215,7 +215,8 @@ async fn a_group_set_back_gets_everything_again_in_the_order_of_its_keys() {
     drop(broker);
     let broker = open(folder.path(), Settings::default());
     let mut again = do_all(&broker, "shipping").await;
-    (first.sort(), again.sort());
+    first.sort();
+    again.sort();
     assert_eq!(again, first, "and a restart does not forget it");
     broker
         .reset("shipping", to(ResetTo::Time(u64::MAX)))

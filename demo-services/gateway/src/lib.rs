@@ -7,7 +7,7 @@ mod shelf;
 mod upstream;
 
 use shop_kit::capabilities::narrowable;
-use shop_kit::service::{Readiness, Service};
+use shop_kit::service::{Assembled, Readiness, Service};
 
 /// Runs the service until it is told to stop.
 ///
@@ -15,6 +15,10 @@ use shop_kit::service::{Readiness, Service};
 /// When it cannot start: its port is taken.
 pub async fn run() -> anyhow::Result<()> {
     let service = Service::start("gateway", narrowable(http::OPERATIONS, &[]))?;
-    let router = http::router(upstream::Upstream::of(&service));
-    service.serve(router, Readiness::new()).await
+    assemble(&service).serve(service).await
+}
+
+/// Puts the gateway together on what `service` gives.
+pub fn assemble(service: &Service) -> Assembled {
+    Assembled::new(http::router(upstream::Upstream::of(service)), Readiness::new())
 }

@@ -21,7 +21,7 @@ use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
-use shop_kit::service::Service;
+use shop_kit::service::{Assembled, Service};
 
 use crate::http::Inventory;
 
@@ -35,13 +35,22 @@ pub async fn run() -> anyhow::Result<()> {
         &[&DATABASE, &[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay]],
     );
     let service = Service::start("inventory", faults)?;
-    let durable = Durable::open(&service, store::SCHEMA)?;
+    assemble(&service).await?.serve(service).await
+}
+
+/// Puts the service together on what `service` gives: a place for its data, and its ways to others.
+///
+/// # Errors
+/// When its database cannot be opened.
+pub async fn assemble(service: &Service) -> anyhow::Result<Assembled> {
+    let durable = Durable::open(service, store::SCHEMA)?;
     durable.db.write(store::fill).await?;
-    let _retention = durable.retain(&store::RULES);
+    let retention = durable.retain(&store::RULES);
     let inventory = Inventory {
         db: durable.db.clone(),
         faults: service.faults.clone(),
         warehouse: Outside::new("warehouse", Duration::from_millis(15), Duration::from_millis(90)),
     };
-    service.serve(http::router(inventory), durable.readiness()).await
+    let assembled = Assembled::new(http::router(inventory), durable.readiness());
+    Ok(assembled.with(retention).with(durable))
 }

@@ -6,15 +6,15 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use opentelemetry::KeyValue;
 use sagascope_conventions::{FaultKind, attributes};
-use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::metrics::ProjectionMetrics;
 use tokio::task::JoinSet;
 
 use crate::broker::{Backlog, Broker, Fetch, Message, Place};
+use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::{Database, Tx};
-use crate::inbox;
 use crate::telemetry::{self, Span, SpanKind, span_in};
+use crate::{inbox, simulated};
 
 /// Messages handled at once; each of another key.
 const BATCH: usize = 32;
@@ -61,7 +61,7 @@ impl Consumer {
             handler: Arc::new(handler),
             metrics,
         };
-        tasks.spawn(async move { work.run().await });
+        tasks.spawn(simulated::carry(async move { work.run().await }));
         Self { _tasks: tasks }
     }
 }

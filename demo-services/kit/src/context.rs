@@ -10,6 +10,8 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use sagascope_conventions::attributes;
 
+use crate::random;
+
 /// Header of the correlation id.
 pub const CORRELATION_HEADER: &str = "x-correlation-id";
 /// Header of the causation id.
@@ -131,7 +133,7 @@ impl Context {
 /// 128 random bits in hex.
 #[must_use]
 pub fn new_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
+    format!("{:032x}", random::u128())
 }
 
 /// Printable ASCII without spaces, and not long: safe in a header, a log line and a URL path segment.

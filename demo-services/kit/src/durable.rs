@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use rusqlite::Connection;
 
 use crate::broker::{HttpBroker, Message};
@@ -52,7 +51,7 @@ impl Durable {
     /// When the database is damaged: names the file and what to do.
     pub fn open(service: &Service, schema: &[&str]) -> anyhow::Result<Self> {
         let db = Database::open(&service.database_path(), schema, service.faults.clone())?;
-        let broker = HttpBroker::new(&service.topology.url("broker").context("the topology names no broker")?)?;
+        let broker = service.broker()?;
         let state_events = StateEventRelay::start(db.clone(), service.log_exporter()?);
         let outbox = OutboxRelay::start(service.name, db.clone(), broker.clone());
         let retention = Retention::start(db.clone(), GUARD_RULES.to_vec());

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sagascope_instrument::{Event, LogExporter};
+use sagascope_instrument::Event;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::context;
+use crate::exporter::Exporter;
+use crate::{context, simulated};
 
 /// Events that may wait for the collector; more are dropped and counted.
 const QUEUE: usize = 8_192;
@@ -34,9 +35,9 @@ enum Item {
 impl StateEvents {
     /// Starts the task that sends them. Needs a tokio runtime.
     #[must_use]
-    pub fn start(exporter: LogExporter) -> Self {
+    pub fn start(exporter: Exporter) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(relay(waiting, exporter));
+        tokio::spawn(simulated::carry(relay(waiting, exporter)));
         Self {
             queue,
             dropped: Arc::default(),
@@ -96,7 +97,7 @@ fn in_context(mut event: Event) -> Event {
     event
 }
 
-async fn relay(mut waiting: mpsc::Receiver<Item>, exporter: LogExporter) {
+async fn relay(mut waiting: mpsc::Receiver<Item>, exporter: Exporter) {
     let mut items = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut items, BATCH).await > 0 {
         let hurry = items.iter().any(|item| matches!(item, Item::Flush(_)));
@@ -125,10 +126,10 @@ async fn relay(mut waiting: mpsc::Receiver<Item>, exporter: LogExporter) {
 }
 
 /// Tries until the collector has them or will never take them.
-async fn send(exporter: &LogExporter, events: &[Event]) {
+async fn send(exporter: &Exporter, events: &[Event]) {
     let mut wait = BACKOFF.0;
-    while let Err(error) = exporter.send(events).await {
-        if !error.is_retryable() {
+    while let Err(again) = exporter.send(events).await {
+        if !again {
             return;
         }
         tokio::time::sleep(wait).await;

@@ -1,10 +1,10 @@
 //! The stored answer of a command: repeated with the same key it is answered the same, without a second effect.
 
 use rusqlite::{OptionalExtension, params};
-use sagascope_instrument::event::unix_nanos_now;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::clock::unix_nanos_now;
 use crate::database::{DatabaseError, Tx};
 use crate::sql::signed;
 

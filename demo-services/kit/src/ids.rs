@@ -1,12 +1,11 @@
 //! Unique ids that sort by the time they were made (UUID version 7), so that indexes on them grow at one end.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::{clock, random};
 
 /// A new id, such as `0199c2a4-7d1e-7b3a-9f42-5c1de0a7b3f1`.
 #[must_use]
 pub fn unique() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    from_parts(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), rand::random())
+    from_parts(clock::unix_nanos_now() / 1_000_000, random::u128())
 }
 
 fn from_parts(unix_ms: u64, random: u128) -> String {

@@ -1,8 +1,8 @@
 //! Remembers which messages a consumer has handled, in the transaction that handles them: effects happen once.
 
 use rusqlite::params;
-use sagascope_instrument::event::unix_nanos_now;
 
+use crate::clock::unix_nanos_now;
 use crate::database::{DatabaseError, Tx};
 use crate::sql::signed;
 

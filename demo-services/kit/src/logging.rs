@@ -3,13 +3,14 @@
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
 
-use sagascope_instrument::event::{Event, Severity, unix_nanos_now};
+use sagascope_instrument::event::{Event, Severity};
 use tracing::field::{Field, Visit};
 use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt as console};
 
+use crate::clock::unix_nanos_now;
 use crate::events::StateEvents;
 
 /// Longest message sent.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use sagascope_conventions::attributes;
 
+use crate::random;
 use crate::telemetry::{SpanKind, span};
 
 /// Somebody outside who is asked and answers after a while.
@@ -31,7 +32,7 @@ impl Outside {
 
     /// Waits for the answer to `operation`.
     pub async fn ask(&self, operation: &str) {
-        let took = self.takes(rand::random());
+        let took = self.takes(random::f64());
         if took.is_zero() {
             return;
         }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sagascope_conventions::FaultKind;
-use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::message_events::{projection_failed, rebuild_finished, rebuild_started};
 use sagascope_instrument::metrics::ProjectionMetrics;
 use tokio::task::JoinSet;
 
+use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::{Database, DatabaseError, Tx};
 use crate::event_store::{self, StoredEvent};
 use crate::sql::{signed, unsigned};
-use crate::{state_events, telemetry};
+use crate::{simulated, state_events, telemetry};
 
 pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS projections (
@@ -53,14 +53,12 @@ impl Projection {
     {
         let metrics = ProjectionMetrics::new(&telemetry::meter(), name, 0);
         let mut tasks = JoinSet::new();
-        tasks.spawn(run(
-            Model {
-                name,
-                db,
-                apply: Arc::new(apply),
-            },
-            metrics,
-        ));
+        let model = Model {
+            name,
+            db,
+            apply: Arc::new(apply),
+        };
+        tasks.spawn(simulated::carry(run(model, metrics)));
         Self { _tasks: tasks }
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::params;
 use tokio::task::JoinSet;
 
 use crate::database::{Database, DatabaseError, Tx};
+use crate::simulated;
 use crate::sql::signed;
 
 pub(crate) const TABLES: &str = "
@@ -81,7 +82,7 @@ impl Retention {
     #[must_use]
     pub fn start(db: Database, rules: Vec<Rule>) -> Self {
         let mut tasks = JoinSet::new();
-        tasks.spawn(run(db, rules));
+        tasks.spawn(simulated::carry(run(db, rules)));
         Self { _tasks: tasks }
     }
 }

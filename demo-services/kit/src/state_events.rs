@@ -4,14 +4,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
+use sagascope_instrument::Event;
 use sagascope_instrument::metrics::LossMetrics;
-use sagascope_instrument::{Event, LogExporter};
 use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::database::{Database, DatabaseError, Tx};
+use crate::exporter::Exporter;
 use crate::sql::{json, signed, unsigned};
-use crate::telemetry;
+use crate::{simulated, telemetry};
 
 pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS state_events (
@@ -70,11 +71,9 @@ trait Sink: Send + Sync + 'static {
     fn send(&self, events: &[Event]) -> impl Future<Output = Result<(), bool>> + Send;
 }
 
-impl Sink for LogExporter {
+impl Sink for Exporter {
     async fn send(&self, events: &[Event]) -> Result<(), bool> {
-        LogExporter::send(self, events)
-            .await
-            .map_err(|error| error.is_retryable())
+        Self::send(self, events).await
     }
 }
 
@@ -87,9 +86,9 @@ pub struct StateEventRelay {
 impl StateEventRelay {
     /// Sends the recorded events of `db`, at least once and in order.
     #[must_use]
-    pub fn start(db: Database, exporter: LogExporter) -> Self {
+    pub fn start(db: Database, exporter: Exporter) -> Self {
         let mut tasks = JoinSet::new();
-        tasks.spawn(relay(db, exporter));
+        tasks.spawn(simulated::carry(relay(db, exporter)));
         Self { _tasks: tasks }
     }
 }

@@ -1,11 +1,12 @@
 //! For the tests of a business: its router on a real socket, JSON calls, and waiting for an outcome.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use serde_json::Value;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// Longest wait for an outcome before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ mod tests;
 use shop_kit::capabilities::{CONSUMER, DATABASE, capabilities};
 use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
-use shop_kit::service::Service;
+use shop_kit::service::{Assembled, Service};
 
 /// Runs the service until it is told to stop.
 ///
@@ -18,15 +18,22 @@ use shop_kit::service::Service;
 /// When its port is taken or its database cannot be opened.
 pub async fn run() -> anyhow::Result<()> {
     let service = Service::start("notifications", capabilities(&[&DATABASE, &CONSUMER]))?;
-    let durable = Durable::open(&service, store::SCHEMA)?;
+    assemble(&service)?.serve(service).await
+}
+
+/// Puts the service together on what `service` gives: a place for its data, and its ways to others.
+///
+/// # Errors
+/// When its database cannot be opened.
+pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
+    let durable = Durable::open(service, store::SCHEMA)?;
     let subscription = Subscription {
         group: "notifications",
         topics: &["orders.events"],
         projection: None,
     };
-    let _retention = durable.retain(&store::RULES);
-    let _consumer = durable.consume(subscription, |tx, message, _| store::handle(tx, message));
-    service
-        .serve(http::router(durable.db.clone()), durable.readiness())
-        .await
+    let retention = durable.retain(&store::RULES);
+    let consumer = durable.consume(subscription, |tx, message, _| store::handle(tx, message));
+    let assembled = Assembled::new(http::router(durable.db.clone()), durable.readiness());
+    Ok(assembled.with(consumer).with(retention).with(durable))
 }

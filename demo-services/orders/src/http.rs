@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +18,7 @@ use shop_kit::idempotency::{self, Answer, Begin};
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, IdempotencyKey, check_id};
 use shop_kit::saga::{self, Instance, StartError};
+use tokio::time::Instant;
 
 use crate::cancel_order::request_cancellation;
 use crate::order::{Item, Refusal, Status};

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
-use shop_kit::service::Service;
+use shop_kit::service::{Assembled, Service};
 
 use crate::http::Orders;
 use crate::order_saga::OrderSaga;
@@ -46,20 +46,29 @@ pub async fn run() -> anyhow::Result<()> {
             &[&DATABASE, &[FaultKind::PausedProjection, FaultKind::StoppedOutboxRelay]],
         ),
     )?;
-    let durable = Durable::open(&service, SCHEMA)?;
+    assemble(&service)?.serve(service).await
+}
+
+/// Puts the service together on what `service` gives: a place for its data, and its ways to others.
+///
+/// # Errors
+/// When its database cannot be opened.
+pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
+    let durable = Durable::open(service, SCHEMA)?;
     let db = durable.db.clone();
-    let peers = Arc::new(Peers::of(&service));
+    let peers = Arc::new(Peers::of(service));
     let saga = Arc::new(OrderSaga::new(db.clone(), peers.clone(), &service.profile));
-    let _read_models = [
+    let read_models = [
         durable.project(summary::NAME, |tx, event| Ok(summary::apply(tx, event)?)),
         durable.project(by_customer::NAME, |tx, event| Ok(by_customer::apply(tx, event)?)),
     ];
-    let _sagas = durable.run_saga(saga.clone());
-    let _retention = durable.retain(&retention::RULES);
+    let sagas = durable.run_saga(saga.clone());
+    let retention = durable.retain(&retention::RULES);
     let orders = Orders {
         db,
         saga,
         prices: Arc::new(Prices::new(peers)),
     };
-    service.serve(http::router(orders), durable.readiness()).await
+    let assembled = Assembled::new(http::router(orders), durable.readiness());
+    Ok(assembled.with(sagas).with(read_models).with(retention).with(durable))
 }

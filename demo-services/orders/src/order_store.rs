@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use shop_kit::{
+    clock,
     context::Context,
     database::{DatabaseError, Tx},
     event_store::{self, AppendError, NewEvent},
@@ -48,7 +49,7 @@ pub(crate) fn record(
         order.apply(event);
         order
     });
-    let at = now(tx)?;
+    let at = clock::rfc3339_now();
     for event in events {
         if let Some(message) = message(order_id, order, &after, event, &at) {
             outbox::enqueue(tx, TOPIC, order_id, event.name(), &message, context)?;
@@ -74,12 +75,6 @@ fn message(order_id: &str, before: &Order, after: &Order, event: &OrderEvent, at
         "reason": reason,
         "at": at,
     }))
-}
-
-/// The time of this transaction, RFC 3339.
-fn now(conn: &Connection) -> Result<String, DatabaseError> {
-    let mut query = conn.prepare_cached("SELECT strftime('%Y-%m-%dT%H:%M:%fZ')")?;
-    Ok(query.query_row([], |row| row.get(0))?)
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::StatusCode;
 use serde::Deserialize;
 use shop_kit::caller::CallError;
 use shop_kit::problem::Problem;
+use tokio::time::Instant;
 
 use crate::order::Item;
 use crate::place_order::Line;

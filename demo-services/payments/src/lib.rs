@@ -19,7 +19,7 @@ use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
-use shop_kit::service::Service;
+use shop_kit::service::{Assembled, Service};
 
 use crate::http::Payments;
 
@@ -33,13 +33,22 @@ pub async fn run() -> anyhow::Result<()> {
         &[&DATABASE, &[FaultKind::DeclinedCards, FaultKind::StoppedOutboxRelay]],
     );
     let service = Service::start("payments", faults)?;
-    let durable = Durable::open(&service, store::SCHEMA)?;
-    let _retention = durable.retain(&store::RULES);
+    assemble(&service)?.serve(service).await
+}
+
+/// Puts the service together on what `service` gives: a place for its data, and its ways to others.
+///
+/// # Errors
+/// When its database cannot be opened.
+pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
+    let durable = Durable::open(service, store::SCHEMA)?;
+    let retention = durable.retain(&store::RULES);
     let payments = Payments {
         db: durable.db.clone(),
         faults: service.faults.clone(),
         seed: service.seed(),
         bank: Outside::new("bank", Duration::from_millis(40), Duration::from_millis(300)),
     };
-    service.serve(http::router(payments), durable.readiness()).await
+    let assembled = Assembled::new(http::router(payments), durable.readiness());
+    Ok(assembled.with(retention).with(durable))
 }

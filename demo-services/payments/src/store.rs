@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use shop_kit::{
+    clock,
     context::Context,
     database::{DatabaseError, Tx},
     event_store::{self, AppendError, NewEvent, StoredEvent},
@@ -82,10 +83,7 @@ pub(crate) fn record(
         })
         .collect();
     event_store::append(tx, AGGREGATE, order_id, payment.version, &stored, context)?;
-    let at: String = tx
-        .prepare_cached("SELECT strftime('%Y-%m-%dT%H:%M:%fZ')")
-        .and_then(|mut query| query.query_row([], |row| row.get(0)))
-        .map_err(DatabaseError::from)?;
+    let at = clock::rfc3339_now();
     for (event, stored) in events.iter().zip(stored) {
         if let Some(transaction) = transaction(event) {
             book(tx, order_id, &transaction)?;

@@ -12,7 +12,7 @@ use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
-use shop_kit::service::Service;
+use shop_kit::service::{Assembled, Service};
 
 use crate::http::Shipping;
 
@@ -25,11 +25,20 @@ pub async fn run() -> anyhow::Result<()> {
         "shipping",
         narrowable(http::OPERATIONS, &[&DATABASE, &[FaultKind::StoppedOutboxRelay]]),
     )?;
-    let durable = Durable::open(&service, store::SCHEMA)?;
-    let _retention = durable.retain(&store::RULES);
+    assemble(&service)?.serve(service).await
+}
+
+/// Puts the service together on what `service` gives: a place for its data, and its ways to others.
+///
+/// # Errors
+/// When its database cannot be opened.
+pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
+    let durable = Durable::open(service, store::SCHEMA)?;
+    let retention = durable.retain(&store::RULES);
     let shipping = Shipping {
         db: durable.db.clone(),
         carrier: Outside::new("carrier", Duration::from_millis(30), Duration::from_millis(180)),
     };
-    service.serve(http::router(shipping), durable.readiness()).await
+    let assembled = Assembled::new(http::router(shipping), durable.readiness());
+    Ok(assembled.with(retention).with(durable))
 }

@@ -8,13 +8,14 @@ mod shopper;
 mod telemetry;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shop_kit::capabilities;
 use shop_kit::service::{Readiness, Service};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::pace::Pace;
 use crate::shopper::Shop;

@@ -1,6 +1,6 @@
 //! How many orders are due: a rate that may change at any time, turned into whole orders.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Most orders due at once; a pause of the machine does not become a burst.
 const MAX_BURST: f64 = 50.0;

@@ -1,14 +1,15 @@
 //! A breaker that lives in a process: named, timed, shared, and telling each of its changes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sagascope_conventions::BreakerState;
 use sagascope_instrument::breaker_events::BreakerChange;
-use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::metrics::BreakerMetrics;
+use tokio::time::Instant;
 
 use super::{BreakerPolicy, Machine, Outcome, Refused, Ticket};
+use crate::clock::unix_nanos_now;
 use crate::events::StateEvents;
 use crate::telemetry;
 

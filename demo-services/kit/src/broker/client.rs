@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use reqwest::Client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::wire::{Acknowledge, Items, Publish, Reject};
 use super::{Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, NewMessage, Place, Position};
 use crate::sql::Headers;
+use crate::transport::{Broken, Transport};
 
 /// Limit of every request; a long poll gets its wait on top.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest answer read: a full batch of messages with room to spare.
+const LONGEST: usize = 64 * 1024 * 1024;
 
 /// Client of the broker process. A cheap clone.
 ///
@@ -21,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// nothing.
 #[derive(Clone, Debug)]
 pub struct HttpBroker {
-    client: Client,
+    transport: Transport,
     base: String,
 }
 
@@ -35,33 +39,81 @@ impl HttpBroker {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(4)
             .build();
-        Ok(Self {
-            client: client.map_err(unavailable)?,
-            base: format!("{}/api/v1", base.trim_end_matches('/')),
-        })
+        let client = client.map_err(|error| BrokerError::Unavailable(error.to_string()))?;
+        Ok(Self::through(client.into(), base))
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client
-            .request(method, format!("{}{path}", self.base))
-            .timeout(TIMEOUT)
+    /// For the broker at `base`, by way of `transport`.
+    #[must_use]
+    pub fn through(transport: Transport, base: &str) -> Self {
+        Self {
+            transport,
+            base: format!("{}/api/v1", base.trim_end_matches('/')),
+        }
+    }
+
+    /// One request and its answer, whatever that says.
+    async fn ask(&self, ask: Ask) -> Result<Response<Bytes>, BrokerError> {
+        let mut request = Request::new(ask.body);
+        *request.method_mut() = ask.method;
+        *request.uri_mut() = format!("{}{}", self.base, ask.path)
+            .parse()
+            .map_err(|_| unavailable(Broken::Malformed))?;
+        *request.headers_mut() = ask.headers;
+        let answer = tokio::time::timeout(ask.limit, self.transport.exchange(request, LONGEST)).await;
+        let late = |_| BrokerError::Unavailable(format!("no answer within {} ms", ask.limit.as_millis()));
+        answer.map_err(late)?.map_err(unavailable)
+    }
+
+    async fn answered(&self, ask: Ask) -> Result<Bytes, BrokerError> {
+        accepted(self.ask(ask).await?)
     }
 
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<(), BrokerError> {
-        answered(self.request(Method::POST, path).json(body)).await.map(drop)
+        self.answered(Ask::post(path, body)?).await.map(drop)
     }
 
     async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, BrokerError> {
-        let items: Items<T> = decoded(answered(self.request(Method::GET, path)).await?).await?;
+        let items: Items<T> = decoded(&self.answered(Ask::new(Method::GET, path)).await?)?;
         Ok(items.items)
     }
 
     async fn on_letter(&self, method: Method, path: &str) -> Result<bool, BrokerError> {
-        let answer = self.request(method, path).send().await.map_err(unavailable)?;
+        let answer = self.ask(Ask::new(method, path)).await?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(false);
         }
-        accepted(answer).await.map(|_| true)
+        accepted(answer).map(|_| true)
+    }
+}
+
+/// What is asked.
+struct Ask {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+    limit: Duration,
+}
+
+impl Ask {
+    fn new(method: Method, path: &str) -> Self {
+        Self {
+            method,
+            path: path.to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            limit: TIMEOUT,
+        }
+    }
+
+    fn post(path: &str, body: &impl Serialize) -> Result<Self, BrokerError> {
+        let body = serde_json::to_vec(body).map_err(|error| BrokerError::Refused(error.to_string()))?;
+        let mut ask = Self::new(Method::POST, path);
+        ask.body = body.into();
+        ask.headers
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(ask)
     }
 }
 
@@ -72,14 +124,15 @@ impl Broker for HttpBroker {
             .first()
             .map(|message| usable(&message.headers))
             .unwrap_or_default();
-        let request = self.request(Method::POST, "/messages").headers(headers);
-        answered(request.json(&Publish { messages })).await.map(drop)
+        let mut ask = Ask::post("/messages", &Publish { messages })?;
+        ask.headers.extend(headers);
+        self.answered(ask).await.map(drop)
     }
 
     async fn fetch(&self, fetch: Fetch) -> Result<Fetched, BrokerError> {
-        let limit = TIMEOUT + Duration::from_millis(fetch.wait_ms);
-        let request = self.request(Method::POST, "/fetch").timeout(limit).json(&fetch);
-        decoded(answered(request).await?).await
+        let mut ask = Ask::post("/fetch", &fetch)?;
+        ask.limit += Duration::from_millis(fetch.wait_ms);
+        decoded(&self.answered(ask).await?)
     }
 
     async fn acknowledge(&self, group: &str, places: Vec<Place>) -> Result<(), BrokerError> {
@@ -143,16 +196,12 @@ fn usable(headers: &Headers) -> HeaderMap {
     headers.iter().filter_map(header).collect()
 }
 
-async fn answered(request: RequestBuilder) -> Result<Response, BrokerError> {
-    accepted(request.send().await.map_err(unavailable)?).await
-}
-
-async fn accepted(answer: Response) -> Result<Response, BrokerError> {
+fn accepted(answer: Response<Bytes>) -> Result<Bytes, BrokerError> {
     let status = answer.status();
     if status.is_success() {
-        return Ok(answer);
+        return Ok(answer.into_body());
     }
-    let told = answer.text().await.unwrap_or_default();
+    let told = String::from_utf8_lossy(answer.body());
     let told = format!("{status} {}", told.chars().take(200).collect::<String>());
     if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
         Err(BrokerError::Refused(told))
@@ -161,10 +210,10 @@ async fn accepted(answer: Response) -> Result<Response, BrokerError> {
     }
 }
 
-async fn decoded<T: DeserializeOwned>(answer: Response) -> Result<T, BrokerError> {
-    answer.json().await.map_err(unavailable)
+fn decoded<T: DeserializeOwned>(body: &[u8]) -> Result<T, BrokerError> {
+    serde_json::from_slice(body).map_err(|error| BrokerError::Unavailable(error.to_string()))
 }
 
-fn unavailable(error: reqwest::Error) -> BrokerError {
-    BrokerError::Unavailable(error.without_url().to_string())
+fn unavailable(error: Broken) -> BrokerError {
+    BrokerError::Unavailable(error.to_string())
 }

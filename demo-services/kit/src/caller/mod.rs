@@ -10,7 +10,7 @@ mod error;
 mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use budget::RetryBudget;
 pub use error::CallError;
@@ -20,6 +20,7 @@ use sagascope_conventions::attributes as key;
 use sagascope_instrument::metrics::RetryMetrics;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::breaker::{Breaker, Outcome};
 use crate::bulkhead::{Bulkhead, Importance};
@@ -27,7 +28,9 @@ use crate::context;
 use crate::events::StateEvents;
 use crate::problem::Problem;
 use crate::profile::Profile;
+use crate::random;
 use crate::telemetry::{self, Span, SpanKind};
+use crate::transport::{Broken, Transport};
 
 /// Longest answer read.
 const MAX_ANSWER: usize = 1 << 20;
@@ -44,7 +47,7 @@ pub struct Caller {
 struct Shared {
     target: &'static str,
     base: String,
-    http: reqwest::Client,
+    transport: Transport,
     profile: Profile,
     breaker: Breaker,
     bulkhead: Bulkhead,
@@ -77,7 +80,7 @@ impl Caller {
     pub fn new(
         target: &'static str,
         base: String,
-        http: reqwest::Client,
+        transport: impl Into<Transport>,
         profile: Profile,
         events: StateEvents,
     ) -> Self {
@@ -89,7 +92,7 @@ impl Caller {
         let shared = Shared {
             target,
             base,
-            http,
+            transport: transport.into(),
             breaker: Breaker::new(target, target, profile.breaker, events),
             bulkhead: Bulkhead::new(target, profile.bulkheads.of(importance)),
             retries: RetryMetrics::new(&telemetry::meter(), target),
@@ -198,7 +201,7 @@ impl Caller {
         if !error.is_retryable() || !ask.may_repeat() {
             return None;
         }
-        let wait = self.shared.profile.retry.wait_after(attempt, rand::random())?;
+        let wait = self.shared.profile.retry.wait_after(attempt, random::f64())?;
         if !self.shared.within_budget(RetryBudget::retry) {
             self.shared.retries.refused();
             return None;
@@ -273,25 +276,23 @@ impl Shared {
     }
 
     async fn exchange(&self, ask: &Ask) -> Result<Answer, CallError> {
-        let mut request = self
-            .http
-            .request(ask.method.clone(), format!("{}{}", self.base, ask.path));
+        let mut request = http::Request::builder()
+            .method(ask.method.clone())
+            .uri(format!("{}{}", self.base, ask.path));
         for (name, value) in context::current().to_headers() {
             request = request.header(name, value);
         }
         if let Some(key) = &ask.key {
             request = request.header(IDEMPOTENCY_HEADER, key);
         }
-        if let Some(body) = &ask.body {
-            request = request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(body.clone());
+        if ask.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let response = request.send().await.map_err(|error| unreachable(&error))?;
-        let status = response.status().as_u16();
+        let request = request.body(ask.body.clone().unwrap_or_default());
+        let request = request.map_err(|_| broken(Broken::Malformed))?;
+        let response = self.transport.exchange(request, MAX_ANSWER).await.map_err(broken)?;
         let retry_after = seconds(response.headers().get(header::RETRY_AFTER));
-        let body = read(response).await?;
-        judge(status, retry_after, body)
+        judge(response.status().as_u16(), retry_after, response.into_body())
     }
 }
 
@@ -352,19 +353,6 @@ fn judge(status: u16, retry_after: Option<Duration>, body: bytes::Bytes) -> Resu
     }
 }
 
-async fn read(mut response: reqwest::Response) -> Result<bytes::Bytes, CallError> {
-    let mut body = bytes::BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(CallError::Malformed {
-                reason: format!("longer than {MAX_ANSWER} bytes"),
-            });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
-}
-
 fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
     // Nothing at all reads as `null`, so that `()` can be asked for.
     let body: &[u8] = if answer.body.is_empty() { b"null" } else { &answer.body };
@@ -377,15 +365,14 @@ fn seconds(value: Option<&http::HeaderValue>) -> Option<Duration> {
     value?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-fn unreachable(error: &reqwest::Error) -> CallError {
-    let reason = if error.is_connect() {
-        "cannot be reached"
-    } else {
-        "the connection broke"
-    };
-    CallError::Unavailable {
-        reason: reason.to_owned(),
-        status: None,
-        retry_after: None,
+fn broken(why: Broken) -> CallError {
+    let reason = why.to_string();
+    match why {
+        Broken::Unreachable | Broken::Cut => CallError::Unavailable {
+            reason,
+            status: None,
+            retry_after: None,
+        },
+        Broken::Malformed | Broken::TooLong(_) => CallError::Malformed { reason },
     }
 }

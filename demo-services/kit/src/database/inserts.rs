@@ -1,6 +1,6 @@
 //! Tells who waits for a table that rows were committed into it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -12,12 +12,14 @@ pub(super) struct Inserts(Arc<Mutex<Tables>>);
 
 #[derive(Default)]
 struct Tables {
-    watched: HashMap<&'static str, Table>,
+    watched: BTreeMap<&'static str, Table>,
 }
 
+#[derive(Default)]
 struct Table {
     touched: bool,
-    sender: watch::Sender<u64>,
+    /// One for each who waits, woken in the order in which they came.
+    senders: Vec<watch::Sender<u64>>,
 }
 
 impl Inserts {
@@ -35,21 +37,20 @@ impl Inserts {
 
     pub(super) fn subscribe(&self, table: &'static str) -> watch::Receiver<u64> {
         let mut tables = self.lock();
-        let entry = tables.watched.entry(table);
-        entry
-            .or_insert_with(|| Table {
-                touched: false,
-                sender: watch::Sender::new(0),
-            })
-            .sender
-            .subscribe()
+        let senders = &mut tables.watched.entry(table).or_default().senders;
+        senders.retain(|sender| !sender.is_closed());
+        let (sender, receiver) = watch::channel(0);
+        senders.push(sender);
+        receiver
     }
 
     /// After a commit: wakes those whose tables were touched. A rolled-back insert may wake too; waking is only a hint.
     pub(super) fn committed(&self) {
         for table in self.lock().watched.values_mut().filter(|table| table.touched) {
             table.touched = false;
-            table.sender.send_modify(|count| *count += 1);
+            for sender in &table.senders {
+                sender.send_modify(|count| *count += 1);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! `synchronous=NORMAL` in WAL mode survives a killed process at any moment; a power cut may lose the last commits.
 
 mod connection;
+mod inline;
 mod inserts;
 mod readers;
 mod writer;
@@ -18,8 +19,10 @@ use tokio::sync::{oneshot, watch};
 
 use crate::context;
 use crate::faults::Switchboard;
+use crate::simulated;
 use crate::telemetry::{Span, SpanKind, span};
 
+use inline::Inline;
 use inserts::Inserts;
 use readers::Readers;
 use writer::Writer;
@@ -71,10 +74,16 @@ impl Deref for Tx<'_> {
 #[derive(Clone)]
 pub struct Database {
     path: PathBuf,
-    writer: Writer,
-    readers: Readers,
+    engine: Engine,
     inserts: Inserts,
     faults: Switchboard,
+}
+
+/// Who does the work.
+#[derive(Clone)]
+enum Engine {
+    Threads(Writer, Readers),
+    Inline(Inline),
 }
 
 impl std::fmt::Debug for Database {
@@ -87,7 +96,8 @@ impl std::fmt::Debug for Database {
 
 impl Database {
     /// Opens or makes the file. The tables of the kit come first, then `schema`: statements that may run at each start
-    /// (`CREATE TABLE IF NOT EXISTS …`). The `slow_database` fault of `faults` holds up each call.
+    /// (`CREATE TABLE IF NOT EXISTS …`). The `slow_database` fault of `faults` holds up each call. On a simulated thread
+    /// there are no threads: the work runs in the task that asks for it.
     ///
     /// # Errors
     /// When the file is damaged or cannot be made.
@@ -97,8 +107,11 @@ impl Database {
         inserts.watch(&mut connection)?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Writer::spawn(connection, inserts.clone()),
-            readers: Readers::spawn(path)?,
+            engine: if simulated::is_on() {
+                Engine::Inline(Inline::new(connection, inserts.clone()))
+            } else {
+                Engine::Threads(Writer::spawn(connection, inserts.clone()), Readers::spawn(path)?)
+            },
             inserts,
             faults,
         })
@@ -115,8 +128,18 @@ impl Database {
         E: From<DatabaseError> + Send + 'static,
     {
         let _span = self.enter("write").await;
+        let writer = match &self.engine {
+            Engine::Threads(writer, _) => writer,
+            Engine::Inline(inline) => {
+                simulated::disk().await;
+                let answer = inline.write(work);
+                // Time passes between the commit and the news of it.
+                simulated::disk().await;
+                return answer;
+            }
+        };
         let (answer, answered) = oneshot::channel();
-        self.writer.submit(writer::job(work, answer)).await.map_err(E::from)?;
+        writer.submit(writer::job(work, answer)).await.map_err(E::from)?;
         answered.await.unwrap_or_else(|_| Err(E::from(DatabaseError::Closed)))
     }
 
@@ -131,8 +154,15 @@ impl Database {
         E: From<DatabaseError> + Send + 'static,
     {
         let _span = self.enter("read").await;
+        let readers = match &self.engine {
+            Engine::Threads(_, readers) => readers,
+            Engine::Inline(inline) => {
+                simulated::disk().await;
+                return inline.read(work);
+            }
+        };
         let (answer, answered) = oneshot::channel();
-        self.readers.submit(readers::job(work, answer)).await.map_err(E::from)?;
+        readers.submit(readers::job(work, answer)).await.map_err(E::from)?;
         answered.await.unwrap_or_else(|_| Err(E::from(DatabaseError::Closed)))
     }
 

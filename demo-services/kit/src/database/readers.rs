@@ -43,11 +43,16 @@ where
     T: Send + 'static,
     E: From<DatabaseError> + Send + 'static,
 {
-    Box::new(move |connection| {
-        let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
-            .unwrap_or_else(|_| Err(E::from(DatabaseError::Panicked)));
-        drop(answer.send(result));
-    })
+    Box::new(move |connection| drop(answer.send(caught(work, connection))))
+}
+
+/// Runs the work; a panic of it is an error.
+pub(super) fn caught<T, E, F>(work: F, connection: &Connection) -> Result<T, E>
+where
+    F: FnOnce(&Connection) -> Result<T, E>,
+    E: From<DatabaseError>,
+{
+    catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(E::from(DatabaseError::Panicked)))
 }
 
 fn run(connection: &Connection, queued: &Mutex<mpsc::Receiver<Job>>) {

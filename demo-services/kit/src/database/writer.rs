@@ -54,7 +54,7 @@ where
     })
 }
 
-fn in_savepoint<T, E: From<DatabaseError>>(
+pub(super) fn in_savepoint<T, E: From<DatabaseError>>(
     connection: &Connection,
     work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
@@ -68,7 +68,7 @@ fn in_savepoint<T, E: From<DatabaseError>>(
     result
 }
 
-fn execute(connection: &Connection, sql: &str) -> Result<(), DatabaseError> {
+pub(super) fn execute(connection: &Connection, sql: &str) -> Result<(), DatabaseError> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! One aggregate's events, and the order over all of them.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sagascope_instrument::event::unix_nanos_now;
 
 use super::{AppendError, NewEvent, REPLACED, StoredEvent};
+use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::{DatabaseError, Tx};
 use crate::sql::{Headers, encode, json, signed, unsigned};

@@ -3,20 +3,22 @@
 //! When the collector is gone, the service tries again and again, and the faults it holds end in time all the same.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use sagascope_conventions::fault::{
     ArmedFault, FaultAcknowledgement, FaultCapability, FaultCommand, FaultRegistration, FaultState,
 };
 use sagascope_conventions::{Fault, FaultKind};
-use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::fault_events;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Switchboard;
 use super::sse::Events;
+use crate::clock::unix_nanos_now;
 use crate::events::StateEvents;
+use crate::random;
 
 /// First and longest wait before the next attempt to connect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
@@ -69,7 +71,7 @@ async fn stay_connected(station: &Station) {
         if started.elapsed() > BACKOFF.1 {
             wait = BACKOFF.0;
         }
-        tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * rand::random::<f64>())).await;
+        tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * random::f64())).await;
         wait = (wait * 2).min(BACKOFF.1);
     }
 }

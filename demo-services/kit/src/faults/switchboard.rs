@@ -1,12 +1,13 @@
 //! The fault switchboard of a service: what was armed, which requests it hits, and when it ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TraceContextExt;
 use sagascope_conventions::fault::{ArmedFault, FaultStrength};
 use sagascope_conventions::{Fault, FaultKind, attributes};
+use tokio::time::Instant;
 
 use crate::context;
 

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use sagascope_conventions::{FaultKind, attributes};
-use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::metrics::OutboxMetrics;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::table;
 use crate::broker::{Broker, BrokerError, NewMessage};
+use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::Database;
+use crate::simulated;
 use crate::telemetry::{self, Span, SpanKind, span_in};
 
 /// Messages published at once.
@@ -34,7 +35,7 @@ impl OutboxRelay {
     pub fn start(name: &str, db: Database, broker: impl Broker) -> Self {
         let metrics = OutboxMetrics::new(&telemetry::meter(), name);
         let mut tasks = JoinSet::new();
-        tasks.spawn(run(db, broker, metrics));
+        tasks.spawn(simulated::carry(run(db, broker, metrics)));
         Self { _tasks: tasks }
     }
 }

@@ -1,11 +1,11 @@
 //! The rows of the outbox.
 
 use rusqlite::{Connection, params};
-use sagascope_instrument::event::unix_nanos_now;
 use sagascope_instrument::message_events::dead_lettered;
 use serde::Serialize;
 
 use crate::broker::NewMessage;
+use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::{DatabaseError, Tx};
 use crate::ids;

@@ -10,17 +10,18 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanContext;
 use sagascope_conventions::{Coordination, SagaState, attributes};
 use sagascope_instrument::Event;
-use sagascope_instrument::event::unix_nanos_now;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::machine::{Direction, Instance, Next, StepFailure, StepResult};
 use super::store::{self, Loaded};
 use super::{Policy, SagaDefinition, StepContext};
+use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::Database;
-use crate::state_events;
+use crate::random;
 use crate::telemetry::{Span, SpanKind, span_in};
+use crate::{simulated, state_events};
 
 /// Instances held in memory; more wait in the database.
 const IN_MEMORY: usize = 2_000;
@@ -46,7 +47,7 @@ impl SagaRunner {
     #[must_use]
     pub fn start<D: SagaDefinition>(db: Database, definition: Arc<D>, policy: Policy) -> Self {
         let mut tasks = JoinSet::new();
-        tasks.spawn(run(db, definition, policy));
+        tasks.spawn(simulated::carry(run(db, definition, policy)));
         Self { tasks }
     }
 
@@ -89,7 +90,7 @@ async fn run<D: SagaDefinition>(db: Database, definition: Arc<D>, policy: Policy
                 wait = BACKOFF.0;
                 for loaded in found {
                     after = loaded.number;
-                    lives.spawn(Life::new(shared.clone(), loaded).live());
+                    lives.spawn(simulated::carry(Life::new(shared.clone(), loaded).live()));
                 }
             }
             Err(error) => {
@@ -209,7 +210,7 @@ impl<D: SagaDefinition> Life<D> {
         }
         let finished = self
             .instance
-            .finish(outcome, unix_nanos_now(), &self.shared.policy, rand::random());
+            .finish(outcome, unix_nanos_now(), &self.shared.policy, random::f64());
         Ok(state_events::tied(finished, span.context()))
     }
 

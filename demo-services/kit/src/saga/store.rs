@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 use sagascope_conventions::SagaState;
 use sagascope_instrument::Event;
-use sagascope_instrument::event::unix_nanos_now;
 use serde::Serialize;
 
 use super::SagaDefinition;
 use super::machine::Instance;
+use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::{DatabaseError, Tx};
 use crate::sql::{Headers, encode, json, signed, unsigned};

@@ -1,6 +1,6 @@
 //! Around each request: context in, span, faults, log line and metrics, correlation id out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -9,8 +9,10 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Histogram;
 use sagascope_conventions::{FaultKind, attributes as key};
-use sagascope_instrument::event::{Event, Severity, unix_nanos_now};
+use sagascope_instrument::event::{Event, Severity};
+use tokio::time::Instant;
 
+use crate::clock::unix_nanos_now;
 use crate::context::{CORRELATION_HEADER, Context};
 use crate::events::StateEvents;
 use crate::faults::{Hit, Switchboard};

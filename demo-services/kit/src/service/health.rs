@@ -3,12 +3,15 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::clock::rfc3339_now;
 
 /// Longest a dependency may take to answer.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -76,7 +79,7 @@ impl Readiness {
             code,
             Json(Health {
                 status,
-                timestamp: now(),
+                timestamp: rfc3339_now(),
                 dependencies,
             }),
         )
@@ -88,7 +91,7 @@ impl Readiness {
 pub(super) fn live() -> Response {
     Json(Health {
         status: "UP",
-        timestamp: now(),
+        timestamp: rfc3339_now(),
         dependencies: Vec::new(),
     })
     .into_response()
@@ -108,8 +111,4 @@ async fn ask(name: &'static str, check: &Check) -> Dependency {
         response_time_ms: started.elapsed().as_secs_f64() * 1e3,
         reason,
     }
-}
-
-fn now() -> String {
-    format!("{:.3}", jiff::Timestamp::now())
 }

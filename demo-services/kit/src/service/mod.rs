@@ -1,5 +1,6 @@
 //! A service process: settings, telemetry, faults, callers and the HTTP server, started and stopped as one.
 
+mod assembled;
 mod health;
 mod settings;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+pub use assembled::Assembled;
 use axum::Router;
 use axum::routing::get;
 pub use health::Readiness;
@@ -21,14 +23,18 @@ pub use settings::Settings;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::broker::HttpBroker;
 use crate::caller::Caller;
 use crate::events::StateEvents;
+use crate::exporter::Exporter;
 use crate::faults::{self, Station, Switchboard};
 use crate::logging;
 use crate::profile::Profile;
+use crate::random;
 use crate::server::{self, Requests};
 use crate::telemetry::{Losses, Lost, Telemetry};
 use crate::topology::Topology;
+use crate::transport::Transport;
 
 /// Longest time to send what is left when stopping, whether or not there is a collector: with the second that requests
 /// under way get, a service ends within two.
@@ -61,6 +67,8 @@ pub struct Service {
 #[derive(Debug)]
 struct Shared {
     http: reqwest::Client,
+    /// In the place of sockets.
+    simulated: Option<Transport>,
     callers: Mutex<HashMap<&'static str, Caller>>,
     telemetry: Option<Telemetry>,
     stop: watch::Sender<bool>,
@@ -79,9 +87,9 @@ impl Service {
         let resource = resource(name, &instance, &settings);
         let telemetry = Telemetry::start(&topology.otlp_grpc(), &resource).context("telemetry cannot start")?;
         let losses = telemetry.losses().clone();
-        let events = StateEvents::start(LogExporter::new(&topology.otlp_http(), resource)?);
+        let events = StateEvents::start(LogExporter::new(&topology.otlp_http(), resource)?.into());
         logging::start(events.clone());
-        let service = Self::assemble(name, instance, settings, events, Some(telemetry))?;
+        let service = Self::assemble(name, instance, settings, events, Some(telemetry), None)?;
         tokio::spawn(faults::listen(service.station(capabilities)));
         tokio::spawn(report(service.clone()));
         tokio::spawn(tell_losses(losses));
@@ -94,7 +102,20 @@ impl Service {
     /// # Errors
     /// When the HTTP client cannot be built.
     pub fn quiet(name: &'static str, settings: Settings) -> anyhow::Result<Self> {
-        Self::assemble(name, new_instance(name), settings, StateEvents::discard(), None)
+        Self::assemble(name, new_instance(name), settings, StateEvents::discard(), None, None)
+    }
+
+    /// A service of a simulated cluster: all that it sends, to other services and to the collector, leaves by
+    /// `transport`; faults are armed by hand. To be called on its [`crate::simulated::Node`].
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn simulated(name: &'static str, settings: Settings, transport: Transport) -> anyhow::Result<Self> {
+        let instance = new_instance(name);
+        let resource = resource(name, &instance, &settings);
+        let collector = Topology::new(settings.port_base).otlp_http();
+        let events = StateEvents::start(Exporter::through(transport.clone(), &collector, resource));
+        Self::assemble(name, instance, settings, events, None, Some(transport))
     }
 
     fn assemble(
@@ -103,6 +124,7 @@ impl Service {
         settings: Settings,
         events: StateEvents,
         telemetry: Option<Telemetry>,
+        simulated: Option<Transport>,
     ) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(1))
@@ -120,6 +142,7 @@ impl Service {
             settings: Arc::new(settings),
             shared: Arc::new(Shared {
                 http,
+                simulated,
                 callers: Mutex::default(),
                 telemetry,
                 stop,
@@ -154,8 +177,31 @@ impl Service {
     ///
     /// # Errors
     /// When the HTTP client cannot be built.
-    pub fn log_exporter(&self) -> anyhow::Result<LogExporter> {
-        Ok(LogExporter::new(&self.topology.otlp_http(), self.resource())?)
+    pub fn log_exporter(&self) -> anyhow::Result<Exporter> {
+        let (endpoint, resource) = (self.topology.otlp_http(), self.resource());
+        Ok(match &self.shared.simulated {
+            Some(transport) => Exporter::through(transport.clone(), &endpoint, resource),
+            None => LogExporter::new(&endpoint, resource)?.into(),
+        })
+    }
+
+    /// How requests of this process leave it.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        let simulated = self.shared.simulated.clone();
+        simulated.unwrap_or_else(|| self.shared.http.clone().into())
+    }
+
+    /// A client of the cluster's broker.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn broker(&self) -> anyhow::Result<HttpBroker> {
+        let base = self.topology.url("broker").context("the topology names no broker")?;
+        Ok(match &self.shared.simulated {
+            Some(transport) => HttpBroker::through(transport.clone(), &base),
+            None => HttpBroker::new(&base)?,
+        })
     }
 
     /// The HTTP client of this process, without retry, breaker or time limit: for long polls and streams.
@@ -174,13 +220,7 @@ impl Service {
                 .topology
                 .url(target)
                 .unwrap_or_else(|| "http://127.0.0.1:0".to_owned());
-            Caller::new(
-                target,
-                base,
-                self.shared.http.clone(),
-                self.profile,
-                self.events.clone(),
-            )
+            Caller::new(target, base, self.transport(), self.profile, self.events.clone())
         };
         callers.entry(target).or_insert_with(make).clone()
     }
@@ -317,5 +357,5 @@ fn resource(name: &str, instance: &str, settings: &Settings) -> Resource {
 }
 
 fn new_instance(name: &str) -> String {
-    format!("{name}-{:08x}", rand::random::<u32>())
+    format!("{name}-{:08x}", random::u32())
 }

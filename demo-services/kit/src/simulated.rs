@@ -1,0 +1,216 @@
+//! What a simulation puts in the place of time, dice and machines.
+//!
+//! A simulated cluster lives on one thread with a paused tokio clock; every other thread keeps the real world. Each of
+//! its services runs on a [`Node`]: all tasks of a service carry it on to the tasks that they start, so that the node can
+//! have a clock that is off, a slow disk, and a death that stops all of its tasks at one await.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use rand::distr::{Distribution, StandardUniform};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+thread_local! {
+    static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+}
+
+tokio::task_local! {
+    static NODE: Arc<Node>;
+}
+
+struct World {
+    epoch_unix_nanos: u64,
+    began: Instant,
+    dice: StdRng,
+}
+
+/// The simulation of this thread; dropping it gives the real world back.
+#[derive(Debug)]
+pub struct Simulation(());
+
+impl Simulation {
+    /// From now on this thread's clock shows `epoch_unix_nanos` plus the time of tokio's clock, and its dice follow `seed`.
+    /// To be called inside a runtime whose clock is paused.
+    #[must_use]
+    pub fn start(seed: u64, epoch_unix_nanos: u64) -> Self {
+        let world = World {
+            epoch_unix_nanos,
+            began: Instant::now(),
+            dice: StdRng::seed_from_u64(seed),
+        };
+        WORLD.set(Some(world));
+        Self(())
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        WORLD.set(None);
+    }
+}
+
+/// Is this thread simulated?
+#[must_use]
+pub fn is_on() -> bool {
+    WORLD.with_borrow(Option::is_some)
+}
+
+/// The time on the clock of the node at hand.
+pub(crate) fn unix_nanos_now() -> Option<u64> {
+    let now = WORLD.with_borrow(|world| {
+        let world = world.as_ref()?;
+        Some(
+            world
+                .epoch_unix_nanos
+                .saturating_add(world.began.elapsed().as_nanos() as u64),
+        )
+    })?;
+    let skew = NODE
+        .try_with(|node| node.skew_nanos.load(Ordering::Relaxed))
+        .unwrap_or(0);
+    Some(now.saturating_add_signed(skew))
+}
+
+/// A throw of the dice of this thread.
+pub(crate) fn dice<T>() -> Option<T>
+where
+    StandardUniform: Distribution<T>,
+{
+    WORLD.with_borrow_mut(|world| Some(world.as_mut()?.dice.random()))
+}
+
+/// A machine with one service on it.
+#[derive(Debug)]
+pub struct Node {
+    name: &'static str,
+    skew_nanos: AtomicI64,
+    /// Longest time that a call of its database takes, milliseconds.
+    disk_ms: AtomicU64,
+    dead: AtomicBool,
+    /// Steps of its tasks that it has left; zero for no end.
+    steps_left: AtomicU64,
+    ended: Notify,
+    epitaph: Mutex<Option<Epitaph>>,
+}
+
+/// Where a node died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Epitaph {
+    /// It was told to, between two steps.
+    Killed,
+    /// The steps that it was given were used up.
+    OutOfSteps,
+}
+
+impl Node {
+    /// A healthy one.
+    #[must_use]
+    pub fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            skew_nanos: AtomicI64::new(0),
+            disk_ms: AtomicU64::new(0),
+            dead: AtomicBool::new(false),
+            steps_left: AtomicU64::new(0),
+            ended: Notify::new(),
+            epitaph: Mutex::new(None),
+        })
+    }
+
+    /// The service on it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Puts its clock off by so much.
+    pub fn skew(&self, nanos: i64) {
+        self.skew_nanos.store(nanos, Ordering::Relaxed);
+    }
+
+    /// Calls of its database take up to so long.
+    pub fn slow_disk(&self, most: Duration) {
+        self.disk_ms.store(most.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// It dies at the `steps`th step that any of its tasks makes from now on: at an await somewhere in the middle of it all.
+    pub fn die_after(&self, steps: u64) {
+        self.steps_left.store(steps, Ordering::Relaxed);
+    }
+
+    /// It dies now: none of its tasks makes another step.
+    pub fn kill(&self) {
+        self.die(Epitaph::Killed);
+    }
+
+    /// How it died; `None` while it lives.
+    pub fn epitaph(&self) -> Option<Epitaph> {
+        *self.epitaph.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves when it is dead.
+    pub async fn dead(&self) {
+        while !self.dead.load(Ordering::Relaxed) {
+            self.ended.notified().await;
+        }
+    }
+
+    /// Runs `work` on this node, with all that it starts by [`carry`].
+    pub async fn run<F: Future>(self: Arc<Self>, work: F) -> F::Output {
+        let mut work = pin!(NODE.scope(self.clone(), work));
+        poll_fn(|task| {
+            if self.lives_on() {
+                work.as_mut().poll(task)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    fn lives_on(&self) -> bool {
+        match self.steps_left.load(Ordering::Relaxed) {
+            0 => {}
+            1 => self.die(Epitaph::OutOfSteps),
+            left => self.steps_left.store(left - 1, Ordering::Relaxed),
+        }
+        !self.dead.load(Ordering::Relaxed)
+    }
+
+    fn die(&self, epitaph: Epitaph) {
+        if !self.dead.swap(true, Ordering::Relaxed) {
+            *self.epitaph.lock().unwrap_or_else(PoisonError::into_inner) = Some(epitaph);
+            // A permit: who comes later must not wait for ever.
+            self.ended.notify_one();
+        }
+    }
+}
+
+/// Work for a task of its own that stays on the node at hand. Outside a simulation the work as it is.
+pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let node = NODE.try_with(Arc::clone).ok();
+    async move {
+        match node {
+            Some(node) => node.run(work).await,
+            None => work.await,
+        }
+    }
+}
+
+/// Waits as long as the disk of the node at hand takes for one more call; returns at once outside a simulation.
+pub(crate) async fn disk() {
+    let most = NODE.try_with(|node| node.disk_ms.load(Ordering::Relaxed)).unwrap_or(0);
+    if most > 0
+        && let Some(dice) = dice::<f64>()
+    {
+        tokio::time::sleep(Duration::from_millis((dice * (most + 1) as f64) as u64)).await;
+    }
+}
