@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::database::{Database, DatabaseError, Tx};
 use crate::event_store::StoredEvent;
 use crate::outbox::OutboxRelay;
-use crate::projection::Projection;
+use crate::projection::{Projection, ReadModel};
 use crate::retention::{GUARD_RULES, Retention, Rule};
 use crate::saga::{Policy, SagaDefinition, SagaRunner};
 use crate::service::{Readiness, Service};
@@ -104,6 +104,13 @@ impl Durable {
         A: Fn(&Tx<'_>, &StoredEvent) -> anyhow::Result<()> + Send + Sync + 'static,
     {
         Projection::start(name, self.db.clone(), apply)
+    }
+
+    /// Keeps read models over the local event store up.
+    #[must_use]
+    pub fn read_models(&self, models: &[ReadModel]) -> Vec<Projection> {
+        let start = |&model: &ReadModel| Projection::of(model, self.db.clone());
+        models.iter().map(start).collect()
     }
 }
 

@@ -10,6 +10,7 @@ pub mod consumer;
 pub mod context;
 pub mod database;
 pub mod durable;
+mod effects;
 pub mod event_store;
 pub mod events;
 pub mod exporter;

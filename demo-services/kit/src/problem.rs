@@ -24,6 +24,9 @@ pub struct Problem {
     /// Every field at fault, when several were looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errors: Option<Box<FieldErrors>>,
+    /// Seconds after which to try again, as `Retry-After`.
+    #[serde(skip)]
+    pub retry_after_s: Option<u32>,
 }
 
 /// All that is wrong with a body, in the order of its fields.
@@ -62,6 +65,7 @@ impl Problem {
             field: None,
             detail: String::new(),
             errors: None,
+            retry_after_s: None,
         }
     }
 
@@ -113,6 +117,15 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something failed inside")
     }
 
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u32) -> Self {
+        Self {
+            retry_after_s: Some(seconds),
+            ..self
+        }
+    }
+
     /// Sets the detail.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -124,9 +137,15 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_s;
         let mut response = (status, axum::Json(self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }

@@ -347,6 +347,7 @@ fn judge(status: u16, retry_after: Option<Duration>, body: bytes::Bytes) -> Resu
                 field: None,
                 detail: String::new(),
                 errors: None,
+                retry_after_s: None,
             });
             Err(CallError::Refused { status, problem })
         }

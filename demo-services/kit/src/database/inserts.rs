@@ -27,9 +27,9 @@ impl Inserts {
     pub(super) fn watch(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         let inserts = self.clone();
         connection.update_hook(Some(move |action: Action, _: &str, table: &str, _: i64| {
-            if action == Action::SQLITE_INSERT
-                && let Some(table) = inserts.lock().watched.get_mut(table)
-            {
+            // Read models move on by updates of their row; readers wait for that.
+            let counts = action == Action::SQLITE_INSERT || (action == Action::SQLITE_UPDATE && table == "projections");
+            if counts && let Some(table) = inserts.lock().watched.get_mut(table) {
                 table.touched = true;
             }
         }))

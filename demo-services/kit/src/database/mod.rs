@@ -50,6 +50,9 @@ pub enum DatabaseError {
     /// The commit that would have carried the write failed.
     #[error("database: commit failed: {0}")]
     Commit(String),
+    /// A read model tried to have an effect on others.
+    #[error("a read model has no side effects: {0}")]
+    SideEffect(&'static str),
     /// The database threads are gone.
     #[error("database is closed")]
     Closed,

@@ -6,6 +6,7 @@ use super::{AppendError, NewEvent, REPLACED, StoredEvent};
 use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::{DatabaseError, Tx};
+use crate::effects;
 use crate::sql::{Headers, encode, json, signed, unsigned};
 
 const COLUMNS: &str = "position, event_id, aggregate_type, aggregate_id, event_version, event_type, event_data, headers, \
@@ -23,6 +24,7 @@ pub fn append(
     events: &[NewEvent],
     context: &Context,
 ) -> Result<Vec<u64>, AppendError> {
+    effects::allowed("new event")?;
     let last = Last::of(tx, aggregate_id)?;
     if last.version != expected_version {
         return Err(AppendError::Conflict {

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::database::{DatabaseError, Tx};
 use crate::ids;
 use crate::sql::{encode, json, signed, unsigned};
-use crate::state_events;
+use crate::{effects, state_events};
 
 pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS outbox (
@@ -44,6 +44,7 @@ pub fn enqueue(
     payload: &impl Serialize,
     context: &Context,
 ) -> Result<String, DatabaseError> {
+    effects::allowed("message in the outbox")?;
     let id = ids::unique();
     let (payload, headers) = (serde_json::to_string(payload)?, encode(&context.to_headers()));
     let mut insert = tx.prepare_cached(

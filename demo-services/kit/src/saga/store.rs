@@ -54,6 +54,7 @@ pub fn start<D: SagaDefinition>(
     input: &impl Serialize,
     context: &Context,
 ) -> Result<(), StartError> {
+    crate::effects::allowed("saga")?;
     let now = unix_nanos_now();
     let input = serde_json::to_value(input).map_err(DatabaseError::from)?;
     let (instance, told) = Instance::start(D::NAME, id, &context.correlation_id, definition.steps(), input, now);
