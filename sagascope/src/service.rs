@@ -18,6 +18,9 @@ pub(crate) async fn run(name: String) -> anyhow::Result<()> {
         "broker" => shop_broker::run().await,
         "traffic" => shop_traffic::run().await,
         "users" => shop_users::run().await,
+        "booking" => shop_booking::run().await,
+        "hotels" => shop_hotels::run().await,
+        "cars" => shop_cars::run().await,
         _ => Err(crate::exit::usage(format!("there is no service {name}"))),
     }
 }

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderValue, StatusCode, Uri, header};
 use serde_json::Value;
-use shop_kit::caller::CallError;
+use shop_kit::caller::{CallError, Caller};
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, IdempotencyKey, check_id};
 
@@ -32,6 +32,8 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "GET /api/v1/orders/{id}",
     "GET /api/v1/orders/{id}/details",
     "POST /api/v1/orders/{id}/cancel",
+    "POST /api/v1/bookings",
+    "GET /api/v1/bookings/{id}",
 ];
 
 /// Every route.
@@ -45,6 +47,8 @@ pub(crate) fn router(upstream: Upstream) -> Router {
         .route("/api/v1/orders/{id}", get(read_orders))
         .route("/api/v1/orders/{id}/details", get(order_details))
         .route("/api/v1/orders/{id}/cancel", post(cancel_order))
+        .route("/api/v1/bookings", post(place_booking).get(read_bookings))
+        .route("/api/v1/bookings/{id}", get(read_bookings))
         .with_state(Gateway {
             upstream,
             shelf: Shelf::default(),
@@ -74,12 +78,23 @@ async fn place_order(
     Body(order): Body<Value>,
 ) -> Result<Response, Problem> {
     let key = key.required()?;
-    let accepted: Value = gateway
-        .upstream
-        .orders
-        .post("/api/v1/orders", &order, Some(&key))
-        .await
-        .map_err(problem)?;
+    accepted(&gateway.upstream.orders, "/api/v1/orders", &order, &key).await
+}
+
+async fn place_booking(
+    State(gateway): State<Gateway>,
+    uri: Uri,
+    key: IdempotencyKey,
+    Body(booking): Body<Value>,
+) -> Result<Response, Problem> {
+    let key = key.required()?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    accepted(&gateway.upstream.booking, path, &booking, &key).await
+}
+
+/// Hands a command on; the answer points to where its outcome can be read.
+async fn accepted(service: &Caller, path: &str, command: &Value, key: &str) -> Result<Response, Problem> {
+    let accepted: Value = service.post(path, command, Some(key)).await.map_err(problem)?;
     let location = accepted["status_url"]
         .as_str()
         .and_then(|url| HeaderValue::from_str(url).ok());
@@ -93,6 +108,11 @@ async fn place_order(
 async fn read_orders(State(gateway): State<Gateway>, uri: Uri) -> Result<Json<Value>, Problem> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     upstream::get(&gateway.upstream.orders, path).await.map(Json)
+}
+
+async fn read_bookings(State(gateway): State<Gateway>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    upstream::get(&gateway.upstream.booking, path).await.map(Json)
 }
 
 async fn order_details(State(gateway): State<Gateway>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {

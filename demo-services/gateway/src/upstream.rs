@@ -13,6 +13,7 @@ pub(crate) struct Upstream {
     pub(crate) orders: Caller,
     pub(crate) payments: Caller,
     pub(crate) shipping: Caller,
+    pub(crate) booking: Caller,
 }
 
 impl Upstream {
@@ -23,6 +24,7 @@ impl Upstream {
             orders: service.caller("orders"),
             payments: service.caller("payments"),
             shipping: service.caller("shipping"),
+            booking: service.caller("booking"),
         }
     }
 }

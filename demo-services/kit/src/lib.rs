@@ -9,6 +9,7 @@ pub mod clock;
 pub mod consumer;
 pub mod context;
 pub mod database;
+pub mod day;
 pub mod durable;
 mod effects;
 pub mod event_store;

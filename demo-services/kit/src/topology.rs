@@ -1,7 +1,7 @@
 //! Who lives where: every address follows from one port base.
 
 /// The processes of the shop, in port order.
-pub const SERVICES: [&str; 11] = [
+pub const SERVICES: [&str; 14] = [
     "gateway",
     "catalog",
     "inventory",
@@ -13,6 +13,9 @@ pub const SERVICES: [&str; 11] = [
     "broker",
     "traffic",
     "users",
+    "booking",
+    "hotels",
+    "cars",
 ];
 
 /// Distance from the port base to the first service.
@@ -84,6 +87,7 @@ mod tests {
         let topology = Topology::new(4317);
         assert_eq!(topology.url("gateway").as_deref(), Some("http://127.0.0.1:4330"));
         assert_eq!(topology.port("traffic"), Some(4339));
+        assert_eq!(topology.port("cars"), Some(4343));
         assert_eq!(topology.otlp_http(), "http://127.0.0.1:4318");
         assert_eq!(topology.api(), "http://127.0.0.1:4319");
     }

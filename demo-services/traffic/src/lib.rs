@@ -6,6 +6,7 @@
 mod pace;
 mod shopper;
 mod telemetry;
+mod trip;
 
 use std::sync::Arc;
 use std::time::Duration;

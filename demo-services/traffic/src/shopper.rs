@@ -8,7 +8,10 @@ use rand::{Rng, RngExt};
 use serde_json::{Value, json};
 use shop_kit::caller::{CallError, Caller};
 use shop_kit::context::{self, Context};
+use shop_kit::day::Day;
 use shop_kit::telemetry::{SpanKind, span};
+
+use crate::trip::Trip;
 
 /// Products of the assortment; the first ones are the popular ones.
 const PRODUCTS: u32 = 24;
@@ -57,10 +60,12 @@ struct Wish {
     look_at: String,
     order: Value,
     patient: bool,
+    trip: Option<Trip>,
 }
 
 impl Wish {
-    fn roll(dice: &mut StdRng) -> Self {
+    fn roll(dice: &mut StdRng, today: Day) -> Self {
+        let customer_id = format!("customer-{}", dice.random_range(1..=CUSTOMERS));
         let lines = dice.random_range(1..=3);
         let items: Vec<Value> = (0..lines)
             .map(|_| json!({ "product_id": product(dice), "quantity": dice.random_range(1..=3) }))
@@ -71,8 +76,9 @@ impl Wish {
                 u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64())
             ),
             look_at: look(dice),
-            order: json!({ "customer_id": format!("customer-{}", dice.random_range(1..=CUSTOMERS)), "items": items }),
+            order: json!({ "customer_id": customer_id, "items": items }),
             patient: dice.random_range(0..PATIENT) == 0,
+            trip: Trip::roll(dice, &customer_id, today),
         }
     }
 }
@@ -110,7 +116,7 @@ impl Shop {
 
     /// One visit from door to door, in a trace and under a correlation id of its own.
     pub(crate) async fn visit(&self, mut dice: StdRng) -> Visit {
-        let wish = Wish::roll(&mut dice);
+        let wish = Wish::roll(&mut dice, Day::today());
         context::scope(Context::fresh(), async {
             let span = span("visit", SpanKind::Internal, Vec::new());
             span.run(self.shop_for(wish)).await
@@ -123,6 +129,10 @@ impl Shop {
         let _: Result<Value, CallError> = self.gateway.get(&wish.look_at).await;
         let key = format!("{}-{}", self.process, wish.key);
         let placed: Result<Value, CallError> = self.gateway.post("/api/v1/orders", &wish.order, Some(&key)).await;
+        if let Some(trip) = &wish.trip {
+            // Beside the order, and like looking around it may fail without spoiling the visit.
+            let _: Result<Value, CallError> = self.gateway.post(trip.path, &trip.booking, Some(&key)).await;
+        }
         let Ok(placed) = placed else { return Visit::Failed };
         match placed["status_url"].as_str() {
             Some(url) if wish.patient => self.wait_for_the_end(url).await,
@@ -151,11 +161,15 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
 
+    fn day() -> Day {
+        Day::parse("2027-01-04").unwrap()
+    }
+
     #[test]
     fn a_seed_tells_every_wish() {
         let wishes = |seed: u64| {
             let mut dice = StdRng::seed_from_u64(seed);
-            (0..50).map(|_| Wish::roll(&mut dice)).collect::<Vec<_>>()
+            (0..50).map(|_| Wish::roll(&mut dice, day())).collect::<Vec<_>>()
         };
         assert_eq!(wishes(7), wishes(7));
         assert_ne!(wishes(7), wishes(8));
@@ -165,7 +179,7 @@ mod tests {
     fn every_wish_can_be_ordered() {
         let mut dice = StdRng::seed_from_u64(1);
         for _ in 0..1_000 {
-            let wish = Wish::roll(&mut dice);
+            let wish = Wish::roll(&mut dice, day());
             let items = wish.order["items"].as_array().unwrap();
             assert!((1..=3).contains(&items.len()));
             for item in items {

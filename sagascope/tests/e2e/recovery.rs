@@ -187,18 +187,23 @@ async fn money_and_stock_agree(demo: &Demo) {
     let orders = audit(demo, "orders").await;
     let payments = audit(demo, "payments").await;
     let inventory = audit(demo, "inventory").await;
-    let figures = format!("{orders}\n{payments}\n{inventory}");
-    for part in [&orders, &payments, &inventory] {
+    let (bookings, hotels, cars) = tokio::join!(audit(demo, "booking"), audit(demo, "hotels"), audit(demo, "cars"));
+    let all = [&orders, &payments, &inventory, &bookings, &hotels, &cars];
+    let figures = all.map(ToString::to_string).join("\n");
+    for part in all {
         assert_eq!(part["agrees"], true, "its own books agree: {figures}");
     }
     for unfinished in ["running", "compensating", "failed"] {
         assert_eq!(orders["sagas"][unfinished], 0, "no order is half done: {figures}");
+        assert_eq!(bookings["sagas"][unfinished], 0, "no booking is half done: {figures}");
     }
     let total = |name: &str| payments[name].as_i64().unwrap_or_else(|| panic!("{name}: {figures}"));
     let kept = total("captured_minor") - total("refunded_minor");
+    let confirmed = [&orders, &bookings].map(|part| part["confirmed_total_minor"].as_i64());
     assert_eq!(
-        orders["confirmed_total_minor"], kept,
-        "money is kept for confirmed orders and no others: {figures}"
+        confirmed.into_iter().sum::<Option<i64>>(),
+        Some(kept),
+        "money is kept for confirmed orders and bookings and no others: {figures}"
     );
     assert_eq!(inventory["reserved"], 0, "nothing stays reserved: {figures}");
     assert_eq!(

@@ -1,0 +1,44 @@
+//! Demo shop: car rental. Rents cars by class and day, and never more than there are.
+//!
+//! To see the rules, open `reserve.rs`, `confirm.rs` and `release.rs`: each is a pure function.
+
+mod commands;
+mod confirm;
+mod fleet;
+mod http;
+mod release;
+mod reservation;
+mod reserve;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use sagascope_conventions::FaultKind;
+use shop_kit::capabilities::{DATABASE, narrowable};
+use shop_kit::durable::Durable;
+use shop_kit::outside::Outside;
+use shop_kit::service::Service;
+
+use crate::http::Cars;
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When its port is taken or its database cannot be opened.
+pub async fn run() -> anyhow::Result<()> {
+    let faults = narrowable(
+        http::OPERATIONS,
+        &[&DATABASE, &[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay]],
+    );
+    let service = Service::start("cars", faults)?;
+    let durable = Durable::open(&service, store::SCHEMA)?;
+    durable.db.write(store::fill).await?;
+    let _retention = durable.retain(&store::RULES);
+    let cars = Cars {
+        db: durable.db.clone(),
+        depot: Outside::new("depot", Duration::from_millis(10), Duration::from_millis(80)),
+    };
+    service.serve(http::router(cars), durable.readiness()).await
+}

@@ -1,0 +1,44 @@
+//! Demo shop: hotels. Lets rooms by the night, and never one night twice.
+//!
+//! To see the rules, open `reserve.rs`, `confirm.rs` and `release.rs`: each is a pure function.
+
+mod commands;
+mod confirm;
+mod http;
+mod release;
+mod reservation;
+mod reserve;
+mod room;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use sagascope_conventions::FaultKind;
+use shop_kit::capabilities::{DATABASE, narrowable};
+use shop_kit::durable::Durable;
+use shop_kit::outside::Outside;
+use shop_kit::service::Service;
+
+use crate::http::Hotels;
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When its port is taken or its database cannot be opened.
+pub async fn run() -> anyhow::Result<()> {
+    let faults = narrowable(
+        http::OPERATIONS,
+        &[&DATABASE, &[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay]],
+    );
+    let service = Service::start("hotels", faults)?;
+    let durable = Durable::open(&service, store::SCHEMA)?;
+    durable.db.write(store::fill).await?;
+    let _retention = durable.retain(&store::RULES);
+    let hotels = Hotels {
+        db: durable.db.clone(),
+        reception: Outside::new("reception", Duration::from_millis(10), Duration::from_millis(80)),
+    };
+    service.serve(http::router(hotels), durable.readiness()).await
+}

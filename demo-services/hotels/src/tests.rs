@@ -1,0 +1,192 @@
+//! The service over HTTP: nights are promised, confirmed and given back, and never let twice.
+
+use futures_util::future::join_all;
+use sagascope_conventions::fault::{ArmedFault, Fault, FaultKind};
+use serde_json::{Value, json};
+use shop_kit::database::Database;
+use shop_kit::faults::Switchboard;
+use shop_kit::outside::Outside;
+use shop_kit::retention::Rule;
+use shop_kit::testing::TestServer;
+use tempfile::TempDir;
+
+use crate::http::{Hotels, router};
+use crate::store;
+
+const ROOM: &str = "hotel-1-room-2";
+
+struct House {
+    server: TestServer,
+    db: Database,
+    faults: Switchboard,
+    _folder: TempDir,
+}
+
+async fn open() -> House {
+    let (folder, faults) = (tempfile::tempdir().expect("folder"), Switchboard::idle());
+    let db = Database::open(&folder.path().join("hotels.sqlite"), store::SCHEMA, faults.clone()).expect("opens");
+    db.write(store::fill).await.expect("fills");
+    let server = TestServer::start(router(Hotels {
+        db: db.clone(),
+        reception: Outside::instant("reception"),
+    }))
+    .await;
+    House {
+        server,
+        db,
+        faults,
+        _folder: folder,
+    }
+}
+
+impl House {
+    async fn reserve(&self, id: &str, arrival: &str, nights: u32) -> (u16, Value) {
+        let body = json!({ "reservation_id": id, "room_id": ROOM, "arrival": arrival, "nights": nights });
+        self.server.post("/api/v1/reservations", None, &body).await
+    }
+
+    async fn act(&self, id: &str, verb: &str) -> (u16, Value) {
+        let path = format!("/api/v1/reservations/{id}/{verb}");
+        self.server.post(&path, None, &json!({})).await
+    }
+
+    /// Nights held, after a look at the books.
+    async fn nights(&self) -> u64 {
+        let (_, audit) = self.server.get("/api/v1/audit").await;
+        assert_eq!(audit["agrees"], true, "no night is let twice or lost: {audit}");
+        audit["nights_held"].as_u64().expect("a number")
+    }
+}
+
+#[tokio::test]
+async fn a_stay_is_reserved_then_confirmed_and_each_repeat_changes_nothing() {
+    let house = open().await;
+    for _ in 0..2 {
+        let (status, reservation) = house.reserve("b-1", "2027-01-04", 3).await;
+        assert_eq!((status, &reservation["state"]), (201, &json!("reserved")));
+        assert_eq!(reservation["total_minor"], 3 * (4_500 + 2_500 + 100));
+    }
+    for _ in 0..2 {
+        let (status, reservation) = house.act("b-1", "confirm").await;
+        assert_eq!((status, &reservation["state"]), (200, &json!("confirmed")));
+    }
+    assert_eq!(house.nights().await, 3);
+}
+
+#[tokio::test]
+async fn released_nights_can_be_let_again_reserved_or_confirmed() {
+    let house = open().await;
+    house.reserve("b-1", "2027-01-04", 2).await;
+    house.reserve("b-2", "2027-01-06", 2).await;
+    house.act("b-2", "confirm").await;
+    for id in ["b-1", "b-2", "b-1", "b-2"] {
+        assert_eq!(house.act(id, "release").await.1["state"], "released");
+    }
+    assert_eq!(house.nights().await, 0);
+    assert_eq!(house.act("b-1", "confirm").await.1["code"], "released");
+    assert_eq!(house.reserve("b-3", "2027-01-04", 4).await.0, 201);
+}
+
+#[tokio::test]
+async fn g06_a_reserve_that_comes_after_its_release_is_refused() {
+    let house = open().await;
+    assert_eq!(house.act("b-1", "release").await.0, 200);
+    let (status, problem) = house.reserve("b-1", "2027-01-04", 1).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("released")));
+    assert_eq!(house.nights().await, 0);
+}
+
+#[tokio::test]
+async fn g07_of_many_who_want_overlapping_nights_no_two_win() {
+    let house = open().await;
+    let wishes = (0..60).map(|n| {
+        let (id, house) = (format!("b-{n}"), &house);
+        // Three nights each, a night apart: of three neighbours one can win.
+        async move { house.reserve(&id, &format!("2027-03-{:02}", 1 + n % 20), 3).await }
+    });
+    let answers: Vec<(u16, Value)> = join_all(wishes).await;
+    let won = answers.iter().filter(|(status, _)| *status == 201).count() as u64;
+    assert!((1..=7).contains(&won), "{won} of 22 nights, three each");
+    for (_, problem) in answers.iter().filter(|(status, _)| *status != 201) {
+        assert_eq!(problem["code"], "no_room");
+    }
+    assert_eq!(house.nights().await, 3 * won);
+}
+
+#[tokio::test]
+async fn bad_commands_name_the_field_and_have_no_effect() {
+    let house = open().await;
+    let with = |field: &str, value: Value| {
+        let mut body = json!({ "reservation_id": "b", "room_id": ROOM, "arrival": "2027-01-04", "nights": 1 });
+        body[field] = value;
+        body
+    };
+    for (body, status, field) in [
+        (with("reservation_id", json!("")), 400, "reservation_id"),
+        (with("room_id", json!("a b")), 400, "room_id"),
+        (with("room_id", json!("hotel-0-room-1")), 422, "room_id"),
+        (with("arrival", json!("2027-02-30")), 400, "arrival"),
+        (with("arrival", json!(20_270_104)), 400, "arrival"),
+        (with("nights", json!(0)), 400, "nights"),
+        (with("nights", json!(31)), 400, "nights"),
+        (with("nights", json!(-1)), 400, "nights"),
+        (with("colour", json!("red")), 400, "colour"),
+    ] {
+        let (answered, problem) = house.server.post("/api/v1/reservations", None, &body).await;
+        assert_eq!((answered, problem["field"].as_str()), (status, Some(field)), "{body}");
+    }
+    assert_eq!(house.act("b", "confirm").await.0, 404);
+    assert_eq!(house.server.get("/api/v1/reservations/b").await.0, 404);
+    assert_eq!(house.server.get("/api/v1/rooms/hotel-0-room-1").await.0, 404);
+    assert_eq!(house.nights().await, 0);
+}
+
+#[tokio::test]
+async fn every_room_can_be_paged_through() {
+    let house = open().await;
+    let (mut seen, mut cursor) = (0, String::new());
+    loop {
+        let (_, page) = house.server.get(&format!("/api/v1/rooms?limit=150{cursor}")).await;
+        seen += page["items"].as_array().expect("rooms").len();
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, 1_000);
+}
+
+#[tokio::test]
+async fn without_rooms_nothing_can_be_reserved() {
+    let house = open().await;
+    let fault = Fault {
+        id: "f".into(),
+        target: sagascope_conventions::FaultTarget::default(),
+        kind: FaultKind::OutOfStock,
+        strength: sagascope_conventions::FaultStrength::default(),
+        duration_seconds: 60,
+        seed: 1,
+    };
+    house.faults.arm(ArmedFault {
+        fault,
+        remaining_ms: 60_000,
+    });
+    assert_eq!(house.reserve("b-1", "2027-01-04", 1).await.1["code"], "no_room");
+    assert_eq!(house.nights().await, 0);
+}
+
+#[tokio::test]
+async fn stays_that_are_long_over_free_their_nights_and_are_counted_on() {
+    let house = open().await;
+    house.reserve("b-1", "2027-01-04", 2).await;
+    house.act("b-1", "confirm").await;
+    house.reserve("b-2", "2027-02-04", 2).await;
+    let all_go = Rule::Ended {
+        kept: 0,
+        let_go: store::let_go,
+    };
+    house.db.write(move |tx| all_go.apply(tx)).await.expect("gone");
+    assert_eq!(house.nights().await, 2, "those under way stay");
+    let (_, audit) = house.server.get("/api/v1/audit").await;
+    assert_eq!(audit["reservations"], json!({ "confirmed": 1, "reserved": 1 }));
+}
