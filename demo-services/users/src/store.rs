@@ -2,14 +2,15 @@
 //!
 //! E-mail address and name are sealed in both. Of the address a keyed hash is kept too, so that it stays unique.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::StatusCode;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use shop_kit::context::Context;
 use shop_kit::database::{Database, DatabaseError, Tx};
-use shop_kit::event_store::{self, AppendError, NewEvent, StoredEvent};
+use shop_kit::event_store::{self, AppendError, NewEvent, StoredEvent, Upcasters};
 use shop_kit::outbox;
 use shop_kit::problem::Problem;
 
@@ -52,23 +53,31 @@ CREATE TABLE IF NOT EXISTS vault_proof (
 ) STRICT;
 "];
 
-/// An event as the event store keeps it. `UserCreated` had no `tier` and no `display_name` when it was new.
+/// `UserCreated` had neither display name nor tier in its first form.
+static FORMS: LazyLock<Upcasters> = LazyLock::new(|| {
+    Upcasters::new()
+        .event("UserCreated", &[|first| with_display_name_and_tier(first)])
+        .event("UserChanged", &[])
+        .event("UserDeleted", &[])
+});
+
+fn with_display_name_and_tier(mut first: Value) -> Result<Value, serde_json::Error> {
+    first["display_name"] = "customer".into();
+    first["tier"] = serde_json::to_value(Tier::Standard)?;
+    Ok(first)
+}
+
+/// An event as the event store keeps it, in its newest form.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     /// [`Personal`], sealed.
     sealed: String,
-    #[serde(default = "nameless")]
     display_name: String,
-    #[serde(default)]
     tier: Tier,
     #[serde(default)]
     status: Status,
     #[serde(default)]
     role: Role,
-}
-
-fn nameless() -> String {
-    "customer".to_owned()
 }
 
 /// Who logs in.
@@ -265,24 +274,28 @@ fn encode(key: &DataKey, id: &str, event: &UserEvent) -> Result<NewEvent, Proble
             role,
         })
     };
-    let stored = match event {
-        UserEvent::Created { profile, role } => NewEvent::new("UserCreated", &kept(profile, Status::Active, *role)?),
+    let (name, data) = match event {
+        UserEvent::Created { profile, role } => (
+            "UserCreated",
+            serde_json::to_value(kept(profile, Status::Active, *role)?),
+        ),
         // The role is given once, at the beginning.
-        UserEvent::Changed { profile, status } => {
-            NewEvent::new("UserChanged", &kept(profile, *status, Role::default())?)
-        }
-        UserEvent::Deleted => NewEvent::new("UserDeleted", &serde_json::json!({})),
+        UserEvent::Changed { profile, status } => (
+            "UserChanged",
+            serde_json::to_value(kept(profile, *status, Role::default())?),
+        ),
+        UserEvent::Deleted => ("UserDeleted", Ok(json!({}))),
     };
-    Ok(stored.map_err(DatabaseError::from)?)
+    Ok(FORMS.new_event(name, data.map_err(DatabaseError::from)?))
 }
 
-/// `None` for a type that this version does not know: it is kept, and skipped.
+/// `None` for a type or a form that this version does not know: it is kept, and skipped.
 fn decode(key: &DataKey, stored: StoredEvent) -> Result<Option<UserEvent>, Problem> {
+    let Some(stored) = FORMS.read(stored).map_err(DatabaseError::from)?.known() else {
+        return Ok(None);
+    };
     if stored.event_type == "UserDeleted" {
         return Ok(Some(UserEvent::Deleted));
-    }
-    if !matches!(stored.event_type.as_str(), "UserCreated" | "UserChanged") {
-        return Ok(None);
     }
     let kept: Kept = serde_json::from_value(stored.data).map_err(DatabaseError::from)?;
     let profile = Profile {
@@ -332,7 +345,7 @@ fn append(
             ),
             UserEvent::Deleted => ("UserDeleted", None, None, None),
         };
-        let payload = serde_json::json!({
+        let payload = json!({
             "user_id": id, "version": version, "display_name": display_name, "tier": tier, "status": status,
         });
         outbox::enqueue(tx, TOPIC, id, name, &payload, context)?;
@@ -384,7 +397,7 @@ fn word(value: impl Serialize) -> Result<String, Problem> {
 
 /// And back.
 pub(crate) fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T, DatabaseError> {
-    Ok(serde_json::from_value(serde_json::Value::String(word))?)
+    Ok(serde_json::from_value(Value::String(word))?)
 }
 
 impl From<Refusal> for Problem {
@@ -401,5 +414,47 @@ impl From<DoesNotOpen> for Problem {
     fn from(error: DoesNotOpen) -> Self {
         tracing::error!("{error}");
         Self::internal()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shop_kit::faults::Switchboard;
+
+    #[tokio::test]
+    async fn the_first_form_of_a_registration_is_read_as_the_newest_and_what_is_unknown_is_kept() {
+        let folder = tempfile::tempdir().expect("folder");
+        let db = Database::open(&folder.path().join("users.sqlite"), SCHEMA, Switchboard::idle()).expect("opens");
+        let vault = Vault::new(&[1; 32]);
+        let personal = Personal {
+            email: "ada@example.org".into(),
+            name: "Ada".into(),
+        };
+        let (user, stored) = db
+            .write(move |tx| {
+                let (key, sealed_key) = vault.new_key("u-1");
+                tx.execute("INSERT INTO user_keys VALUES ('u-1', ?)", [sealed_key])?;
+                let first_form = json!({ "sealed": seal(&key, "u-1", &personal)?, "role": "customer" });
+                let events = [
+                    NewEvent::new("UserCreated", &first_form).map_err(DatabaseError::from)?,
+                    NewEvent::new("UserKnighted", &json!({ "title": "Dame" })).map_err(DatabaseError::from)?,
+                ];
+                event_store::append(tx, AGGREGATE, "u-1", 0, &events, &Context::default())
+                    .map_err(|_| Problem::internal())?;
+                Ok::<_, Problem>((load(tx, &vault, "u-1")?, event_store::load(tx, "u-1", 1)?))
+            })
+            .await
+            .expect("written");
+        let (User::Present { profile, role, .. }, 2) = user else {
+            panic!("{user:?}")
+        };
+        assert_eq!(
+            (profile.display_name.as_str(), profile.tier),
+            ("customer", Tier::Standard)
+        );
+        assert_eq!((profile.personal.name.as_str(), role), ("Ada", Role::Customer));
+        assert_eq!(stored[0].schema_version, 1, "what is stored stays as it was");
+        assert_eq!(stored[1].event_type, "UserKnighted");
     }
 }

@@ -1,0 +1,212 @@
+//! The service's HTTP interface.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::http::{StatusCode, Uri};
+use axum::extract::{Path, State};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use shop_kit::problem::Problem;
+use shop_kit::request::{Body, check_id};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::directory::{Directory, Health, Instance};
+
+/// Shortest and longest time that a registration is good for.
+const TTL_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
+
+/// The directory, shared between requests and probes.
+#[derive(Clone, Debug)]
+pub(crate) struct Registry {
+    directory: Arc<Mutex<Directory>>,
+    newcomers: Arc<Notify>,
+    began: Instant,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            directory: Arc::default(),
+            newcomers: Arc::default(),
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Registry {
+    /// Service, instance and address of all that should be asked.
+    pub(crate) fn addresses(&self) -> Vec<(String, String, String)> {
+        let now = self.began.elapsed();
+        let mut directory = self.lock();
+        directory.forget_the_silent(now);
+        let all = directory.all(now);
+        all.map(|(service, name, instance)| (service.to_owned(), name.to_owned(), instance.address.clone()))
+            .collect()
+    }
+
+    /// Notes an answer to a probe.
+    pub(crate) fn probed(&self, service: &str, instance: &str, address: &str, well: bool) -> Option<Health> {
+        self.lock().probed(service, instance, address, well)
+    }
+
+    /// Resolves when somebody registered that has not been asked yet.
+    pub(crate) async fn newcomer(&self) {
+        self.newcomers.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Directory> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a fault can be narrowed to.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "GET /api/v1/registry",
+    "GET /api/v1/registry/{service}",
+    "PUT /api/v1/registry/{service}/{instance}",
+];
+
+/// Every route.
+pub(crate) fn router(registry: Registry) -> Router {
+    Router::new()
+        .route("/api/v1/registry", get(everything))
+        .route("/api/v1/registry/{service}", get(healthy))
+        .route("/api/v1/registry/{service}/{instance}", put(register).delete(leave))
+        .with_state(registry)
+}
+
+/// Body of a registration, and of each heartbeat after it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Registration {
+    address: String,
+    #[serde(default)]
+    version: String,
+    ttl_seconds: u64,
+}
+
+/// An instance as it is shown.
+#[derive(Debug, Serialize)]
+struct InstanceView {
+    instance: String,
+    address: String,
+    version: String,
+    health: Health,
+}
+
+/// `GET /api/v1/registry/{service}`.
+#[derive(Debug, Serialize)]
+struct ServiceView {
+    service: String,
+    instances: Vec<InstanceView>,
+}
+
+/// `GET /api/v1/registry`: all instances with their health.
+#[derive(Debug, Serialize)]
+struct Everything {
+    services: BTreeMap<String, Vec<InstanceView>>,
+}
+
+async fn register(
+    State(registry): State<Registry>,
+    Path((service, instance)): Path<(String, String)>,
+    Body(registration): Body<Registration>,
+) -> Result<StatusCode, Problem> {
+    check_id("service", &service)?;
+    check_id("instance", &instance)?;
+    if !registration.version.is_empty() {
+        check_id("version", &registration.version)?;
+    }
+    check_address(&registration.address)?;
+    if !TTL_SECONDS.contains(&registration.ttl_seconds) {
+        let (least, most) = (TTL_SECONDS.start(), TTL_SECONDS.end());
+        return Err(Problem::bad_field("ttl_seconds", format!("give {least} to {most}")));
+    }
+    let ttl = Duration::from_secs(registration.ttl_seconds);
+    let place = (registration.address.as_str(), registration.version.as_str());
+    let now = registry.began.elapsed();
+    let mut directory = registry.lock();
+    directory
+        .register((&service, &instance), place, ttl, now)
+        .map_err(|full| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "full", &full.to_string())
+                .detail("wait until others are gone")
+        })?;
+    if directory
+        .all(now)
+        .any(|(_, _, instance)| instance.health == Health::Unknown)
+    {
+        registry.newcomers.notify_one();
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn leave(
+    State(registry): State<Registry>,
+    Path((service, instance)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    match registry.lock().leave(&service, &instance) {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found("instance", &instance)),
+    }
+}
+
+async fn healthy(State(registry): State<Registry>, Path(service): Path<String>) -> Result<Json<ServiceView>, Problem> {
+    check_id("service", &service)?;
+    let directory = registry.lock();
+    let instances = directory
+        .healthy(&service, registry.began.elapsed())
+        .into_iter()
+        .map(|(name, instance)| view(name, instance))
+        .collect();
+    Ok(Json(ServiceView { service, instances }))
+}
+
+async fn everything(State(registry): State<Registry>) -> Json<Everything> {
+    let directory = registry.lock();
+    let mut services: BTreeMap<String, Vec<InstanceView>> = BTreeMap::new();
+    for (service, name, instance) in directory.all(registry.began.elapsed()) {
+        services
+            .entry(service.to_owned())
+            .or_default()
+            .push(view(name, instance));
+    }
+    Json(Everything { services })
+}
+
+fn view(name: &str, instance: &Instance) -> InstanceView {
+    InstanceView {
+        instance: name.to_owned(),
+        address: instance.address.clone(),
+        version: instance.version.clone(),
+        health: instance.health,
+    }
+}
+
+/// The registry asks what it is told about: only services of this machine, so that nobody has it ask elsewhere.
+fn check_address(address: &str) -> Result<(), Problem> {
+    let uri: Option<Uri> = address.parse().ok();
+    let is_ours = uri.is_some_and(|uri| {
+        let host = uri.host().unwrap_or_default();
+        let loopback = host
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|ip: IpAddr| ip.is_loopback());
+        uri.scheme_str() == Some("http")
+            && loopback
+            && uri.port_u16().is_some_and(|port| port > 0)
+            && format!("http://{host}:{}", uri.port_u16().unwrap_or_default()) == address
+    });
+    if is_ours {
+        return Ok(());
+    }
+    Err(Problem::bad_field(
+        "address",
+        "give a loopback address with its port, such as http://127.0.0.1:4334",
+    ))
+}
