@@ -21,6 +21,7 @@ pub(crate) async fn run(name: String) -> anyhow::Result<()> {
         "booking" => shop_booking::run().await,
         "hotels" => shop_hotels::run().await,
         "cars" => shop_cars::run().await,
+        "registry" => shop_registry::run().await,
         _ => Err(crate::exit::usage(format!("there is no service {name}"))),
     }
 }

@@ -10,6 +10,7 @@ pub mod consumer;
 pub mod context;
 pub mod database;
 pub mod day;
+pub mod discovery;
 pub mod durable;
 mod effects;
 pub mod event_store;

@@ -1,7 +1,7 @@
 //! Who lives where: every address follows from one port base.
 
 /// The processes of the shop, in port order.
-pub const SERVICES: [&str; 14] = [
+pub const SERVICES: [&str; 15] = [
     "gateway",
     "catalog",
     "inventory",
@@ -16,6 +16,7 @@ pub const SERVICES: [&str; 14] = [
     "booking",
     "hotels",
     "cars",
+    "registry",
 ];
 
 /// Distance from the port base to the first service.

@@ -1,7 +1,6 @@
 //! The service's HTTP interface.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 use shop_kit::database::Database;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
-use shop_kit::{context, ids};
+use shop_kit::{clock, context, ids};
 
 use crate::list::{self, Selection, UserView};
 use crate::password::Passwords;
@@ -227,7 +226,9 @@ async fn login(State(users): State<Users>, Body(login): Body<Login>) -> Result<J
         ));
     }
     let scope = granted(known.role, login.scope.as_deref());
-    let token = users.issuer.issue(&known.id, &scope, unix_seconds())?;
+    let token = users
+        .issuer
+        .issue(&known.id, &scope, clock::unix_nanos_now() / 1_000_000_000)?;
     Ok(Json(json!({
         "access_token": token,
         "token_type": "Bearer",
@@ -259,9 +260,4 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     version
         .map(Some)
         .ok_or_else(|| Problem::bad_field("If-Match", "send the ETag of the user as it was given"))
-}
-
-fn unix_seconds() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.as_secs()
 }

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use crate::breaker::{Breaker, Outcome};
 use crate::bulkhead::{Bulkhead, Importance};
 use crate::context;
+use crate::discovery::Discovery;
 use crate::events::StateEvents;
 use crate::problem::Problem;
 use crate::profile::Profile;
@@ -47,6 +48,7 @@ pub struct Caller {
 struct Shared {
     target: &'static str,
     base: String,
+    discovery: Discovery,
     transport: Transport,
     profile: Profile,
     breaker: Breaker,
@@ -92,6 +94,7 @@ impl Caller {
         let shared = Shared {
             target,
             base,
+            discovery: Discovery::default(),
             transport: transport.into(),
             breaker: Breaker::new(target, target, profile.breaker, events),
             bulkhead: Bulkhead::new(target, profile.bulkheads.of(importance)),
@@ -103,6 +106,15 @@ impl Caller {
         Self {
             shared: Arc::new(shared),
         }
+    }
+
+    /// The same, sent to healthy instances as far as `discovery` knows of any. To be told before the first clone.
+    #[must_use]
+    pub fn found_by(mut self, discovery: Discovery) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.discovery = discovery;
+        }
+        self
     }
 
     /// The breaker around it.
@@ -276,9 +288,10 @@ impl Shared {
     }
 
     async fn exchange(&self, ask: &Ask) -> Result<Answer, CallError> {
+        let address = self.discovery.address(self.target, &self.base, Instant::now());
         let mut request = http::Request::builder()
             .method(ask.method.clone())
-            .uri(format!("{}{}", self.base, ask.path));
+            .uri(format!("{address}{}", ask.path));
         for (name, value) in context::current().to_headers() {
             request = request.header(name, value);
         }
@@ -290,7 +303,11 @@ impl Shared {
         }
         let request = request.body(ask.body.clone().unwrap_or_default());
         let request = request.map_err(|_| broken(Broken::Malformed))?;
-        let response = self.transport.exchange(request, MAX_ANSWER).await.map_err(broken)?;
+        let response = self.transport.exchange(request, MAX_ANSWER).await;
+        let response = response.map_err(|error| {
+            self.discovery.failed(&address, Instant::now());
+            broken(error)
+        })?;
         let retry_after = seconds(response.headers().get(header::RETRY_AFTER));
         judge(response.status().as_u16(), retry_after, response.into_body())
     }

@@ -224,3 +224,23 @@ async fn another_shape_than_agreed_is_malformed() {
         Err(CallError::Malformed { .. })
     ));
 }
+
+#[tokio::test]
+async fn calls_go_to_who_is_well_and_back_to_the_topology_when_nobody_is_reached_there() {
+    let (callee, caller) = shop(&[], profile()).await;
+    let live = caller.shared.base.clone();
+    let to = |fixed: &str, discovered: &str| {
+        let discovery = Discovery::default();
+        discovery.heard_of("payments", &[discovered], Instant::now());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Caller::new("payments", fixed.to_owned(), http, profile(), StateEvents::discard()).found_by(discovery)
+    };
+    let dead = "http://127.0.0.1:1";
+    assert_eq!(to(dead, &live).get("/").await, Ok("done".to_owned()));
+    assert_eq!(
+        to(&live, dead).get("/").await,
+        Ok("done".to_owned()),
+        "the second attempt"
+    );
+    assert_eq!(callee.calls(), 2);
+}

@@ -30,7 +30,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// The broker is asked for messages all the time: its polls, which carry no trace, are no stories of their own.
+    /// Broker and registry are asked all the time: polls and heartbeats, which carry no trace, are no stories of their own.
     pub(crate) fn new(service: &str, faults: Switchboard, events: StateEvents) -> Self {
         let meter = telemetry::meter();
         let duration = meter.f64_histogram("http.server.request.duration").with_unit("s");
@@ -40,7 +40,7 @@ impl Requests {
             faults,
             events,
             duration,
-            starts_traces: service != "broker",
+            starts_traces: !matches!(service, "broker" | "registry"),
         }
     }
 }

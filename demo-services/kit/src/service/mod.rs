@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::broker::HttpBroker;
 use crate::caller::Caller;
+use crate::discovery::{self, Discovery, REGISTRY};
 use crate::events::StateEvents;
 use crate::exporter::Exporter;
 use crate::faults::{self, Station, Switchboard};
@@ -70,6 +71,7 @@ struct Shared {
     /// In the place of sockets.
     simulated: Option<Transport>,
     callers: Mutex<HashMap<&'static str, Caller>>,
+    discovery: Discovery,
     telemetry: Option<Telemetry>,
     stop: watch::Sender<bool>,
     rate: watch::Sender<f64>,
@@ -92,6 +94,9 @@ impl Service {
         let service = Self::assemble(name, instance, settings, events, Some(telemetry), None)?;
         tokio::spawn(faults::listen(service.station(capabilities)));
         tokio::spawn(report(service.clone()));
+        if name != REGISTRY {
+            tokio::spawn(discovery::follow(service.shared.discovery.clone(), service.clone()));
+        }
         tokio::spawn(tell_losses(losses));
         tokio::spawn(stop_on_signal(service.clone()));
         Ok(service)
@@ -144,6 +149,7 @@ impl Service {
                 http,
                 simulated,
                 callers: Mutex::default(),
+                discovery: Discovery::default(),
                 telemetry,
                 stop,
                 rate,
@@ -221,6 +227,7 @@ impl Service {
                 .url(target)
                 .unwrap_or_else(|| "http://127.0.0.1:0".to_owned());
             Caller::new(target, base, self.transport(), self.profile, self.events.clone())
+                .found_by(self.shared.discovery.clone())
         };
         callers.entry(target).or_insert_with(make).clone()
     }
@@ -256,9 +263,21 @@ impl Service {
                     self.name
                 )
             })?;
+        let announced = self
+            .is_in_a_cluster()
+            .then(|| tokio::spawn(discovery::announce(self.clone())));
         server::serve(listener, self.routes(router, readiness), self.stopping()).await;
+        if let Some(announced) = announced {
+            // It ends by itself, soon after the service was told to stop.
+            let _ = announced.await;
+        }
         self.flush().await;
         Ok(())
+    }
+
+    /// Not quiet, and not the registry itself.
+    fn is_in_a_cluster(&self) -> bool {
+        self.shared.telemetry.is_some() && self.name != REGISTRY
     }
 
     /// The routes as [`Service::serve`] serves them: with health, context, spans and faults around them.
