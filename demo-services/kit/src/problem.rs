@@ -26,7 +26,7 @@ pub struct Problem {
     pub errors: Option<Box<FieldErrors>>,
     /// Seconds after which to try again, as `Retry-After`.
     #[serde(skip)]
-    pub retry_after_s: Option<u32>,
+    pub retry_after_s: Option<u8>,
 }
 
 /// All that is wrong with a body, in the order of its fields.
@@ -119,7 +119,7 @@ impl Problem {
 
     /// Says when to try again.
     #[must_use]
-    pub fn retry_after(self, seconds: u32) -> Self {
+    pub fn retry_after(self, seconds: u8) -> Self {
         Self {
             retry_after_s: Some(seconds),
             ..self
@@ -144,7 +144,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = retry_after {
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                .insert(header::RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
         }
         response
     }

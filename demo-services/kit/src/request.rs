@@ -132,6 +132,18 @@ pub fn check_id(field: &str, id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+/// A moment as RFC 3339 or unix nanoseconds, in unix nanoseconds.
+///
+/// # Errors
+/// 400 naming `field`.
+pub fn parse_time(field: &str, text: &str) -> Result<u64, Problem> {
+    let nanos = text.parse().ok().or_else(|| {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(time.as_nanosecond()).ok()
+    });
+    nanos.ok_or_else(|| Problem::bad_field(field, "give a time as 2026-01-31T12:00:00Z, or unix nanoseconds"))
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(header::CONTENT_TYPE)
@@ -181,6 +193,19 @@ mod tests {
                 check_id("id", id).expect_err("refused").field.as_deref(),
                 Some("id"),
                 "{id:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn times_are_text_or_nanoseconds() {
+        for text in ["1970-01-01T00:00:01.5Z", "1970-01-01T01:00:01.5+01:00", "1500000000"] {
+            assert_eq!(parse_time("as_of", text), Ok(1_500_000_000));
+        }
+        for text in ["", "yesterday", "-1", "1969-12-31T23:59:59Z", "99999999999999999999999"] {
+            assert_eq!(
+                parse_time("as_of", text).expect_err("refused").field.as_deref(),
+                Some("as_of")
             );
         }
     }

@@ -43,6 +43,11 @@ impl TestServer {
         answer(self.client.get(format!("{}{path}", self.base))).await
     }
 
+    /// Status and JSON body of a PUT of JSON.
+    pub async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        answer(self.client.put(format!("{}{path}", self.base)).json(body)).await
+    }
+
     /// Status and JSON body of a POST of JSON, under an idempotency key when one is given.
     pub async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
         let request = self.client.post(format!("{}{path}", self.base)).json(body);

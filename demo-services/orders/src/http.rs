@@ -13,22 +13,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shop_kit::context::{self, Context};
 use shop_kit::database::{Database, DatabaseError, Tx};
-use shop_kit::event_store::AppendError;
+use shop_kit::event_store::{self, AppendError};
 use shop_kit::idempotency::{self, Answer, Begin};
 use shop_kit::problem::Problem;
-use shop_kit::request::{Body, IdempotencyKey, check_id};
+use shop_kit::projection::{self, MinPosition, positioned};
+use shop_kit::request::{Body, IdempotencyKey, check_id, parse_time};
 use shop_kit::saga::{self, Instance, StartError};
 use tokio::time::Instant;
 
-use crate::cancel_order::request_cancellation;
+use crate::cancel_order::{cancel_for_compensation, request_cancellation};
 use crate::order::{Item, Refusal, Status};
 use crate::order_saga::{self, AcceptedOrder, OrderSaga};
 use crate::order_store;
 use crate::place_order::PlaceOrder;
 use crate::prices::Prices;
-use crate::read_models::{by_customer, summary};
+use crate::read_models::statistics::{self, Statistic};
+use crate::read_models::{MODELS, by_customer, summary};
 use crate::remote::Remote;
 use crate::retention::{self, Sums};
+use crate::{history_http, open_order, open_order_http, replace_http};
 
 /// Most orders on one page.
 const MAX_PAGE: u32 = 100;
@@ -57,17 +60,24 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "POST /api/v1/orders",
     "GET /api/v1/orders/{id}",
     "POST /api/v1/orders/{id}/cancel",
+    "POST /api/v1/orders/{id}/items",
+    "POST /api/v1/orders/{id}/confirm",
 ];
 
 /// Every route.
 pub(crate) fn router<R: Remote>(orders: Orders<R>) -> Router {
+    let db = orders.db.clone();
     Router::new()
         .route("/api/v1/orders", post(place_order::<R>).get(list_orders::<R>))
         .route("/api/v1/orders/{id}", get(show_order::<R>))
         .route("/api/v1/orders/{id}/cancel", post(cancel_order::<R>))
-        .route("/api/v1/statistics", get(statistics::<R>))
+        .route("/api/v1/statistics", get(show_statistics::<R>))
         .route("/api/v1/audit", get(audit::<R>))
+        .merge(open_order_http::router())
+        .merge(history_http::router())
+        .merge(replace_http::router())
         .with_state(orders)
+        .merge(projection::router(db, MODELS))
 }
 
 async fn place_order<R: Remote>(
@@ -92,7 +102,8 @@ async fn place_order<R: Remote>(
     let location = answer.body["status_url"]
         .as_str()
         .and_then(|url| HeaderValue::from_str(url).ok());
-    let mut response = answer.into_response();
+    let position = answer.body["position"].as_u64().unwrap_or(0);
+    let mut response = positioned(answer, position);
     if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -131,6 +142,8 @@ fn accept<R: Remote>(
         "order_id": order_id,
         "status": "accepted",
         "status_url": status_url,
+        "status_resource": format!("{status_url}/status"),
+        "position": event_store::head(tx)?,
         "currency": accepted.currency,
         "total_minor": accepted.total_minor(),
     });
@@ -162,17 +175,31 @@ struct SagaView {
     step: Option<String>,
 }
 
+/// Query of `GET /api/v1/orders/{id}`.
+#[derive(Debug, Deserialize)]
+struct ShowQuery {
+    /// A moment: RFC 3339, or unix nanoseconds.
+    as_of: Option<String>,
+}
+
 async fn show_order<R: Remote>(
     State(orders): State<Orders<R>>,
     Path(id): Path<String>,
-) -> Result<Json<OrderView>, Problem> {
+    Query(query): Query<ShowQuery>,
+    min: MinPosition,
+) -> Result<Response, Problem> {
+    if let Some(text) = query.as_of {
+        let as_of = history_http::as_of(&orders.db, &id, parse_time("as_of", &text)?).await?;
+        return Ok(Json(as_of).into_response());
+    }
+    min.reached(&orders.db, summary::NAME).await?;
     let key = id.clone();
     let read = move |conn: &rusqlite::Connection| {
         Ok::<_, DatabaseError>((summary::find(conn, &key)?, saga::find(conn, order_saga::NAME, &key)?))
     };
     let (summary, instance) = orders.db.read(read).await?;
     order_view(&id, summary, instance)?
-        .map(Json)
+        .map(|view| Json(view).into_response())
         .ok_or_else(|| Problem::not_found("order", &id))
 }
 
@@ -220,7 +247,7 @@ fn order_view(
     })
 }
 
-fn current_step(instance: &Instance) -> Option<String> {
+pub(crate) fn current_step(instance: &Instance) -> Option<String> {
     match instance.next() {
         saga::Next::Go { index, .. } => Some(instance.steps[index].name.clone()),
         saga::Next::Nothing => None,
@@ -244,10 +271,12 @@ struct OrderList {
 
 async fn list_orders<R: Remote>(
     State(orders): State<Orders<R>>,
+    min: MinPosition,
     query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<OrderList>, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::bad_field("customer_id", rejection.body_text()))?;
     check_id("customer_id", &query.customer_id)?;
+    min.reached(&orders.db, by_customer::NAME).await?;
     let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
     let before = query.cursor.unwrap_or(i64::MAX);
     let items = orders
@@ -287,25 +316,31 @@ async fn cancel_order<R: Remote>(
     };
     let context = context::current();
     let key = id.clone();
-    orders.db.write(move |tx| request(tx, &key, &reason, &context)).await?;
+    let position = orders.db.write(move |tx| request(tx, &key, &reason, &context)).await?;
     let status_url = format!("/api/v1/orders/{id}");
-    let body = json!({ "order_id": id, "status": "cancelling", "status_url": status_url });
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, status_url)], Json(body)).into_response())
+    let body = json!({ "order_id": id, "status": "cancelling", "status_url": status_url, "position": position });
+    let answer = (StatusCode::ACCEPTED, [(header::LOCATION, status_url)], Json(body));
+    Ok(positioned(answer, position))
 }
 
-/// Notes the wish, unless the order is past the point of no return. The saga sees it before its next step.
-fn request(tx: &Tx<'_>, id: &str, reason: &str, context: &Context) -> Result<(), Problem> {
+/// Notes the wish, unless the order is past the point of no return. The saga sees it before its next step. An order
+/// that no saga works on yet is cancelled at once. Answers the position that shows it.
+fn request(tx: &Tx<'_>, id: &str, reason: &str, context: &Context) -> Result<u64, Problem> {
     let instance = saga::find(tx, order_saga::NAME, id)?;
     let order = order_store::load(tx, id)?;
     if order.status == Status::Absent && instance.is_some() {
         // Accepted, and the saga has not got to its first step yet.
         return Err(Problem::conflict("not_created_yet", "the order is not created yet").detail("try again"));
     }
-    let events = request_cancellation(&order, reason)?;
+    let mut events = request_cancellation(&order, reason)?;
     if events.is_empty() {
-        return Ok(());
+        return Ok(event_store::head(tx)?);
     }
-    if !instance.as_ref().is_some_and(order_saga::can_be_cancelled) {
+    if open_order::is_open(tx, id)? {
+        events = cancel_for_compensation(&order, reason);
+        open_order::close(tx, id)?;
+        retention::abandoned(tx, id)?;
+    } else if !instance.as_ref().is_some_and(order_saga::can_be_cancelled) {
         return Err(Problem::conflict("too_late", "the order is being confirmed"));
     }
     order_store::record(tx, id, &order, &events, context).map_err(|error| match error {
@@ -313,14 +348,16 @@ fn request(tx: &Tx<'_>, id: &str, reason: &str, context: &Context) -> Result<(),
         AppendError::Replaced { .. } => Problem::conflict("replaced", "the order's stream is replaced by another"),
         AppendError::Database(error) => error.into(),
     })?;
-    Ok(())
+    Ok(event_store::head(tx)?)
 }
 
 /// `GET /api/v1/statistics`: counts and money by status, from the read model.
-async fn statistics<R: Remote>(
+async fn show_statistics<R: Remote>(
     State(orders): State<Orders<R>>,
-) -> Result<Json<BTreeMap<String, summary::Statistic>>, Problem> {
-    Ok(Json(orders.db.read(summary::statistics).await?))
+    min: MinPosition,
+) -> Result<Json<BTreeMap<String, Statistic>>, Problem> {
+    min.reached(&orders.db, statistics::NAME).await?;
+    Ok(Json(orders.db.read(statistics::by_status).await?))
 }
 
 /// `GET /api/v1/audit`: INV-03 and the orders' side of INV-01, from the event store and the sagas themselves.
@@ -352,11 +389,15 @@ fn read_audit(conn: &rusqlite::Connection) -> Result<Audit, DatabaseError> {
         confirmed,
         cancelled,
         confirmed_minor,
+        abandoned,
     } = retention::sums(&conn)?;
+    let filling = open_order::count(&conn)?;
     let open = created.saturating_sub(confirmed + cancelled);
     let under_way = sagas["running"] + sagas["compensating"];
     let undone = sagas["compensated"] + sagas["compensating"] + sagas["failed"];
-    let agrees = confirmed == sagas["completed"] && cancelled <= undone && open <= under_way + sagas["failed"];
+    let agrees = confirmed == sagas["completed"]
+        && cancelled <= undone + abandoned
+        && open <= under_way + sagas["failed"] + filling;
     let orders = BTreeMap::from([("created", open), ("confirmed", confirmed), ("cancelled", cancelled)]);
     Ok(Audit {
         agrees,
@@ -374,6 +415,10 @@ impl From<Refusal> for Problem {
             Refusal::AlreadyConfirmed => Self::conflict("already_confirmed", &title),
             Refusal::AlreadyCancelled => Self::conflict("already_cancelled", &title),
             Refusal::CancellationRequested(_) => Self::conflict("cancellation_requested", &title),
+            Refusal::Exists => Self::conflict("exists", &title),
+            Refusal::HandedOver => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "being_processed", &title),
+            Refusal::OtherCurrency(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "mixed_currencies", &title),
+            Refusal::Full => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "full", &title),
             Refusal::Empty => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "empty_order", &title),
         }
     }

@@ -6,7 +6,11 @@ mod add_item;
 mod cancel_order;
 mod confirm_order;
 mod create_order;
+mod event_forms;
+mod history_http;
 mod http;
+mod open_order;
+mod open_order_http;
 mod order;
 mod order_saga;
 mod order_store;
@@ -14,6 +18,7 @@ mod place_order;
 mod prices;
 mod read_models;
 mod remote;
+mod replace_http;
 mod retention;
 #[cfg(test)]
 mod tests;
@@ -28,11 +33,16 @@ use shop_kit::service::{Assembled, Service};
 use crate::http::Orders;
 use crate::order_saga::OrderSaga;
 use crate::prices::Prices;
-use crate::read_models::{by_customer, summary};
 use crate::remote::Peers;
 
 /// Tables of the read models; the orders themselves are in the kit's event store.
-const SCHEMA: &[&str] = &[summary::SCHEMA, by_customer::SCHEMA];
+const SCHEMA: &[&str] = &[
+    read_models::SCHEMA[0],
+    read_models::SCHEMA[1],
+    read_models::SCHEMA[2],
+    read_models::SCHEMA[3],
+    open_order::SCHEMA,
+];
 
 /// Runs the service until it is told to stop.
 ///
@@ -58,10 +68,7 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     let db = durable.db.clone();
     let peers = Arc::new(Peers::of(service));
     let saga = Arc::new(OrderSaga::new(db.clone(), peers.clone(), &service.profile));
-    let read_models = [
-        durable.project(summary::NAME, |tx, event| Ok(summary::apply(tx, event)?)),
-        durable.project(by_customer::NAME, |tx, event| Ok(by_customer::apply(tx, event)?)),
-    ];
+    let read_models = durable.read_models(read_models::MODELS);
     let sagas = durable.run_saga(saga.clone());
     let retention = durable.retain(&retention::RULES);
     let orders = Orders {

@@ -4,6 +4,9 @@
 //! from the state and the command to new events or a [`Refusal`].
 
 use serde::{Deserialize, Serialize};
+use shop_kit::event_store::{Aggregate, StoredEvent};
+
+use crate::event_forms::FORMS;
 
 /// What happened to an order, as kept for ever in the event store. New fields need a default: old events stay readable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +118,7 @@ impl Status {
 }
 
 /// The fold of an order's events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
     /// Who ordered.
     pub(crate) customer_id: String,
@@ -129,6 +132,27 @@ pub(crate) struct Order {
     pub(crate) cancellation_requested: Option<String>,
     /// Number of events folded; the version that the next append expects.
     pub(crate) version: u64,
+    /// Events of its stream that this version does not know: kept, and without effect.
+    #[serde(skip)]
+    pub(crate) unknown: u64,
+}
+
+impl Aggregate for Order {
+    const TYPE: &'static str = "order";
+    const SNAPSHOT_SCHEMA: u32 = 1;
+    const SNAPSHOT_EVERY: u64 = 10;
+    type Event = OrderEvent;
+
+    fn read(stored: StoredEvent) -> Result<Option<OrderEvent>, serde_json::Error> {
+        match FORMS.read(stored)?.known() {
+            Some(event) => OrderEvent::read(&event.event_type, event.data),
+            None => Ok(None),
+        }
+    }
+
+    fn apply(&mut self, event: &OrderEvent) {
+        Self::apply(self, event);
+    }
 }
 
 impl Order {
@@ -183,6 +207,18 @@ pub(crate) enum Refusal {
     /// 409: the customer asked to cancel before it could be confirmed.
     #[error("the customer asked to cancel: {0}")]
     CancellationRequested(String),
+    /// 409: there is one with this id, and it is another's or past its opening.
+    #[error("there is an order with this id")]
+    Exists,
+    /// 422: it is being processed, nothing more goes in.
+    #[error("the order is being processed")]
+    HandedOver,
+    /// 422: one order, one currency.
+    #[error("the order is in {0}")]
+    OtherCurrency(String),
+    /// 422: it holds as much as it can.
+    #[error("the order holds as many items as it can")]
+    Full,
     /// 422: nothing in it.
     #[error("an order without items cannot be confirmed")]
     Empty,

@@ -6,26 +6,32 @@ use shop_kit::{
     clock,
     context::Context,
     database::{DatabaseError, Tx},
-    event_store::{self, AppendError, NewEvent},
+    event_store::{self, AppendError, Loaded, NewEvent},
     outbox,
 };
 
+use crate::event_forms::FORMS;
 use crate::order::{Order, OrderEvent, Status};
 
 /// Where the service tells what happened; the key of a message is the order's id.
 pub(crate) const TOPIC: &str = "orders.events";
-const AGGREGATE: &str = "order";
 
 /// The order as it stands.
 pub(crate) fn load(conn: &Connection, order_id: &str) -> Result<Order, DatabaseError> {
-    let stored = event_store::load(conn, order_id, 1)?;
-    let version = stored.last().map_or(0, |last| last.version);
-    let read = |stored: event_store::StoredEvent| OrderEvent::read(&stored.event_type, stored.data).transpose();
-    let events: Vec<OrderEvent> = stored.into_iter().filter_map(read).collect::<Result<_, _>>()?;
-    Ok(Order {
-        version,
-        ..Order::from_events(&events)
-    })
+    Ok(order(event_store::fold(conn, order_id)?))
+}
+
+/// The order as it stood at a time (unix nanoseconds).
+pub(crate) fn load_as_of(conn: &Connection, order_id: &str, at: u64) -> Result<Order, DatabaseError> {
+    Ok(order(event_store::fold_as_of(conn, order_id, at)?))
+}
+
+fn order(loaded: Loaded<Order>) -> Order {
+    Order {
+        version: loaded.version,
+        unknown: loaded.unknown,
+        ..loaded.state
+    }
 }
 
 /// Appends what was decided on `order`, and answers the order afterwards.
@@ -38,17 +44,15 @@ pub(crate) fn record(
 ) -> Result<Order, AppendError> {
     let new: Vec<NewEvent> = events
         .iter()
-        .map(|event| NewEvent {
-            event_type: event.name().into(),
-            data: event.data(),
-            schema_version: 1,
-        })
+        .map(|event| FORMS.new_event(event.name(), event.data()))
         .collect();
-    event_store::append(tx, AGGREGATE, order_id, order.version, &new, context)?;
-    let after = events.iter().fold(order.clone(), |mut order, event| {
-        order.apply(event);
-        order
-    });
+    let loaded = Loaded {
+        state: order.clone(),
+        version: order.version,
+        unknown: order.unknown,
+        from_snapshot: 0,
+    };
+    let after = event_store::append_to(tx, order_id, &loaded, events, &new, context)?.state;
     let at = clock::rfc3339_now();
     for event in events {
         if let Some(message) = message(order_id, order, &after, event, &at) {

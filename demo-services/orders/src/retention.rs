@@ -5,8 +5,9 @@ use shop_kit::database::{DatabaseError, Tx};
 use shop_kit::retention::{self, Rule};
 use shop_kit::{event_store, saga, totals};
 
+use crate::event_forms::FORMS;
 use crate::order_saga::NAME;
-use crate::read_models::{by_customer, summary};
+use crate::read_models::{LET_GO, statistics};
 
 /// Ended orders kept to be looked at: at twenty a second a quarter of an hour. The saga instances are what is large.
 const KEPT: u64 = 20_000;
@@ -18,6 +19,7 @@ const CREATED: &str = "orders/created";
 const CONFIRMED: &str = "orders/confirmed";
 const CANCELLED: &str = "orders/cancelled";
 const CONFIRMED_MINOR: &str = "orders/confirmed_minor";
+const ABANDONED: &str = "orders/abandoned";
 
 /// Sums over all orders, those that were let go included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub(crate) struct Sums {
     pub(crate) cancelled: u32,
     /// Money of the confirmed ones.
     pub(crate) confirmed_minor: i64,
+    /// Cancelled by the customer before a saga worked on them.
+    pub(crate) abandoned: u32,
 }
 
 /// From the event store, and what was carried forward.
@@ -41,21 +45,27 @@ pub(crate) fn sums(conn: &Connection) -> Result<Sums, DatabaseError> {
     let count = |sql: &str, carried: &str| number(sql, carried).map(|count| u32::try_from(count).unwrap_or(0));
     Ok(Sums {
         created: count(
-            "SELECT count(DISTINCT aggregate_id) FROM events WHERE aggregate_type = 'order'",
+            "SELECT count(*) FROM events WHERE aggregate_type = 'order' AND event_version = 1
+               AND aggregate_id NOT IN (SELECT aggregate_id FROM events WHERE event_type = 'StreamReplaced')",
             CREATED,
         )?,
         confirmed: count(
-            "SELECT count(*) FROM events WHERE event_type = 'OrderConfirmed'",
+            "SELECT count(*) FROM events WHERE event_type = 'OrderConfirmed'
+                AND aggregate_id NOT IN (SELECT aggregate_id FROM events WHERE event_type = 'StreamReplaced')",
             CONFIRMED,
         )?,
         cancelled: count(
-            "SELECT count(*) FROM events WHERE event_type = 'OrderCancelled'",
+            "SELECT count(*) FROM events WHERE event_type = 'OrderCancelled'
+                AND aggregate_id NOT IN (SELECT aggregate_id FROM events WHERE event_type = 'StreamReplaced')",
             CANCELLED,
         )?,
         confirmed_minor: number(
-            "SELECT coalesce(sum(event_data ->> 'total_minor'), 0) FROM events WHERE event_type = 'OrderConfirmed'",
+            "SELECT coalesce(sum(coalesce(event_data ->> 'total_minor', CAST(round(event_data ->> 'total' * 100) AS INTEGER))), 0)
+               FROM events WHERE event_type = 'OrderConfirmed'
+                AND aggregate_id NOT IN (SELECT aggregate_id FROM events WHERE event_type = 'StreamReplaced')",
             CONFIRMED_MINOR,
         )?,
+        abandoned: u32::try_from(totals::carried(conn, ABANDONED)?).unwrap_or(0),
     })
 }
 
@@ -64,26 +74,39 @@ pub(crate) fn ended(tx: &Tx<'_>, id: &str) -> Result<(), DatabaseError> {
     retention::ended(tx, id)
 }
 
+/// Notes an order that its customer gave up while filling it.
+pub(crate) fn abandoned(tx: &Tx<'_>, id: &str) -> Result<(), DatabaseError> {
+    totals::carry(tx, ABANDONED, 1)?;
+    retention::ended(tx, id)
+}
+
 /// Removes an ended order: events, saga and read models.
 fn let_go(tx: &Tx<'_>, id: &str) -> Result<bool, DatabaseError> {
     let Some(events) = event_store::let_go(tx, id)? else {
         return Ok(false);
     };
-    if !events.is_empty() {
+    // The copy that took the place of a replaced stream counts, not the old one.
+    let counts = events
+        .last()
+        .is_some_and(|last| last.event_type != event_store::REPLACED);
+    if counts {
         totals::carry(tx, CREATED, 1)?;
     }
-    for event in &events {
+    for event in events.iter().filter(|_| counts) {
         match event.event_type.as_str() {
             "OrderConfirmed" => {
                 totals::carry(tx, CONFIRMED, 1)?;
-                totals::carry(tx, CONFIRMED_MINOR, event.data["total_minor"].as_i64().unwrap_or(0))?;
+                let newest = FORMS.read(event.clone())?.known();
+                let total = newest.and_then(|event| event.data["total_minor"].as_i64());
+                totals::carry(tx, CONFIRMED_MINOR, total.unwrap_or(0))?;
             }
             "OrderCancelled" => totals::carry(tx, CANCELLED, 1)?,
             _ => {}
         }
     }
     saga::let_go(tx, NAME, id)?;
-    for sql in [summary::LET_GO, by_customer::LET_GO] {
+    statistics::carry(tx, id)?;
+    for sql in LET_GO {
         tx.prepare_cached(sql)?.execute(params![id])?;
     }
     Ok(true)

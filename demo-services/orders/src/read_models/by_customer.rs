@@ -5,6 +5,7 @@ use serde::Serialize;
 use shop_kit::database::{DatabaseError, Tx};
 use shop_kit::event_store::StoredEvent;
 
+use crate::event_forms::{Change, change};
 use crate::order::{OrderEvent, Status};
 
 /// Name on the dashboards.
@@ -43,9 +44,10 @@ pub(crate) struct CustomerOrder {
 }
 
 /// Takes one event in.
-pub(crate) fn apply(tx: &Tx<'_>, stored: &StoredEvent) -> Result<(), DatabaseError> {
-    let Some(event) = OrderEvent::read(&stored.event_type, stored.data.clone())? else {
-        return Ok(());
+pub(crate) fn apply(tx: &Tx<'_>, stored: &StoredEvent) -> anyhow::Result<()> {
+    let event = match change(stored)? {
+        Change::Event(event) => event,
+        Change::Replaced => return Ok(tx.prepare_cached(LET_GO)?.execute([&stored.aggregate_id]).map(drop)?),
     };
     let order_id = &stored.aggregate_id;
     match event {

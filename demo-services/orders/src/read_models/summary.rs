@@ -1,12 +1,11 @@
 //! `summary`: one row an order, as the order page shows it.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use shop_kit::database::{DatabaseError, Tx};
 use shop_kit::event_store::StoredEvent;
 
+use crate::event_forms::{Change, change};
 use crate::order::{Item, OrderEvent, Status};
 
 /// Name on the dashboards.
@@ -25,14 +24,9 @@ CREATE TABLE IF NOT EXISTS order_summary (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS order_statistics (
-    status TEXT PRIMARY KEY,
-    orders INTEGER NOT NULL,
-    total_minor INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
 ";
 
-/// Removes an order that ended long ago; the statistics go on counting it.
+/// Removes an order that ended long ago.
 pub(crate) const LET_GO: &str = "DELETE FROM order_summary WHERE order_id = ?";
 
 /// An order as read.
@@ -61,13 +55,14 @@ pub(crate) struct Summary {
 }
 
 /// Takes one event in.
-pub(crate) fn apply(tx: &Tx<'_>, stored: &StoredEvent) -> Result<(), DatabaseError> {
-    let Some(event) = OrderEvent::read(&stored.event_type, stored.data.clone())? else {
-        return Ok(());
+pub(crate) fn apply(tx: &Tx<'_>, stored: &StoredEvent) -> anyhow::Result<()> {
+    let event = match change(stored)? {
+        Change::Event(event) => event,
+        Change::Replaced => return Ok(tx.prepare_cached(LET_GO)?.execute([&stored.aggregate_id]).map(drop)?),
     };
     let at = i64::try_from(stored.created_at).unwrap_or(i64::MAX);
     let before = find(tx, &stored.aggregate_id)?;
-    let mut row = before.clone().unwrap_or_else(|| empty(&stored.aggregate_id, at));
+    let mut row = before.unwrap_or_else(|| empty(&stored.aggregate_id, at));
     row.updated_at = at;
     match event {
         OrderEvent::OrderCreated { customer_id, currency } => (row.customer_id, row.currency) = (customer_id, currency),
@@ -81,11 +76,7 @@ pub(crate) fn apply(tx: &Tx<'_>, stored: &StoredEvent) -> Result<(), DatabaseErr
             (row.status, row.reason) = (Status::Cancelled.as_str().to_owned(), Some(reason));
         }
     }
-    put(tx, &row)?;
-    if let Some(before) = before {
-        count(tx, &before, -1)?;
-    }
-    count(tx, &row, 1)
+    Ok(put(tx, &row)?)
 }
 
 /// One order.
@@ -93,30 +84,6 @@ pub(crate) fn find(conn: &Connection, order_id: &str) -> Result<Option<Summary>,
     let mut query = conn.prepare_cached("SELECT * FROM order_summary WHERE order_id = ?")?;
     let row = query.query_row([order_id], |row| Ok(summary(row))).optional()?;
     row.transpose()
-}
-
-/// Orders and their money, by status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Statistic {
-    /// How many.
-    pub(crate) orders: i64,
-    /// Their sum.
-    pub(crate) total_minor: i64,
-}
-
-/// Statistics by status.
-pub(crate) fn statistics(conn: &Connection) -> Result<BTreeMap<String, Statistic>, DatabaseError> {
-    let mut query = conn.prepare_cached("SELECT status, orders, total_minor FROM order_statistics WHERE orders > 0")?;
-    let rows = query.query_map([], |row| {
-        Ok((
-            row.get(0)?,
-            Statistic {
-                orders: row.get(1)?,
-                total_minor: row.get(2)?,
-            },
-        ))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn empty(order_id: &str, at: i64) -> Summary {
@@ -158,15 +125,6 @@ fn put(tx: &Tx<'_>, row: &Summary) -> Result<(), DatabaseError> {
         created_at,
         updated_at
     ])?;
-    Ok(())
-}
-
-fn count(tx: &Tx<'_>, row: &Summary, by: i64) -> Result<(), DatabaseError> {
-    let mut update = tx.prepare_cached(
-        "INSERT INTO order_statistics VALUES (?1, ?2, ?3)
-         ON CONFLICT (status) DO UPDATE SET orders = orders + ?2, total_minor = total_minor + ?3",
-    )?;
-    update.execute(params![row.status, by, by * row.total_minor])?;
     Ok(())
 }
 

@@ -18,12 +18,13 @@ use shop_kit::saga::{self, Instance, Policy, SagaRunner};
 use shop_kit::testing::{TestServer, eventually};
 use tempfile::TempDir;
 
+use crate::SCHEMA;
 use crate::http::{Orders, router};
 use crate::order::{Item, Order};
 use crate::order_saga::{AcceptedOrder, NAME, OrderSaga};
 use crate::order_store;
 use crate::prices::Prices;
-use crate::read_models::{by_customer, summary};
+use crate::read_models::MODELS;
 use crate::remote::{Peer, Remote};
 
 /// How a call goes wrong.
@@ -191,24 +192,18 @@ pub(super) struct Shop {
     pub(super) db: Database,
     pub(super) saga: Arc<OrderSaga<Peers>>,
     runner: Option<SagaRunner>,
-    _read_models: [Projection; 2],
+    _read_models: Vec<Projection>,
 }
 
 /// Opens, or opens again.
 pub(super) fn open(folder: &TempDir, peers: &Peers) -> Shop {
-    let schema = [summary::SCHEMA, by_customer::SCHEMA];
-    let db = Database::open(&folder.path().join("orders.sqlite"), &schema, Switchboard::idle()).expect("opens");
+    let db = Database::open(&folder.path().join("orders.sqlite"), SCHEMA, Switchboard::idle()).expect("opens");
     let profile = Profile {
         step_deadline: Duration::from_secs(1),
         ..Profile::demo()
     };
     let saga = Arc::new(OrderSaga::new(db.clone(), Arc::new(peers.clone()), &profile));
-    let read_models = [
-        Projection::start(summary::NAME, db.clone(), |tx, event| Ok(summary::apply(tx, event)?)),
-        Projection::start(by_customer::NAME, db.clone(), |tx, event| {
-            Ok(by_customer::apply(tx, event)?)
-        }),
-    ];
+    let read_models = MODELS.iter().map(|&model| Projection::of(model, db.clone())).collect();
     Shop {
         db,
         saga,

@@ -4,3 +4,4 @@ mod fakes;
 mod over_http;
 mod saga_cases;
 mod saga_crashes;
+mod worked_example;
