@@ -5,6 +5,7 @@
 //! ([`text`]). The types build for wasm and hold no clock; the async client is behind a feature.
 //! Times are RFC 3339 with nanoseconds; a duration carries its unit in its name.
 
+pub mod actions;
 pub mod attention;
 pub mod breakers;
 #[cfg(feature = "client")]

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::Action;
 use crate::states::words;
 
 words! {
@@ -168,6 +169,13 @@ pub enum FaultCommand {
     Clear {
         /// Its id.
         id: String,
+    },
+    /// Do this, once, and report what came of it.
+    Act {
+        /// Id of the order.
+        id: String,
+        /// What to do.
+        action: Action,
     },
     /// Sent to the demo's `traffic` alone, first and whenever a person changes it.
     Traffic {

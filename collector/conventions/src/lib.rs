@@ -4,6 +4,7 @@
 //! ([`states`]), and the fault contract ([`fault`]). Plain data: no IO, no clock, and it builds for wasm.
 //! The crate knows nothing of OTLP messages, storage or screens.
 
+pub mod action;
 pub mod attributes;
 pub mod events;
 pub mod fault;

@@ -367,6 +367,12 @@ impl Projections {
         self.read_models.rows(&self.rebuilds, now)
     }
 
+    /// When the last rebuild of a read model began.
+    #[must_use]
+    pub fn rebuild_started_at(&self, service: &str, name: &str) -> Option<Time> {
+        self.rebuilds.started_at(service, name)
+    }
+
     /// Outboxes by service and name.
     #[must_use]
     pub fn outboxes(&self, now: Time) -> Vec<Outbox> {

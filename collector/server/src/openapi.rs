@@ -117,6 +117,36 @@ pub(crate) const PATHS: &[Row] = &[
         &[],
     ),
     ("put", "/api/v1/traffic", "Ask the shoppers for another rate", &[]),
+    (
+        "post",
+        "/api/v1/actions/dead-letters/replay",
+        "Deliver messages that were given up once more; answers the effect it verified",
+        &[],
+    ),
+    (
+        "post",
+        "/api/v1/actions/dead-letters/purge",
+        "Throw messages away that were given up; answers the effect it verified",
+        &[],
+    ),
+    (
+        "post",
+        "/api/v1/actions/read-models/{service}/{name}/rebuild",
+        "Start a read model from zero; answers the effect it verified",
+        &[],
+    ),
+    (
+        "post",
+        "/api/v1/actions/sagas/{id}/{action}",
+        "Retry, cancel or compensate a saga; answers the effect it verified",
+        &[],
+    ),
+    (
+        "post",
+        "/api/v1/actions/reports",
+        "A service tells what came of an action",
+        &[],
+    ),
     ("get", "/api/v1/openapi.json", "This document", &[]),
 ];
 
@@ -139,6 +169,10 @@ pub(crate) async fn document() -> Json<Value> {
                 "FaultRegistration": fault_registration(),
                 "FaultAcknowledgement": fault_acknowledgement(),
                 "Traffic": traffic(),
+                "LettersRequest": letters_request(),
+                "SagaRequest": saga_request(),
+                "ActionReport": action_report(),
+                "ActionDone": action_done(),
             },
         },
     }))
@@ -229,6 +263,9 @@ fn body(method: &str, path: &str) -> Option<&'static str> {
         ("post", "faults") => Some("FaultRequest"),
         ("post", "faults/register") => Some("FaultRegistration"),
         ("post", "faults/acknowledgements") => Some("FaultAcknowledgement"),
+        ("post", "actions/dead-letters/replay" | "actions/dead-letters/purge") => Some("LettersRequest"),
+        ("post", "actions/sagas/{id}/{action}") => Some("SagaRequest"),
+        ("post", "actions/reports") => Some("ActionReport"),
         ("put", "traffic") => Some("Traffic"),
         _ => None,
     }
@@ -302,6 +339,45 @@ fn fault_acknowledgement() -> Value {
         "type": "object",
         "required": ["id", "service", "instance", "state"],
         "properties": {"id": text, "service": text, "instance": text, "state": {"enum": states}},
+    })
+}
+
+fn letters_request() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "required": ["destination"],
+        "properties": {"destination": text, "id": {"type": "string", "description": "One message; all when absent"}},
+    })
+}
+
+fn saga_request() -> Value {
+    let name = json!({"type": "string", "description": "`saga.name`, where two types share an id"});
+    json!({"type": "object", "properties": {"name": name}})
+}
+
+fn action_report() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "required": ["id", "service", "instance", "result"],
+        "properties": {
+            "id": text, "service": text, "instance": text,
+            "result": {"enum": ["done", "unknown", "refused", "failed"]},
+            "count": {"type": "integer", "minimum": 0}, "detail": text,
+        },
+    })
+}
+
+fn action_done() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "required": ["services", "count", "detail", "verified"],
+        "properties": {
+            "services": {"type": "array", "items": text}, "count": {"type": "integer"}, "detail": text,
+            "verified": {"enum": ["telemetry", "answer"]},
+        },
     })
 }
 

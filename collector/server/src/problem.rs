@@ -50,6 +50,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not ready", detail).retry_after(1)
     }
 
+    /// What happened, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.problem.detail
+    }
+
     #[cfg(test)]
     pub(crate) const fn problem(&self) -> &Problem {
         &self.problem

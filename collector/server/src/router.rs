@@ -51,6 +51,14 @@ pub(crate) fn api(app: &Arc<App>) -> Router {
         .route("/faults/register", post(control::http::register))
         .route("/faults/acknowledgements", post(control::http::acknowledge))
         .route("/faults/stream", get(control::stream))
+        .route("/actions/dead-letters/replay", post(control::actions::replay_letters))
+        .route("/actions/dead-letters/purge", post(control::actions::purge_letters))
+        .route(
+            "/actions/read-models/{service}/{name}/rebuild",
+            post(control::actions::rebuild),
+        )
+        .route("/actions/sagas/{id}/{action}", post(control::actions::saga))
+        .route("/actions/reports", post(control::actions::report))
         .route("/traffic", get(control::http::traffic).put(control::http::set_traffic))
         .route_layer(from_fn_with_state(Arc::clone(app), when_ready))
         .route("/openapi.json", get(openapi::document));

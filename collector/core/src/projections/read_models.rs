@@ -362,6 +362,10 @@ impl Rebuilds {
         *time = (*time).max(Some(log.at()));
     }
 
+    pub(super) fn started_at(&self, service: &str, name: &str) -> Option<Time> {
+        self.0.get(&(Arc::from(service), Arc::from(name)))?.started_at
+    }
+
     fn is_running(&self, service: &Arc<str>, name: &Arc<str>) -> bool {
         self.0
             .get(&(Arc::clone(service), Arc::clone(name)))

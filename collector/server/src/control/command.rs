@@ -1,10 +1,12 @@
 //! Commands as the loop applies them to the board; each is answered once it has its effect.
 
 use sagascope_api::faults::{FaultRequest, FaultStatus, Traffic};
+use sagascope_conventions::action::{Action, ActionReport};
 use sagascope_conventions::fault::{FaultAcknowledgement, FaultCommand, FaultRegistration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::board::Instance;
+use super::orders::Given;
 use crate::app;
 use crate::pipeline::Pipeline;
 use crate::problem::{Answer, Refusal};
@@ -28,6 +30,10 @@ pub(crate) enum Command {
     Connect(Instance, Reply<mpsc::Receiver<FaultCommand>>),
     /// A process tells what it did.
     Acknowledge(FaultAcknowledgement, Reply<()>),
+    /// Have a service do something.
+    Act(String, Action, Reply<Given>),
+    /// A process tells what came of it.
+    Report(ActionReport, Reply<()>),
     /// Another rate of orders.
     Traffic(f64, Reply<Traffic>),
 }
@@ -55,7 +61,7 @@ impl Pipeline {
         let board = &mut world.board;
         match command {
             Command::Arm(request, reply) => {
-                let _ = reply.send(fault_id().and_then(|id| board.arm(id, request, now, elapsed)));
+                let _ = reply.send(random_id("f").and_then(|id| board.arm(id, request, now, elapsed)));
             }
             Command::Clear(id, reply) => {
                 let _ = reply.send(board.clear(&id, now).ok_or_else(|| Refusal::unknown("fault", &id)));
@@ -89,6 +95,18 @@ impl Pipeline {
                     Err(Refusal::unknown("fault", &acknowledgement.id))
                 });
             }
+            Command::Act(service, action, reply) => {
+                let given = random_id("a").and_then(|id| self.orders.give(id, &service, &action, &self.streams));
+                let _ = reply.send(given);
+            }
+            Command::Report(report, reply) => {
+                let id = report.id.clone();
+                let _ = reply.send(if self.orders.report(report) {
+                    Ok(())
+                } else {
+                    Err(Refusal::unknown("action", &id))
+                });
+            }
             Command::Traffic(orders_per_second, reply) => {
                 let _ = reply.send(if board.set_traffic(orders_per_second) {
                     Ok(Traffic { orders_per_second })
@@ -110,10 +128,10 @@ pub(crate) fn no_demo() -> Refusal {
     )
 }
 
-fn fault_id() -> Answer<String> {
+fn random_id(kind: &str) -> Answer<String> {
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes).map_err(|error| Refusal::unavailable(&format!("No random numbers: {error}.")))?;
     Ok(bytes
         .iter()
-        .fold(String::from("f-"), |id, byte| format!("{id}{byte:02x}")))
+        .fold(format!("{kind}-"), |id, byte| format!("{id}{byte:02x}")))
 }

@@ -2,11 +2,13 @@
 //!
 //! [`board`] is the pure part; [`command`] is how the loop applies it; [`http`] and [`stream`] are the rim.
 
+pub(crate) mod actions;
 pub(crate) mod board;
 mod catalogue;
 pub(crate) mod command;
 pub(crate) mod http;
 mod kinds;
+pub(crate) mod orders;
 mod request;
 mod stream;
 

@@ -23,6 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::app::{self, App, World, stopped};
 use crate::control::board::{Delivery, Instance};
 use crate::control::command::Command;
+use crate::control::orders::Orders;
 use crate::live::hub::{Hub, Subscription};
 use crate::live::topics::Topics;
 
@@ -110,6 +111,8 @@ pub(crate) struct Pipeline {
     hub: Hub,
     /// Fault streams of the services.
     pub(crate) streams: HashMap<Instance, mpsc::Sender<FaultCommand>>,
+    /// Actions that wait for the answers of services.
+    pub(crate) orders: Orders,
     sealing: Sealing,
     recent: RecentLogs,
     dirty: bool,
@@ -126,6 +129,7 @@ impl Pipeline {
             sources,
             hub: Hub::new(app.run.clone()),
             streams: HashMap::new(),
+            orders: Orders::default(),
             sealing: Sealing::new(Arc::clone(&app), kept),
             recent: RecentLogs::beginning_at(next_log),
             dirty: false,

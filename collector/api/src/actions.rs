@@ -1,0 +1,98 @@
+//! What a person asks running services to do, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /api/v1/actions/dead-letters/replay` and `…/purge`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LettersRequest {
+    /// Topic or queue.
+    pub destination: String,
+    /// Id of one message; every letter of the destination when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// `POST /api/v1/actions/sagas/{id}/retry`, `…/cancel` and `…/compensate`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SagaRequest {
+    /// `saga.name`, where two types share an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// How a saga is helped on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SagaAction {
+    /// The next attempt now; a parked one is taken up again.
+    Retry,
+    /// Turn back, as long as the last step has not begun.
+    Cancel,
+    /// Turn back, whatever it is at.
+    Compensate,
+}
+
+impl SagaAction {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Retry, Self::Cancel, Self::Compensate];
+
+    /// As in the path.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Cancel => "cancel",
+            Self::Compensate => "compensate",
+        }
+    }
+
+    /// From the path.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    }
+}
+
+/// What is done with dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LetterAction {
+    /// Deliver once more.
+    Replay,
+    /// Throw away.
+    Purge,
+}
+
+impl LetterAction {
+    /// As in the path.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Purge => "purge",
+        }
+    }
+}
+
+/// An action that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionDone {
+    /// Services that did it.
+    pub services: Vec<String>,
+    /// Things that it changed.
+    pub count: u64,
+    /// What was done, for people.
+    pub detail: String,
+    /// How it is known.
+    pub verified: Verified,
+}
+
+/// How it is known that an action had its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verified {
+    /// The service said so, and its telemetry shows it.
+    Telemetry,
+    /// The service said so; its telemetry does not show it yet.
+    Answer,
+}
