@@ -196,6 +196,10 @@ fn operation((method, path, summary, query): &Row) -> Value {
             },
         },
     });
+    if path.starts_with("/api/v1/actions/") && !path.ends_with("/reports") {
+        let schema = json!({"$ref": "#/components/schemas/ActionDone"});
+        operation["responses"]["2XX"]["content"] = json!({"application/json": {"schema": schema}});
+    }
     if *method != "get" || path.ends_with("/stream") {
         operation["security"] = json!([{"token": []}]);
     }

@@ -1,5 +1,6 @@
 //! The shop's message broker: a durable log with topics, partitions by key, consumer groups and dead letters.
 
+mod actions;
 mod admin;
 mod admin_http;
 mod embedded;
@@ -52,6 +53,10 @@ pub fn assemble(service: &Service, settings: Settings) -> anyhow::Result<Assembl
     let db = Database::open(&service.database_path(), EmbeddedBroker::SCHEMA, service.faults.clone())?;
     let state_events = StateEventRelay::start(db.clone(), service.log_exporter().context("no exporter of events")?);
     let broker = EmbeddedBroker::new(db, settings);
+    let act = broker.clone();
+    service
+        .actions
+        .offer(move |action| actions::carry_out(act.clone(), action));
     let mut tasks = JoinSet::new();
     tasks.spawn(simulated::carry(upkeep(broker.clone())));
     let asked = broker.clone();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use crate::actions::Actions;
 use crate::broker::{HttpBroker, Message};
 use crate::consumer::{Consumer, Subscription};
 use crate::context::Context;
@@ -26,6 +27,7 @@ pub(crate) const TABLES: &[&str] = &[
     projection::TABLES,
     retention::TABLES,
     saga::TABLES,
+    saga::OPERATION_TABLES,
     state_events::TABLES,
     totals::TABLES,
 ];
@@ -38,6 +40,7 @@ pub struct Durable {
     /// The broker of the cluster.
     pub broker: HttpBroker,
     policy: Policy,
+    actions: Actions,
     _state_events: StateEventRelay,
     _outbox: OutboxRelay,
     _retention: Retention,
@@ -54,12 +57,17 @@ impl Durable {
         let broker = service.broker()?;
         let state_events = StateEventRelay::start(db.clone(), service.log_exporter()?);
         let outbox = OutboxRelay::start(service.name, db.clone(), broker.clone());
+        service.actions.offer({
+            let db = db.clone();
+            move |action| outbox::carry_out(db.clone(), action)
+        });
         let retention = Retention::start(db.clone(), GUARD_RULES.to_vec());
         let policy = Policy::until_done(service.profile.retry);
         Ok(Self {
             db,
             broker,
             policy,
+            actions: service.actions.clone(),
             _state_events: state_events,
             _outbox: outbox,
             _retention: retention,
@@ -85,6 +93,9 @@ impl Durable {
     /// Runs the sagas of a type: resumes what is unfinished, and picks up what [`saga::start`] starts.
     #[must_use]
     pub fn run_saga<D: SagaDefinition>(&self, definition: Arc<D>) -> SagaRunner {
+        let (db, asked) = (self.db.clone(), definition.clone());
+        self.actions
+            .offer(move |action| saga::carry_out(db.clone(), asked.clone(), action));
         SagaRunner::start(self.db.clone(), definition, self.policy)
     }
 
@@ -109,7 +120,11 @@ impl Durable {
     /// Keeps read models over the local event store up.
     #[must_use]
     pub fn read_models(&self, models: &[ReadModel]) -> Vec<Projection> {
-        let start = |&model: &ReadModel| Projection::of(model, self.db.clone());
+        let start = |&model: &ReadModel| {
+            let db = self.db.clone();
+            self.actions.offer(move |action| model.carry_out(db.clone(), action));
+            Projection::of(model, self.db.clone())
+        };
         models.iter().map(start).collect()
     }
 }

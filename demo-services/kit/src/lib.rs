@@ -1,5 +1,6 @@
 //! Once for all services: durable state, messaging, resilience, telemetry, faults.
 
+pub mod actions;
 pub mod breaker;
 pub mod broker;
 pub mod bulkhead;

@@ -85,7 +85,10 @@ pub(crate) async fn rebuild(
     let before = {
         let world = app.read();
         let models = world.projections.read_models(app::now());
-        if !models.iter().any(|model| model.service == service && model.name == name) {
+        if !models
+            .iter()
+            .any(|model| model.service == service && model.name == name)
+        {
             return Err(Refusal::unknown("read_model", &format!("{service}/{name}")));
         }
         world.projections.rebuild_started_at(&service, &name)
@@ -112,7 +115,11 @@ pub(crate) async fn saga(
             format!("There are: {known}."),
         ));
     };
-    let SagaRequest { name } = if body.is_empty() { SagaRequest::default() } else { read(&body)? };
+    let SagaRequest { name } = if body.is_empty() {
+        SagaRequest::default()
+    } else {
+        read(&body)?
+    };
     let found = app.read().projections.saga(&id, name.as_deref(), app::now());
     let before = found.ok_or_else(|| Refusal::unknown("saga", &id))?;
     let saga = SagaRef {
@@ -277,6 +284,9 @@ fn unknown_there(services: &BTreeSet<&str>, kind: &str, id: &str) -> Refusal {
         StatusCode::NOT_FOUND,
         &format!("unknown_{kind}"),
         "Not found",
-        format!("{services} has no {} `{id}` that it can do this with.", kind.replace('_', " ")),
+        format!(
+            "{services} has no {} `{id}` that it can do this with.",
+            kind.replace('_', " ")
+        ),
     )
 }

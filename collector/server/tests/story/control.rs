@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use crate::rig::{Rig, eventually, problem, soon};
 
 /// A service that listens for faults.
-struct Service {
+pub(crate) struct Service {
     response: Response,
     buffer: String,
 }
 
 impl Service {
-    async fn connect(rig: &Rig, name: &str) -> Self {
+    pub(crate) async fn connect(rig: &Rig, name: &str) -> Self {
         let registration =
             json!({"service": name, "instance": "i-1", "capabilities": [{"kind": "latency"}, {"kind": "crash"}]});
         let registered = rig
@@ -32,7 +32,7 @@ impl Service {
         }
     }
 
-    async fn next(&mut self) -> FaultCommand {
+    pub(crate) async fn next(&mut self) -> FaultCommand {
         soon("a command", async {
             loop {
                 if let Some((event, rest)) = self.buffer.split_once("\n\n") {

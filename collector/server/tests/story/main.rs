@@ -1,5 +1,6 @@
 //! The collector as its clients meet it: real bytes on ports of its own.
 
+mod actions;
 mod connections;
 mod control;
 mod live;

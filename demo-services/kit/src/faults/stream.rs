@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use sagascope_conventions::action::{Action, ActionReport};
 use sagascope_conventions::fault::{
     ArmedFault, FaultAcknowledgement, FaultCapability, FaultCommand, FaultRegistration, FaultState,
 };
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use super::Switchboard;
 use super::sse::Events;
+use crate::actions::Actions;
 use crate::clock::unix_nanos_now;
 use crate::events::StateEvents;
 use crate::random;
@@ -48,6 +50,8 @@ pub(crate) struct Station {
     pub(crate) http: reqwest::Client,
     /// Where faults are put into force.
     pub(crate) board: Switchboard,
+    /// What a person may have the service do.
+    pub(crate) actions: Actions,
     /// Where they are told.
     pub(crate) events: StateEvents,
     /// Orders per second that a person asked for.
@@ -132,10 +136,31 @@ impl Station {
                     self.cleared(&fault).await;
                 }
             }
+            FaultCommand::Act { id, action } => self.act(id, action),
             FaultCommand::Traffic { orders_per_second } => {
                 self.rate.send_replace(orders_per_second);
             }
         }
+    }
+
+    /// Does what a person asks, beside the stream, and reports what came of it.
+    fn act(&self, id: String, action: Action) {
+        let (actions, service, instance) = (self.actions.clone(), self.service.to_owned(), self.instance.clone());
+        let report = self.authorised(self.http.post(format!("{}/api/v1/actions/reports", self.api)));
+        tokio::spawn(async move {
+            tracing::info!(id, ?action, "a person asked for this");
+            let outcome = actions.carry_out(action).await;
+            let body = ActionReport {
+                id,
+                service,
+                instance,
+                outcome,
+            };
+            // Who asked is told then that there was no answer.
+            if let Err(error) = report.timeout(LIMIT).json(&body).send().await {
+                tracing::warn!(id = body.id, %error, "what came of an action could not be reported");
+            }
+        });
     }
 
     async fn arm(&self, armed: ArmedFault) {

@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::HeaderMap;
+use sagascope_conventions::action::{Action, ActionOutcome, ActionReport};
 use sagascope_conventions::fault::{
     ArmedFault, FaultAcknowledgement, FaultCommand, FaultRegistration, FaultState, FaultStrength,
 };
@@ -16,6 +17,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::Switchboard;
 use super::stream::{Station, listen};
+use crate::actions::Actions;
 use crate::capabilities::capabilities;
 use crate::events::StateEvents;
 
@@ -30,6 +32,7 @@ struct Collector {
     commands: broadcast::Sender<FaultCommand>,
     registered: Arc<Mutex<Vec<Registered>>>,
     acknowledged: Arc<Mutex<Vec<FaultAcknowledgement>>>,
+    reported: Arc<Mutex<Vec<ActionReport>>>,
 }
 
 impl Collector {
@@ -38,6 +41,7 @@ impl Collector {
             .route("/api/v1/faults/register", post(register))
             .route("/api/v1/faults/stream", get(stream))
             .route("/api/v1/faults/acknowledgements", post(acknowledge))
+            .route("/api/v1/actions/reports", post(report))
             .with_state(self.clone())
     }
 
@@ -63,6 +67,10 @@ async fn acknowledge(State(collector): State<Collector>, Json(told): Json<FaultA
     collector.acknowledged.lock().unwrap().push(told);
 }
 
+async fn report(State(collector): State<Collector>, Json(told): Json<ActionReport>) {
+    collector.reported.lock().unwrap().push(told);
+}
+
 async fn stream(State(collector): State<Collector>) -> impl IntoResponse {
     let commands = collector.commands.subscribe();
     let lines = futures_util::stream::unfold(commands, |mut commands| async move {
@@ -79,6 +87,7 @@ async fn stream(State(collector): State<Collector>) -> impl IntoResponse {
 struct Line {
     collector: Collector,
     board: Switchboard,
+    actions: Actions,
     rate: watch::Receiver<f64>,
     server: tokio::task::JoinHandle<()>,
 }
@@ -88,11 +97,13 @@ async fn connected() -> Line {
         commands: broadcast::channel(16).0,
         registered: Arc::default(),
         acknowledged: Arc::default(),
+        reported: Arc::default(),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let api = format!("http://{}", listener.local_addr().unwrap());
     let router = collector.router();
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let actions = Actions::default();
     let (board, (rate, changes)) = (Switchboard::idle(), watch::channel(20.0));
     tokio::spawn(listen(Station {
         service: "payments",
@@ -102,6 +113,7 @@ async fn connected() -> Line {
         token: Some("secret".to_owned()),
         http: reqwest::Client::builder().no_proxy().build().unwrap(),
         board: board.clone(),
+        actions: actions.clone(),
         events: StateEvents::discard(),
         rate,
         crash_mark: std::env::temp_dir().join("never-written"),
@@ -111,6 +123,7 @@ async fn connected() -> Line {
     Line {
         collector,
         board,
+        actions,
         rate: changes,
         server,
     }
@@ -167,6 +180,37 @@ async fn it_registers_with_its_token_and_what_it_can_do() {
             .iter()
             .any(|capability| capability.kind == FaultKind::Crash)
     );
+}
+
+#[tokio::test]
+async fn what_a_person_asks_is_done_and_reported() {
+    let line = connected().await;
+    line.actions.offer(|action| async move {
+        match action {
+            Action::RebuildReadModel { name } if name == "summary" => ActionOutcome::Done {
+                count: 1,
+                detail: "It starts from zero.".to_owned(),
+            },
+            _ => ActionOutcome::Unknown,
+        }
+    });
+    for (id, name) in [("a-1", "summary"), ("a-2", "nothing")] {
+        let (id, name) = (id.to_owned(), name.to_owned());
+        let action = Action::RebuildReadModel { name };
+        line.send(FaultCommand::Act { id, action });
+    }
+    until("both are reported", || {
+        line.collector.reported.lock().unwrap().len() == 2
+    })
+    .await;
+    let mut reported = line.collector.reported.lock().unwrap().clone();
+    reported.sort_by(|a, b| a.id.cmp(&b.id));
+    assert!(matches!(reported[0].outcome, ActionOutcome::Done { count: 1, .. }));
+    assert_eq!(
+        (reported[0].service.as_str(), reported[0].instance.as_str()),
+        ("payments", "payments-1")
+    );
+    assert_eq!(reported[1].outcome, ActionOutcome::Unknown);
 }
 
 #[tokio::test]

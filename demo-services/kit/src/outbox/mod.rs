@@ -1,8 +1,10 @@
 //! Messages written in the business transaction and published afterwards: committed means delivered at least once.
 
+mod aside;
 mod relay;
 mod table;
 
+pub(crate) use aside::carry_out;
 pub use relay::OutboxRelay;
 pub(crate) use table::TABLES;
 pub use table::enqueue;

@@ -12,8 +12,10 @@ mod rebuild;
 mod run;
 
 use rusqlite::Connection;
+use sagascope_conventions::action::{Action, ActionOutcome};
 use tokio::task::JoinSet;
 
+use crate::actions;
 use crate::database::{Database, DatabaseError, Tx};
 use crate::event_store::StoredEvent;
 use crate::{effects, simulated, telemetry};
@@ -80,6 +82,20 @@ impl ReadModel {
     /// When the database fails; then nothing is changed.
     pub async fn rebuild(self, db: &Database) -> anyhow::Result<()> {
         rebuild(db, self.name, move |tx| Ok(self.clear(tx)?)).await
+    }
+
+    /// Rebuilds it when a person asks for that.
+    pub(crate) async fn carry_out(self, db: Database, action: Action) -> ActionOutcome {
+        match action {
+            Action::RebuildReadModel { name } if name == self.name => match self.rebuild(&db).await {
+                Ok(()) => ActionOutcome::Done {
+                    count: 1,
+                    detail: "The read model starts from zero.".to_owned(),
+                },
+                Err(error) => actions::failed(&format!("{error:#}")),
+            },
+            _ => ActionOutcome::Unknown,
+        }
     }
 
     /// Its rows in canonical order, to be compared (INV-09).

@@ -158,7 +158,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    const PENDING: Self = Self {
+    pub(super) const PENDING: Self = Self {
         state: StepState::Pending,
         attempt: 0,
         deadline: 0,
@@ -365,7 +365,7 @@ impl Instance {
     }
 
     /// From here on everything that has, or may have, taken effect is undone.
-    fn turn_back(&mut self, reason: &str) {
+    pub(super) fn turn_back(&mut self, reason: &str) {
         self.state = SagaState::Compensating;
         self.reason = Some(reason.to_owned());
         for step in &mut self.steps {
@@ -376,7 +376,7 @@ impl Instance {
     }
 
     /// Ends the instance when nothing is left to do.
-    fn settle(&mut self, now: u64) -> Option<Event> {
+    pub(super) fn settle(&mut self, now: u64) -> Option<Event> {
         if self.state.is_final() || self.next() != Next::Nothing {
             return None;
         }

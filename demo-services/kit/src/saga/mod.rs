@@ -7,6 +7,7 @@ mod calls;
 #[cfg(test)]
 mod crash_tests;
 mod machine;
+mod operate;
 mod policy;
 mod runner;
 mod store;
@@ -14,6 +15,8 @@ mod store;
 use std::future::Future;
 
 pub use machine::{Direction, Instance, Next, Progress, SagaData, Step, StepDefinition, StepFailure, StepResult};
+pub use operate::{Operation, operate};
+pub(crate) use operate::{TABLES as OPERATION_TABLES, carry_out};
 pub use policy::Policy;
 pub use runner::SagaRunner;
 pub(crate) use store::TABLES;

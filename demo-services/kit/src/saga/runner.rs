@@ -8,17 +8,19 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanContext;
+use rusqlite::Connection;
 use sagascope_conventions::{Coordination, SagaState, attributes};
 use sagascope_instrument::Event;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::machine::{Direction, Instance, Next, StepFailure, StepResult};
+use super::operate;
 use super::store::{self, Loaded};
 use super::{Policy, SagaDefinition, StepContext};
 use crate::clock::unix_nanos_now;
 use crate::context::Context;
-use crate::database::Database;
+use crate::database::{Database, DatabaseError};
 use crate::random;
 use crate::telemetry::{Span, SpanKind, span_in};
 use crate::{simulated, state_events};
@@ -65,7 +67,7 @@ struct Shared<D> {
 }
 
 async fn run<D: SagaDefinition>(db: Database, definition: Arc<D>, policy: Policy) {
-    let mut started = db.inserts("sagas");
+    let (mut started, mut operated) = (db.inserts("sagas"), db.inserts(operate::TABLE));
     let shared = Arc::new(Shared {
         db,
         definition,
@@ -73,23 +75,25 @@ async fn run<D: SagaDefinition>(db: Database, definition: Arc<D>, policy: Policy
         attempts: Semaphore::new(ATTEMPTS),
     });
     let mut lives = JoinSet::new();
-    let (mut after, mut wait) = (0, BACKOFF.0);
+    let (mut seen, mut wait) = (Seen::default(), BACKOFF.0);
     loop {
         while lives.try_join_next().is_some() || (lives.len() >= IN_MEMORY && lives.join_next().await.is_some()) {}
         started.mark_unchanged();
-        let found = shared
-            .db
-            .read(move |conn| store::unfinished(conn, D::NAME, after, LOADED))
-            .await;
+        operated.mark_unchanged();
+        let found = shared.db.read(move |conn| seen.look(conn, D::NAME)).await;
         match found {
-            Ok(found) if found.is_empty() => {
-                // Only the time limit can end this wait early: the sender lives in the database held here.
-                let _ = tokio::time::timeout(LOOK_AGAIN, started.changed()).await;
+            Ok((found, now_seen)) if found.is_empty() => {
+                seen = now_seen;
+                // The senders live in the database held here.
+                tokio::select! {
+                    _ = started.changed() => {}
+                    _ = operated.changed() => {}
+                    () = tokio::time::sleep(LOOK_AGAIN) => {}
+                }
             }
-            Ok(found) => {
-                wait = BACKOFF.0;
+            Ok((found, now_seen)) => {
+                (seen, wait) = (now_seen, BACKOFF.0);
                 for loaded in found {
-                    after = loaded.number;
                     lives.spawn(simulated::carry(Life::new(shared.clone(), loaded).live()));
                 }
             }
@@ -98,6 +102,36 @@ async fn run<D: SagaDefinition>(db: Database, definition: Arc<D>, policy: Policy
                 back_off(&mut wait).await;
             }
         }
+    }
+}
+
+/// What the runner has taken up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// Number of the last instance.
+    instance: u64,
+    /// Number of the last operation of a person; none before the first look.
+    operation: Option<u64>,
+}
+
+impl Seen {
+    /// Instances to take up: those behind the last one, and those before it that a person has revived.
+    fn look(mut self, conn: &Connection, name: &str) -> Result<(Vec<Loaded>, Self), DatabaseError> {
+        // One picture of both tables: an instance is in one of the two lists, and never in both.
+        let conn = conn.unchecked_transaction()?;
+        let mut found = Vec::new();
+        if let Some(operation) = self.operation {
+            for number in operate::revived(&conn, name, operation)? {
+                if number <= self.instance {
+                    found.extend(store::unfinished_one(&conn, number)?);
+                }
+            }
+        }
+        self.operation = Some(operate::newest(&conn)?);
+        let new = store::unfinished(&conn, name, self.instance, LOADED)?;
+        self.instance = new.last().map_or(self.instance, |last| last.number);
+        found.extend(new);
+        Ok((found, self))
     }
 }
 
@@ -183,11 +217,33 @@ impl<D: SagaDefinition> Life<D> {
             let wait = Duration::from_nanos(due.saturating_sub(unix_nanos_now()));
             if !wait.is_zero() {
                 self.save(std::mem::take(&mut told)).await?;
-                tokio::time::sleep(wait).await;
+                self.wait(wait).await?;
             }
             told = self.attempt(direction, index, told).await?;
         }
         self.save(told).await
+    }
+
+    /// Waits for the next attempt, or until a person has changed the instance.
+    async fn wait(&self, wait: Duration) -> Result<(), TakenOver> {
+        let mut operated = self.shared.db.inserts(operate::TABLE);
+        let due = tokio::time::Instant::now() + wait;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => return Ok(()),
+                _ = operated.changed() => {}
+            }
+            let id = self.instance.id.clone();
+            let stands = self
+                .shared
+                .db
+                .read(move |conn| store::sequence(conn, D::NAME, &id))
+                .await;
+            // Should the database fail, the next write tells.
+            if stands.is_ok_and(|stands| stands.is_some_and(|stands| stands != self.saved)) {
+                return Err(TakenOver);
+            }
+        }
     }
 
     /// Makes one attempt; what came before it is saved together with its beginning. Answers what is to be saved next.

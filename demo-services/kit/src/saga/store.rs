@@ -105,6 +105,25 @@ pub(super) fn unfinished(
     Ok(found)
 }
 
+/// One of them by its number; `None` when it is final.
+pub(super) fn unfinished_one(conn: &Connection, number: u64) -> Result<Option<Loaded>, DatabaseError> {
+    let mut query =
+        conn.prepare_cached("SELECT number, instance, headers FROM sagas WHERE number = ? AND final = 0")?;
+    let mut rows = query.query([signed(number)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Loaded {
+        number: unsigned(row, 0)?,
+        instance: json(row, 1)?,
+        headers: json(row, 2)?,
+    }))
+}
+
+/// Where an instance stands in its own count.
+pub(super) fn sequence(conn: &Connection, name: &str, id: &str) -> Result<Option<u64>, DatabaseError> {
+    let mut query = conn.prepare_cached("SELECT sequence FROM sagas WHERE name = ? AND id = ?")?;
+    Ok(query.query_row(params![name, id], |row| unsigned(row, 0)).optional()?)
+}
+
 /// Keeps the instance and what is told of it. False when another runner has moved it on since `expected` was read:
 /// then nothing is changed.
 pub(super) fn save(tx: &Tx<'_>, instance: &Instance, expected: u64, told: Vec<Event>) -> Result<bool, DatabaseError> {

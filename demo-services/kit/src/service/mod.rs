@@ -23,6 +23,7 @@ pub use settings::Settings;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::actions::Actions;
 use crate::broker::HttpBroker;
 use crate::caller::Caller;
 use crate::discovery::{self, Discovery, REGISTRY};
@@ -58,6 +59,8 @@ pub struct Service {
     pub profile: Profile,
     /// Faults in force.
     pub faults: Switchboard,
+    /// What a person may have it do.
+    pub actions: Actions,
     /// State changes of things in memory.
     pub events: StateEvents,
     /// As told by the environment.
@@ -143,6 +146,7 @@ impl Service {
             topology: Topology::new(settings.port_base),
             profile: settings.profile,
             faults: Switchboard::idle(),
+            actions: Actions::default(),
             events,
             settings: Arc::new(settings),
             shared: Arc::new(Shared {
@@ -309,6 +313,7 @@ impl Service {
             token: self.settings.token.clone(),
             http: self.shared.http.clone(),
             board: self.faults.clone(),
+            actions: self.actions.clone(),
             events: self.events.clone(),
             rate: self.shared.rate.clone(),
             crash_mark: self.database_path().with_file_name("last-crash"),
