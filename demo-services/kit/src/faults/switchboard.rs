@@ -1,5 +1,6 @@
 //! The fault switchboard of a service: what was armed, which requests it hits, and when it ends.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 #[derive(Clone, Debug, Default)]
 pub struct Switchboard {
     armed: Arc<Mutex<Vec<Armed>>>,
+    acted: Arc<Mutex<BTreeMap<FaultKind, u64>>>,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,7 @@ impl Switchboard {
     #[must_use]
     pub fn hit(&self, kind: FaultKind, operation: &str) -> Option<Hit> {
         let hit = self.roll(kind, operation, Instant::now())?;
+        self.note(kind);
         let context = context::current();
         let span = context.trace.span();
         span.set_attribute(KeyValue::new(attributes::FAULT_ID, hit.id.clone()));
@@ -71,11 +74,28 @@ impl Switchboard {
     #[must_use]
     pub fn active(&self, kind: FaultKind) -> Option<Hit> {
         let now = Instant::now();
-        let armed = self.lock();
-        armed
+        let hit = self
+            .lock()
             .iter()
             .find(|armed| armed.fault.kind == kind && now < armed.ends)
-            .map(Armed::as_hit)
+            .map(Armed::as_hit)?;
+        self.note(kind);
+        Some(hit)
+    }
+
+    /// How often faults of each kind have acted so far.
+    #[must_use]
+    pub fn acted(&self) -> BTreeMap<FaultKind, u64> {
+        self.acted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, kind: FaultKind) {
+        *self
+            .acted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(kind)
+            .or_default() += 1;
     }
 
     /// Takes a fault. One that is in force already goes on with its dice. False when there are too many.

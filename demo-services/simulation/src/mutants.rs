@@ -1,0 +1,10 @@
+//! Clusters that are broken on purpose: each breaks a promise, and the checker of that promise must see it.
+
+/// What is broken.
+#[derive(Clone, Copy, Debug)]
+pub enum Mutant {
+    /// Requests to this service with a path that ends so are answered as done, and never done.
+    Swallows(&'static str, &'static str),
+    /// Triggers in the database of this service undo what it does. Runs at each start, and may run again.
+    Sabotages(&'static str, &'static str),
+}

@@ -1,0 +1,227 @@
+//! One run from its seed, and many.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use shop_kit::broker::{Broker, HttpBroker};
+use shop_kit::simulated::Simulation;
+use shop_kit::topology::Topology;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::cluster::Cluster;
+use crate::evidence::Evidence;
+use crate::invariants::{self, Violation, Watch};
+use crate::mutants::Mutant;
+use crate::shoppers::{Memory, Shopper};
+use crate::story::Story;
+use crate::trouble::{Trouble, swarm};
+use crate::weather::Weather;
+
+/// 2026-01-05 12:00 UTC: the day does not change within a run.
+const EPOCH_UNIX_NANOS: u64 = 1_767_614_400 * 1_000_000_000;
+/// The phase of trouble.
+const TROUBLE: Duration = Duration::from_secs(20);
+/// Everything must be at rest so long after it was healed.
+const REST: Duration = Duration::from_secs(60);
+/// Between two looks from outside.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What a run is made of, beside its seed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Customers, one order each.
+    pub shoppers: u32,
+    /// Kinds of trouble; `None` for those that the seed gives.
+    pub trouble: Option<BTreeSet<Trouble>>,
+    /// A cluster that is broken on purpose.
+    pub mutant: Option<Mutant>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            shoppers: 24,
+            trouble: None,
+            mutant: None,
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its seed.
+    pub seed: u64,
+    /// Over every line of the story: equal for equal runs.
+    pub hash: u64,
+    /// The story.
+    pub lines: Vec<String>,
+    /// Kinds of trouble that it was to have.
+    pub enabled: BTreeSet<Trouble>,
+    /// Kinds of trouble that came, and how often.
+    pub seen: BTreeMap<Trouble, u64>,
+    /// Broken promises.
+    pub violations: Vec<Violation>,
+    /// Sagas by their last state.
+    pub sagas: BTreeMap<&'static str, usize>,
+    /// Time from the healing to the rest, seconds of the run.
+    pub rest_after_seconds: f64,
+}
+
+/// Runs a seed.
+///
+/// # Panics
+/// When this machine has no room for a few small files.
+#[must_use]
+pub fn run(seed: u64, options: &Options) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime
+        .block_on(live(seed, options))
+        .expect("a cluster in temporary files")
+}
+
+/// Runs many seeds on a thread per core; hands each outcome to `each`.
+pub fn run_all(seeds: std::ops::Range<u64>, options: &Options, each: impl Fn(Outcome) + Send) {
+    let next = AtomicU64::new(seeds.start);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = Mutex::new(each);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let outcome = run(seed, options);
+                    each.lock().unwrap_or_else(PoisonError::into_inner)(outcome);
+                }
+            });
+        }
+    });
+}
+
+/// Kinds of trouble that some run was to have, and that never came in any of them.
+#[must_use]
+pub fn coverage_gaps(outcomes: &[Outcome]) -> Vec<Trouble> {
+    let enabled: BTreeSet<Trouble> = outcomes
+        .iter()
+        .flat_map(|outcome| outcome.enabled.iter().copied())
+        .collect();
+    let came = |kind: &Trouble| {
+        outcomes
+            .iter()
+            .any(|outcome| outcome.seen.get(kind).is_some_and(|&times| times > 0))
+    };
+    enabled.into_iter().filter(|kind| !came(kind)).collect()
+}
+
+async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
+    let _simulation = Simulation::start(seed, EPOCH_UNIX_NANOS);
+    let folder = tempfile::Builder::new().prefix("shop-simulation-").tempdir()?;
+    let (story, memory) = (Story::begin(), Memory::default());
+    let enabled = options.trouble.clone().unwrap_or_else(|| swarm(seed));
+    let kinds: Vec<String> = enabled.iter().map(|kind| kind.name()).collect();
+    story.tell(format_args!("seed {seed}: {}", kinds.join(", ")));
+    let cluster = Cluster::new(seed, folder.path(), story.clone(), options.mutant);
+    cluster.start().await?;
+
+    let mut shoppers = JoinSet::new();
+    for number in 1..=options.shoppers {
+        let shopper = Shopper::new(number, seed, cluster.network(), story.clone());
+        let (memory, wait) = (
+            memory.clone(),
+            TROUBLE.mul_f64(f64::from(number) / f64::from(options.shoppers + 1)),
+        );
+        shoppers.spawn(async move {
+            tokio::time::sleep(wait).await;
+            shopper.shop(memory).await;
+        });
+    }
+    let watched = Evidence::new(folder.path(), cluster.collector().clone(), Vec::new());
+    let mut watch = Watch::default();
+    let mut weather = tokio::spawn(Weather::new(seed, cluster.clone(), story.clone(), enabled.clone()).rage(TROUBLE));
+    while !weather.is_finished() {
+        tokio::time::sleep(LOOK).await;
+        watch.look(&watched);
+    }
+    (&mut weather).await?;
+
+    let healed = Instant::now();
+    let unrest = rest(&cluster, &watched, &mut watch, &mut shoppers, healed).await?;
+    let rest_after_seconds = healed.elapsed().as_secs_f64();
+    cluster.stop();
+    let evidence = Evidence::new(folder.path(), cluster.collector().clone(), memory.purchases());
+    let mut violations = watch.into_violations();
+    violations.extend(unrest.into_iter().map(|what| Violation {
+        invariant: "INV-03",
+        what: format!("no rest after {} s: {what}", REST.as_secs()),
+    }));
+    violations.extend(invariants::check_all(&evidence));
+    let mut sagas: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for saga in evidence.sagas()? {
+        story.tell(format_args!(
+            "saga {} {} after {} events",
+            saga.id,
+            saga.state.as_str(),
+            saga.sequence
+        ));
+        *sagas.entry(saga.state.as_str()).or_default() += 1;
+    }
+    for violation in &violations {
+        story.tell(format_args!("{} {}", violation.invariant, violation.what));
+    }
+    Ok(Outcome {
+        seed,
+        hash: story.hash(),
+        lines: story.lines(),
+        enabled,
+        seen: story.seen(),
+        violations,
+        sagas,
+        rest_after_seconds,
+    })
+}
+
+/// Waits until nothing is under way; answers what still is when that takes too long. An operator puts dead letters back.
+async fn rest(
+    cluster: &Cluster,
+    watched: &Evidence,
+    watch: &mut Watch,
+    shoppers: &mut JoinSet<()>,
+    healed: Instant,
+) -> anyhow::Result<Vec<String>> {
+    let topology = Topology::new(shop_kit::service::Settings::default().port_base);
+    let base = topology.url("broker").context("the broker has an address")?;
+    let broker = HttpBroker::through(cluster.network().transport("operator"), &base);
+    loop {
+        tokio::time::sleep(LOOK).await;
+        watch.look(watched);
+        while let Some(ended) = shoppers.try_join_next() {
+            ended?;
+        }
+        let mut unrest = watched.unrest()?;
+        if !shoppers.is_empty() {
+            unrest.push(format!("{} customers wait", shoppers.len()));
+        }
+        if unrest.is_empty() || healed.elapsed() > REST {
+            return Ok(unrest);
+        }
+        for letter in broker.dead_letters(100).await.unwrap_or_default() {
+            // Twice, as people do; the second time there is no such letter any more.
+            for _ in 0..2 {
+                if let Err(error) = broker.replay(letter.id).await {
+                    anyhow::bail!("a dead letter cannot be replayed: {error}");
+                }
+            }
+        }
+    }
+}

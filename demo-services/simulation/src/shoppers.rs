@@ -1,0 +1,160 @@
+//! Customers: they place orders under keys, ask again until they are answered, and remember what they were told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use shop_kit::caller::IDEMPOTENCY_HEADER;
+use shop_kit::topology::Topology;
+use shop_kit::transport::Transport;
+
+use crate::network::Network;
+use crate::story::Story;
+
+/// Longest wait for one answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two attempts, milliseconds.
+const AGAIN_MS: std::ops::RangeInclusive<u64> = 300..=1_500;
+/// Longest answer read.
+const LONGEST: usize = 1 << 20;
+
+/// One order as its customer saw it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Purchase {
+    /// Idempotency key.
+    pub(crate) key: String,
+    /// What was sent.
+    pub(crate) body: Value,
+    /// Clear answers to exactly that, in order.
+    pub(crate) answers: Vec<(u16, Value)>,
+    /// Clear answers to another body under the same key.
+    pub(crate) answers_to_another: Vec<u16>,
+    /// Clear answer to the wish to cancel.
+    pub(crate) cancelled: Option<u16>,
+}
+
+impl Purchase {
+    /// The order that it became.
+    pub(crate) fn order_id(&self) -> Option<&str> {
+        let (_, body) = self.answers.iter().find(|(status, _)| *status == 202)?;
+        body["order_id"].as_str()
+    }
+}
+
+/// What all customers remember.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(Arc<Mutex<Vec<Purchase>>>);
+
+impl Memory {
+    fn keep(&self, purchase: Purchase) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(purchase);
+    }
+
+    /// Purchases that are over, in the order in which they ended.
+    pub(crate) fn purchases(&self) -> Vec<Purchase> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A customer with one wish.
+pub(crate) struct Shopper {
+    transport: Transport,
+    base: String,
+    dice: StdRng,
+    story: Story,
+    number: u32,
+}
+
+impl Shopper {
+    pub(crate) fn new(number: u32, seed: u64, network: &Network, story: Story) -> Self {
+        let topology = Topology::new(shop_kit::service::Settings::default().port_base);
+        Self {
+            transport: network.transport("shopper"),
+            base: topology.url("orders").expect("orders has a port"),
+            dice: StdRng::seed_from_u64(seed ^ (u64::from(number) << 32)),
+            story,
+            number,
+        }
+    }
+
+    /// Places an order, and some customers do more: ask once more, reuse the key, change their mind.
+    pub(crate) async fn shop(mut self, memory: Memory) {
+        let mut purchase = Purchase {
+            key: format!("key-{}", self.number),
+            body: self.wish(),
+            ..Purchase::default()
+        };
+        let first = self.place(&purchase.key, &purchase.body.clone()).await;
+        self.story
+            .tell(format_args!("shopper {} was answered {}", self.number, first.0));
+        purchase.answers.push(first);
+        if self.dice.random_bool(0.3)
+            && let Some(id) = purchase.order_id().map(str::to_owned)
+        {
+            tokio::time::sleep(Duration::from_millis(self.dice.random_range(0..=1_500))).await;
+            let path = format!("/api/v1/orders/{id}/cancel");
+            let (status, _) = self.insist(&path, None, &json!({ "reason": "changed my mind" })).await;
+            purchase.cancelled = Some(status);
+        }
+        if self.dice.random_bool(0.3) {
+            tokio::time::sleep(Duration::from_millis(self.dice.random_range(0..=5_000))).await;
+            purchase
+                .answers
+                .push(self.place(&purchase.key, &purchase.body.clone()).await);
+        }
+        if self.dice.random_bool(0.2) {
+            let mut other = purchase.body.clone();
+            other["customer_id"] = json!("somebody-else");
+            purchase
+                .answers_to_another
+                .push(self.place(&purchase.key, &other).await.0);
+        }
+        memory.keep(purchase);
+    }
+
+    fn wish(&mut self) -> Value {
+        let items: Vec<Value> = (0..self.dice.random_range(1..=3))
+            .map(|_| {
+                let (product, quantity) = (self.dice.random_range(1..=6), self.dice.random_range(1..=5));
+                json!({ "product_id": format!("product-{product}"), "quantity": quantity })
+            })
+            .collect();
+        json!({ "customer_id": format!("customer-{}", self.number % 5), "items": items })
+    }
+
+    async fn place(&mut self, key: &str, body: &Value) -> (u16, Value) {
+        self.insist("/api/v1/orders", Some(key), body).await
+    }
+
+    /// Asks until there is a clear answer.
+    async fn insist(&mut self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
+        loop {
+            if let Some((status, answer)) = self.ask(path, key, body).await
+                && status < 500
+                && status != 429
+            {
+                return (status, answer);
+            }
+            tokio::time::sleep(Duration::from_millis(self.dice.random_range(AGAIN_MS))).await;
+        }
+    }
+
+    async fn ask(&self, path: &str, key: Option<&str>, body: &Value) -> Option<(u16, Value)> {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}{path}", self.base))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(key) = key {
+            request = request.header(IDEMPOTENCY_HEADER, key);
+        }
+        let request = request.body(Bytes::from(body.to_string())).expect("a request");
+        let answer = tokio::time::timeout(PATIENCE, self.transport.exchange(request, LONGEST)).await;
+        let answer = answer.ok()?.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, serde_json::from_slice(answer.body()).unwrap_or_default()))
+    }
+}
