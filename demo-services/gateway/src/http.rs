@@ -1,26 +1,34 @@
 //! The shop's public HTTP interface.
 
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, Query, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderValue, StatusCode, Uri, header};
+use serde::Deserialize;
 use serde_json::Value;
 use shop_kit::caller::{CallError, Caller};
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, IdempotencyKey, check_id};
 
+use tokio::time::Instant;
+
 use crate::compose;
-use crate::shelf::Shelf;
+use crate::guard::{self, Guard, Visitor};
+use crate::people;
+use crate::shelf::{self, Shelf};
 use crate::upstream::{self, Upstream, problem};
 
 /// Header that marks an answer from memory.
 const DEGRADED: &str = "x-degraded";
 
+/// What the handlers share.
 #[derive(Clone)]
-struct Gateway {
-    upstream: Upstream,
-    shelf: Shelf,
+pub(crate) struct Gateway {
+    pub(crate) upstream: Upstream,
+    pub(crate) guard: Guard,
+    pub(crate) shelf: Shelf,
 }
 
 /// What a fault can be narrowed to.
@@ -34,34 +42,51 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "POST /api/v1/orders/{id}/cancel",
     "POST /api/v1/bookings",
     "GET /api/v1/bookings/{id}",
+    "POST /api/v1/users",
+    "GET /api/v1/users/{id}",
+    "POST /api/v1/login",
 ];
 
 /// Every route.
-pub(crate) fn router(upstream: Upstream) -> Router {
+pub(crate) fn router(upstream: Upstream, guard: Guard) -> Router {
+    let gateway = Gateway {
+        upstream,
+        guard: guard.clone(),
+        shelf: Shelf::default(),
+    };
     Router::new()
         .route("/api/v1/products", get(browse))
         .route("/api/v1/products/search", get(browse))
         .route("/api/v1/products/{id}", get(browse))
         .route("/api/v1/categories", get(browse))
-        .route("/api/v1/orders", post(place_order).get(read_orders))
-        .route("/api/v1/orders/{id}", get(read_orders))
+        .route("/api/v1/orders", post(place_order).get(list_orders))
+        .route("/api/v1/orders/{id}", get(show_order))
         .route("/api/v1/orders/{id}/details", get(order_details))
         .route("/api/v1/orders/{id}/cancel", post(cancel_order))
         .route("/api/v1/bookings", post(place_booking).get(read_bookings))
         .route("/api/v1/bookings/{id}", get(read_bookings))
-        .with_state(Gateway {
-            upstream,
-            shelf: Shelf::default(),
-        })
+        .route("/api/v1/users", post(people::register).get(people::list))
+        .route(
+            "/api/v1/users/{id}",
+            get(people::show).put(people::change).delete(people::remove),
+        )
+        .route("/api/v1/login", post(people::login))
+        .with_state(gateway)
+        .layer(from_fn_with_state(guard.clone(), guard::identify))
+        .layer(from_fn_with_state(guard, guard::share))
 }
 
-/// Everything of the catalog: fresh, or from memory when the catalog does not answer.
+/// Everything of the catalog: as it was a moment ago, fresh, or from memory when the catalog does not answer.
 async fn browse(State(gateway): State<Gateway>, uri: Uri) -> Result<Response, Problem> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let keep = [(header::CACHE_CONTROL, format!("max-age={}", shelf::FRESH.as_secs()))];
+    if let Some(answer) = gateway.shelf.fresh(path, Instant::now()) {
+        return Ok((keep, Json(answer)).into_response());
+    }
     match gateway.upstream.catalog.get::<Value>(path).await {
         Ok(answer) => {
-            gateway.shelf.keep(path, &answer);
-            Ok(Json(answer).into_response())
+            gateway.shelf.keep(path, &answer, Instant::now());
+            Ok((keep, Json(answer)).into_response())
         }
         Err(error @ CallError::Refused { .. }) => Err(problem(error)),
         Err(error) => {
@@ -74,19 +99,25 @@ async fn browse(State(gateway): State<Gateway>, uri: Uri) -> Result<Response, Pr
 
 async fn place_order(
     State(gateway): State<Gateway>,
+    Extension(visitor): Extension<Visitor>,
     key: IdempotencyKey,
-    Body(order): Body<Value>,
+    Body(mut order): Body<Value>,
 ) -> Result<Response, Problem> {
+    gateway.guard.allow(&visitor, "orders:write")?;
+    sign(&gateway, &visitor, &mut order)?;
     let key = key.required()?;
     accepted(&gateway.upstream.orders, "/api/v1/orders", &order, &key).await
 }
 
 async fn place_booking(
     State(gateway): State<Gateway>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     key: IdempotencyKey,
-    Body(booking): Body<Value>,
+    Body(mut booking): Body<Value>,
 ) -> Result<Response, Problem> {
+    gateway.guard.allow(&visitor, "orders:write")?;
+    sign(&gateway, &visitor, &mut booking)?;
     let key = key.required()?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     accepted(&gateway.upstream.booking, path, &booking, &key).await
@@ -105,9 +136,53 @@ async fn accepted(service: &Caller, path: &str, command: &Value, key: &str) -> R
     Ok(response)
 }
 
-async fn read_orders(State(gateway): State<Gateway>, uri: Uri) -> Result<Json<Value>, Problem> {
+/// A command of a user is theirs: whoever sends a token orders for nobody else, and need not say for whom.
+fn sign(gateway: &Gateway, visitor: &Visitor, command: &mut Value) -> Result<(), Problem> {
+    let owner = command["customer_id"].as_str().map(ToOwned::to_owned);
+    match (owner, &visitor.0) {
+        (Some(owner), _) => gateway.guard.allow_own(visitor, &owner),
+        (None, Some(identity)) => {
+            if let Some(fields) = command.as_object_mut() {
+                fields
+                    .entry("customer_id")
+                    .or_insert_with(|| identity.user_id.clone().into());
+            }
+            Ok(())
+        }
+        // What is wrong with it the service says.
+        (None, None) => Ok(()),
+    }
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    customer_id: String,
+}
+
+async fn list_orders(
+    State(gateway): State<Gateway>,
+    Extension(visitor): Extension<Visitor>,
+    Query(query): Query<ListQuery>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    gateway.guard.allow_own(&visitor, &query.customer_id)?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     upstream::get(&gateway.upstream.orders, path).await.map(Json)
+}
+
+async fn show_order(
+    State(gateway): State<Gateway>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    check_id("id", &id)?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let order = upstream::get(&gateway.upstream.orders, path).await?;
+    let owner = order["customer_id"].as_str().unwrap_or_default();
+    gateway.guard.allow_own(&visitor, owner)?;
+    Ok(Json(order))
 }
 
 async fn read_bookings(State(gateway): State<Gateway>, uri: Uri) -> Result<Json<Value>, Problem> {
@@ -115,14 +190,31 @@ async fn read_bookings(State(gateway): State<Gateway>, uri: Uri) -> Result<Json<
     upstream::get(&gateway.upstream.booking, path).await.map(Json)
 }
 
-async fn order_details(State(gateway): State<Gateway>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+async fn order_details(
+    State(gateway): State<Gateway>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     check_id("id", &id)?;
-    compose::order_details(&gateway.upstream, &id).await.map(Json)
+    compose::order_details(&gateway.upstream, &gateway.guard, &visitor, &id)
+        .await
+        .map(Json)
 }
 
-async fn cancel_order(State(gateway): State<Gateway>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+async fn cancel_order(
+    State(gateway): State<Gateway>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     check_id("id", &id)?;
-    let path = format!("/api/v1/orders/{id}/cancel");
+    gateway.guard.allow(&visitor, "orders:write")?;
+    let path = format!("/api/v1/orders/{id}");
+    if visitor.0.is_some() {
+        let order = upstream::get(&gateway.upstream.orders, &path).await?;
+        let owner = order["customer_id"].as_str().unwrap_or_default();
+        gateway.guard.allow_own(&visitor, owner)?;
+    }
+    let path = format!("{path}/cancel");
     gateway
         .upstream
         .orders

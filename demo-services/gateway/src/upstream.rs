@@ -14,6 +14,7 @@ pub(crate) struct Upstream {
     pub(crate) payments: Caller,
     pub(crate) shipping: Caller,
     pub(crate) booking: Caller,
+    pub(crate) users: Caller,
 }
 
 impl Upstream {
@@ -25,6 +26,7 @@ impl Upstream {
             payments: service.caller("payments"),
             shipping: service.caller("shipping"),
             booking: service.caller("booking"),
+            users: service.caller("users"),
         }
     }
 }

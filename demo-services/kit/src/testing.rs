@@ -30,7 +30,7 @@ impl TestServer {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("has an address"));
         let serve = async move { axum::serve(listener, router).await.expect("serves") };
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = client();
         Self {
             base,
             client,
@@ -94,6 +94,15 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// A client for loopback.
+///
+/// # Panics
+/// When none can be made.
+#[must_use]
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 
 /// A body that is no JSON reads as null.

@@ -74,6 +74,7 @@ struct Ask {
     path: String,
     body: Option<bytes::Bytes>,
     key: Option<String>,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Caller {
@@ -192,7 +193,25 @@ impl Caller {
         body: Option<&B>,
         key: Option<&str>,
     ) -> Result<Answer, CallError> {
-        let ask = Ask::new(method, path, body, key)?;
+        self.send_with(method, path, body, key, Vec::new()).await
+    }
+
+    /// The same, with headers of the caller's own, such as a token or a version.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn send_with<B: Serialize + ?Sized>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+        key: Option<&str>,
+        headers: Vec<(&'static str, String)>,
+    ) -> Result<Answer, CallError> {
+        let ask = Ask {
+            headers,
+            ..Ask::new(method, path, body, key)?
+        };
         self.shared.within_budget(RetryBudget::call);
         let mut attempt = 1;
         loop {
@@ -295,6 +314,9 @@ impl Shared {
         for (name, value) in context::current().to_headers() {
             request = request.header(name, value);
         }
+        for (name, value) in &ask.headers {
+            request = request.header(*name, value);
+        }
         if let Some(key) = &ask.key {
             request = request.header(IDEMPOTENCY_HEADER, key);
         }
@@ -333,12 +355,23 @@ impl Ask {
             path: path.to_owned(),
             body,
             key: key.map(ToOwned::to_owned),
+            headers: Vec::new(),
         })
     }
 
     /// Doing it twice is the same as doing it once.
     fn may_repeat(&self) -> bool {
         self.method.is_idempotent() || self.key.is_some()
+    }
+}
+
+impl Answer {
+    /// The body as a type.
+    ///
+    /// # Errors
+    /// [`CallError::Malformed`] when it is another.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
+        json(self)
     }
 }
 
