@@ -1,6 +1,7 @@
 //! Before each request: whose is it, may they, and not too often. Around it: which pages of others may read the answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -85,23 +86,14 @@ impl Guard {
         }
     }
 
-    /// One more login of an address.
-    pub(crate) fn admit_login(&self, email: &str) -> Result<(), Response> {
+    /// One more login of an address; how long to wait when it is one too many.
+    pub(crate) fn admit_login(&self, email: &str) -> Result<(), Duration> {
         self.admit(&self.logins, &email.to_ascii_lowercase())
     }
 
-    fn admit(&self, limit: &Mutex<RateLimit>, who: &str) -> Result<(), Response> {
-        let admitted = limit
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .admit(who, self.began.elapsed());
-        admitted.map_err(|wait| {
-            // Rounded up: whoever comes back then is let in.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "too many requests")
-                .detail(format!("come again in {seconds} s"));
-            ([(header::RETRY_AFTER, seconds.to_string())], problem).into_response()
-        })
+    fn admit(&self, limit: &Mutex<RateLimit>, who: &str) -> Result<(), Duration> {
+        let mut limit = limit.lock().unwrap_or_else(PoisonError::into_inner);
+        limit.admit(who, self.began.elapsed())
     }
 
     async fn identify(&self, headers: &HeaderMap, method: &Method) -> Result<Visitor, Problem> {
@@ -125,9 +117,9 @@ pub(crate) async fn identify(State(guard): State<Guard>, mut request: Request, n
         Err(problem) => return refused(problem),
     };
     if let Some(identity) = &visitor.0
-        && let Err(response) = guard.admit(&guard.requests, &identity.user_id)
+        && let Err(wait) = guard.admit(&guard.requests, &identity.user_id)
     {
-        return response;
+        return too_many(wait);
     }
     request.extensions_mut().insert(visitor);
     next.run(request).await
@@ -177,6 +169,15 @@ pub(crate) fn scoped<'a>(visitor: &'a Visitor, scope: &str) -> Result<&'a Identi
         Problem::new(StatusCode::FORBIDDEN, "scope_missing", "the token is not good for this")
             .detail(format!("log in with the scope {scope}")),
     )
+}
+
+/// 429, with when to come again.
+pub(crate) fn too_many(wait: Duration) -> Response {
+    // Rounded up: whoever comes back then is let in.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "too many requests")
+        .detail(format!("come again in {seconds} s"));
+    ([(header::RETRY_AFTER, seconds.to_string())], problem).into_response()
 }
 
 /// 401, with what to do.

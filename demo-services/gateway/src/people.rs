@@ -9,7 +9,7 @@ use shop_kit::caller::Answer;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
 
-use crate::guard::{Visitor, not_yours, scoped};
+use crate::guard::{Visitor, not_yours, scoped, too_many};
 use crate::http::Gateway;
 use crate::identity::ADMIN;
 use crate::upstream::problem;
@@ -40,12 +40,13 @@ pub(crate) async fn register(
 }
 
 /// `POST /api/v1/login`.
-pub(crate) async fn login(State(gateway): State<Gateway>, Body(login): Body<Value>) -> Result<Response, Response> {
+pub(crate) async fn login(State(gateway): State<Gateway>, Body(login): Body<Value>) -> Result<Response, Problem> {
     let email = login["email"].as_str().unwrap_or_default();
-    gateway.guard.admit_login(email)?;
+    if let Err(wait) = gateway.guard.admit_login(email) {
+        return Ok(too_many(wait));
+    }
     let users = &gateway.upstream.users;
-    let answer: Result<Value, _> = users.post("/api/v1/login", &login, None).await;
-    let token = answer.map_err(|error| problem(error).into_response())?;
+    let token: Value = users.post("/api/v1/login", &login, None).await.map_err(problem)?;
     // RFC 6749: a token is nothing to keep on the way.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(token)).into_response())
 }

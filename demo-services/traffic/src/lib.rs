@@ -3,6 +3,7 @@
 //! An open loop: orders are due by the clock, whatever the shop answers, but only so many may be under way; what would
 //! be more is skipped and counted, so that a shop that is down is not buried when it comes back.
 
+mod members;
 mod pace;
 mod shopper;
 mod telemetry;
@@ -18,6 +19,7 @@ use shop_kit::service::{Readiness, Service};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::members::Members;
 use crate::pace::Pace;
 use crate::shopper::Shop;
 use crate::telemetry::Orders;
@@ -34,15 +36,18 @@ const TICK: Duration = Duration::from_millis(10);
 pub async fn run() -> anyhow::Result<()> {
     // Nobody asks the shoppers for anything: only a crash means something here.
     let service = Service::start("traffic", capabilities::process())?;
-    let shoppers = tokio::spawn(shop_forever(service.clone()));
+    let members = Members::default();
+    let enrolment = tokio::spawn(members::enrol(members.clone(), service.clone()));
+    let shoppers = tokio::spawn(shop_forever(service.clone(), members));
     let served = service.serve(axum::Router::new(), Readiness::new()).await;
+    enrolment.abort();
     shoppers.abort();
     served
 }
 
-async fn shop_forever(service: Service) {
+async fn shop_forever(service: Service, members: Members) {
     let mut dice = StdRng::seed_from_u64(service.seed());
-    let shop = Shop::new(service.caller("gateway"), Arc::clone(&service.instance));
+    let shop = Shop::new(service.caller("gateway"), members, Arc::clone(&service.instance));
     let (orders, places) = (Orders::new(), Arc::new(Semaphore::new(MAX_IN_FLIGHT)));
     let rate = service.requested_rate();
     let mut pace = Pace::new(*rate.borrow(), Instant::now());

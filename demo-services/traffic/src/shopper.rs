@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use serde_json::{Value, json};
@@ -10,7 +11,9 @@ use shop_kit::caller::{CallError, Caller};
 use shop_kit::context::{self, Context};
 use shop_kit::day::Day;
 use shop_kit::telemetry::{SpanKind, span};
+use tokio::time::Instant;
 
+use crate::members::{Members, Pass};
 use crate::trip::Trip;
 
 /// Products of the assortment; the first ones are the popular ones.
@@ -81,6 +84,14 @@ impl Wish {
             trip: Trip::roll(dice, &customer_id, today),
         }
     }
+
+    /// It is a member's wish.
+    fn sign(&mut self, user_id: &str) {
+        self.order["customer_id"] = user_id.into();
+        if let Some(trip) = &mut self.trip {
+            trip.booking["customer_id"] = user_id.into();
+        }
+    }
 }
 
 /// Two of three pieces are popular ones, as in most shops.
@@ -104,46 +115,55 @@ fn look(dice: &mut StdRng) -> String {
 #[derive(Clone)]
 pub(crate) struct Shop {
     gateway: Caller,
+    members: Members,
     process: Arc<str>,
 }
 
 impl Shop {
     /// Behind this caller. `process` is new with each start: a seed that begins again places new orders, instead of
     /// being answered with those of the last time.
-    pub(crate) const fn new(gateway: Caller, process: Arc<str>) -> Self {
-        Self { gateway, process }
+    pub(crate) const fn new(gateway: Caller, members: Members, process: Arc<str>) -> Self {
+        Self {
+            gateway,
+            members,
+            process,
+        }
     }
 
     /// One visit from door to door, in a trace and under a correlation id of its own.
     pub(crate) async fn visit(&self, mut dice: StdRng) -> Visit {
-        let wish = Wish::roll(&mut dice, Day::today());
+        let mut wish = Wish::roll(&mut dice, Day::today());
+        let pass = self.members.next(Instant::now());
+        if let Some(pass) = &pass {
+            wish.sign(&pass.user_id);
+        }
         context::scope(Context::fresh(), async {
             let span = span("visit", SpanKind::Internal, Vec::new());
-            span.run(self.shop_for(wish)).await
+            span.run(self.shop_for(wish, pass.as_ref())).await
         })
         .await
     }
 
-    async fn shop_for(&self, wish: Wish) -> Visit {
+    async fn shop_for(&self, wish: Wish, pass: Option<&Pass>) -> Visit {
         // Looking around may fail without spoiling the visit: the order is what counts.
-        let _: Result<Value, CallError> = self.gateway.get(&wish.look_at).await;
+        let _ = self.get(&wish.look_at, pass).await;
         let key = format!("{}-{}", self.process, wish.key);
-        let placed: Result<Value, CallError> = self.gateway.post("/api/v1/orders", &wish.order, Some(&key)).await;
+        let placed = self.post("/api/v1/orders", &wish.order, &key, pass).await;
         if let Some(trip) = &wish.trip {
             // Beside the order, and like looking around it may fail without spoiling the visit.
-            let _: Result<Value, CallError> = self.gateway.post(trip.path, &trip.booking, Some(&key)).await;
+            let _ = self.post(trip.path, &trip.booking, &key, pass).await;
         }
         let Ok(placed) = placed else { return Visit::Failed };
         match placed["status_url"].as_str() {
-            Some(url) if wish.patient => self.wait_for_the_end(url).await,
+            Some(url) if wish.patient => self.wait_for_the_end(url, pass).await,
             _ => Visit::Accepted,
         }
     }
 
-    async fn wait_for_the_end(&self, url: &str) -> Visit {
+    async fn wait_for_the_end(&self, url: &str, pass: Option<&Pass>) -> Visit {
         for _ in 0..LOOKS {
             tokio::time::sleep(LOOK_EVERY).await;
-            let Ok(order) = self.gateway.get::<Value>(url).await else {
+            let Ok(order) = self.get(url, pass).await else {
                 continue;
             };
             match order["status"].as_str() {
@@ -154,6 +174,25 @@ impl Shop {
         }
         Visit::Left
     }
+
+    async fn get(&self, path: &str, pass: Option<&Pass>) -> Result<Value, CallError> {
+        let answer = self
+            .gateway
+            .send_with(Method::GET, path, None::<&()>, None, shown(pass));
+        answer.await?.json()
+    }
+
+    async fn post(&self, path: &str, body: &Value, key: &str, pass: Option<&Pass>) -> Result<Value, CallError> {
+        let answer = self
+            .gateway
+            .send_with(Method::POST, path, Some(body), Some(key), shown(pass));
+        answer.await?.json()
+    }
+}
+
+fn shown(pass: Option<&Pass>) -> Vec<(&'static str, String)> {
+    let header = |pass: &Pass| ("authorization", pass.authorization.clone());
+    pass.map(header).into_iter().collect()
 }
 
 #[cfg(test)]

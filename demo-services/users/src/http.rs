@@ -88,6 +88,16 @@ pub(crate) async fn ensure_admin(users: &Users, password: String) -> anyhow::Res
 }
 
 async fn create(users: &Users, profile: Profile, role: Role, password: String) -> Result<UserView, Problem> {
+    // An address that is taken already is not worth a hash; under a race the database decides.
+    let index = users.vault.index(&profile.personal.email);
+    if users
+        .db
+        .read(move |conn| store::credentials(conn, &index))
+        .await?
+        .is_some()
+    {
+        return Err(store::address_taken());
+    }
     let hash = users.passwords.hash(password).await?;
     let (vault, context, id) = (Arc::clone(&users.vault), context::current(), ids::unique());
     users

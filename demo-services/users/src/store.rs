@@ -362,10 +362,15 @@ fn free_index(tx: &Tx<'_>, vault: &Vault, id: &str, profile: &Profile) -> Result
         .optional()?;
     match taken {
         None => Ok(index),
-        Some(_) => Err(Problem {
-            field: Some("email".into()),
-            ..Problem::conflict("email_taken", "the address is taken").detail("log in, or give another address")
-        }),
+        Some(_) => Err(address_taken()),
+    }
+}
+
+/// 409.
+pub(crate) fn address_taken() -> Problem {
+    Problem {
+        field: Some("email".into()),
+        ..Problem::conflict("email_taken", "the address is taken").detail("log in, or give another address")
     }
 }
 
