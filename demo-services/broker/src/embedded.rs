@@ -8,7 +8,8 @@ use std::time::Duration;
 use sagascope_instrument::message_events::{LetterOutcome, dead_lettered};
 use shop_kit::broker::admin::Letters;
 use shop_kit::broker::{
-    Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, LONGEST_WAIT, Message, NewMessage, Place, Position,
+    Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, LONGEST_WAIT, Message, NewMessage,
+    PartitionBacklog, Place, Position,
 };
 use shop_kit::clock::unix_nanos_now;
 use shop_kit::context::Context;
@@ -106,7 +107,7 @@ impl EmbeddedBroker {
     /// Leases what is ready now.
     async fn take(&self, fetch: &Fetch, group: &Group) -> Result<Taken, BrokerError> {
         let mut lanes = group.lanes.lock().await;
-        let backlog = self.look_ahead(fetch, &mut lanes).await?;
+        let partitions = self.look_ahead(fetch, &mut lanes).await?;
         let (now, settings) = (Instant::now(), &self.inner.settings);
         let (mut taken, mut given_up) = (Vec::new(), Vec::new());
         let place = |partition: &Partition, offset| Place {
@@ -137,13 +138,21 @@ impl EmbeddedBroker {
         drop(lanes);
         let messages = self.messages(taken).await?;
         Ok(Taken {
-            fetched: Fetched { messages, backlog },
+            fetched: Fetched {
+                messages,
+                backlog: Backlog::over(&partitions),
+                partitions,
+            },
             due,
         })
     }
 
     /// Fills the lanes from the log; the first time from where they were left.
-    async fn look_ahead(&self, fetch: &Fetch, lanes: &mut BTreeMap<Partition, Lane>) -> Result<Backlog, BrokerError> {
+    async fn look_ahead(
+        &self,
+        fetch: &Fetch,
+        lanes: &mut BTreeMap<Partition, Lane>,
+    ) -> Result<Vec<PartitionBacklog>, BrokerError> {
         let topics: BTreeSet<&String> = fetch.topics.iter().collect();
         let wanted: Vec<(Partition, Option<(u64, usize)>)> = topics
             .into_iter()
@@ -174,7 +183,7 @@ impl EmbeddedBroker {
             .map(|(_, ahead)| ahead.partition.clone())
             .collect();
         self.enrol(&fetch.group, new).await?;
-        let mut backlog = Backlog::default();
+        let mut partitions = Vec::new();
         let mut oldest = Vec::new();
         for (resumed, ahead) in looked {
             let lane = lanes.entry(ahead.partition.clone()).or_default();
@@ -184,19 +193,27 @@ impl EmbeddedBroker {
             for (offset, key, for_this_group) in ahead.entries {
                 lane.load(offset, key, for_this_group);
             }
-            backlog.head += ahead.head;
-            backlog.position += lane.looked_at().min(ahead.head).saturating_sub(lane.unfinished());
-            if lane.committed() < ahead.head {
-                let (topic, partition) = ahead.partition;
-                oldest.push(Place {
-                    topic,
-                    partition,
-                    offset: lane.committed(),
-                });
-            }
+            let (topic, partition) = ahead.partition;
+            oldest.push((lane.committed() < ahead.head).then(|| Place {
+                topic: topic.clone(),
+                partition,
+                offset: lane.committed(),
+            }));
+            let backlog = Backlog {
+                position: lane.looked_at().min(ahead.head).saturating_sub(lane.unfinished()),
+                head: ahead.head,
+                oldest_at: None,
+            };
+            partitions.push(PartitionBacklog {
+                topic,
+                partition,
+                backlog,
+            });
         }
-        backlog.oldest_at = self.oldest(oldest).await?;
-        Ok(backlog)
+        for (partition, oldest_at) in partitions.iter_mut().zip(self.oldest(oldest).await?) {
+            partition.backlog.oldest_at = oldest_at;
+        }
+        Ok(partitions)
     }
 
     /// Makes a group known before it has done anything: what it has not seen must not be let go.
@@ -213,18 +230,17 @@ impl EmbeddedBroker {
         write.await.map_err(unavailable)
     }
 
-    async fn oldest(&self, places: Vec<Place>) -> Result<Option<u64>, BrokerError> {
-        if places.is_empty() {
-            return Ok(None);
+    /// When each of these was published.
+    async fn oldest(&self, places: Vec<Option<Place>>) -> Result<Vec<Option<u64>>, BrokerError> {
+        if places.iter().all(Option::is_none) {
+            return Ok(vec![None; places.len()]);
         }
         let read = self.inner.db.read(move |conn| {
-            let mut oldest: Option<u64> = None;
-            for place in &places {
-                if let Some(at) = log::published_at(conn, place)? {
-                    oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
-                }
-            }
-            Ok::<_, DatabaseError>(oldest)
+            let published = places.iter().map(|place| match place {
+                Some(place) => log::published_at(conn, place),
+                None => Ok(None),
+            });
+            published.collect::<Result<_, DatabaseError>>()
         });
         read.await.map_err(unavailable)
     }

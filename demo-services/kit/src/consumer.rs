@@ -6,14 +6,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use opentelemetry::KeyValue;
 use sagascope_conventions::{FaultKind, attributes};
-use sagascope_instrument::metrics::ProjectionMetrics;
 use tokio::task::JoinSet;
 
-use crate::broker::{Backlog, Broker, Fetch, Message, Place};
-use crate::clock::unix_nanos_now;
+use crate::broker::{Broker, Fetch, Message, PartitionBacklog, Place};
+use crate::consumer_metrics::{self, ConsumerMetrics};
 use crate::context::Context;
 use crate::database::{Database, Tx};
-use crate::telemetry::{self, Span, SpanKind, span_in};
+use crate::telemetry::{Span, SpanKind, span_in};
 use crate::{inbox, simulated};
 
 /// Messages handled at once; each of another key.
@@ -50,9 +49,7 @@ impl Consumer {
     where
         H: Fn(&Tx<'_>, &Message, &Context) -> anyhow::Result<()> + Send + Sync + 'static,
     {
-        let metrics = subscription
-            .projection
-            .map(|name| ProjectionMetrics::new(&telemetry::meter(), name, 0));
+        let metrics = subscription.projection.map(ConsumerMetrics::new);
         let mut tasks = JoinSet::new();
         let work = Work {
             subscription,
@@ -71,7 +68,7 @@ struct Work<B, H> {
     db: Database,
     broker: B,
     handler: Arc<H>,
-    metrics: Option<ProjectionMetrics>,
+    metrics: Option<ConsumerMetrics>,
 }
 
 enum Verdict {
@@ -106,13 +103,13 @@ where
     /// Asks how far the group is, without taking anything.
     async fn peek(&self) -> anyhow::Result<()> {
         let fetched = self.broker.fetch(self.fetch(0)).await?;
-        self.tell(fetched.backlog);
+        self.tell(&fetched.partitions);
         Ok(())
     }
 
     async fn round(&self) -> anyhow::Result<()> {
         let fetched = self.broker.fetch(self.fetch(BATCH)).await?;
-        self.tell(fetched.backlog);
+        self.tell(&fetched.partitions);
         let (held_back, first): (Vec<_>, Vec<_>) = fetched.messages.into_iter().partition(|message| {
             self.db
                 .faults()
@@ -121,7 +118,7 @@ where
         });
         let mut verdicts = join_all(first.into_iter().map(|message| self.process(message))).await;
         verdicts.extend(join_all(held_back.into_iter().rev().map(|message| self.process(message))).await);
-        self.settle(verdicts, fetched.backlog).await
+        self.settle(verdicts, fetched.partitions).await
     }
 
     fn fetch(&self, max: usize) -> Fetch {
@@ -177,7 +174,7 @@ where
     }
 
     /// Tells the broker. When that fails, the messages come again and the inbox knows those that were done.
-    async fn settle(&self, verdicts: Vec<Verdict>, mut backlog: Backlog) -> anyhow::Result<()> {
+    async fn settle(&self, verdicts: Vec<Verdict>, mut partitions: Vec<PartitionBacklog>) -> anyhow::Result<()> {
         let (mut done, mut rejected) = (Vec::new(), Vec::new());
         for verdict in verdicts {
             match verdict {
@@ -186,16 +183,12 @@ where
                 Verdict::Lost => {}
             }
         }
-        let count = done.len() as u64;
-        if count > 0 {
-            self.broker.acknowledge(self.subscription.group, done).await?;
-            backlog.position += count;
-            if backlog.lag() == 0 {
-                backlog.oldest_at = None;
-            }
-            self.tell(backlog);
+        if !done.is_empty() {
+            self.broker.acknowledge(self.subscription.group, done.clone()).await?;
+            consumer_metrics::settled(&mut partitions, &done);
+            self.tell(&partitions);
             if let Some(metrics) = &self.metrics {
-                metrics.processed(count);
+                metrics.processed(&done);
             }
         }
         for (place, reason) in rejected {
@@ -204,10 +197,9 @@ where
         Ok(())
     }
 
-    fn tell(&self, backlog: Backlog) {
+    fn tell(&self, partitions: &[PartitionBacklog]) {
         if let Some(metrics) = &self.metrics {
-            let age = backlog.oldest_at.map_or(0, |at| unix_nanos_now().saturating_sub(at));
-            metrics.stands(backlog.position, backlog.head, Duration::from_nanos(age).as_secs_f64());
+            metrics.tell(partitions);
         }
     }
 

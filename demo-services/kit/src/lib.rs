@@ -8,6 +8,7 @@ pub mod caller;
 pub mod capabilities;
 pub mod clock;
 pub mod consumer;
+mod consumer_metrics;
 pub mod context;
 pub mod database;
 pub mod day;

@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::wire::{Acknowledge, Items, Publish, Reject};
-use super::{Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, NewMessage, Place, Position};
+use super::{
+    Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, NewMessage, PartitionBacklog, Place, Position,
+};
 use crate::sql::Headers;
 use crate::transport::{Broken, Transport};
 
@@ -185,6 +187,16 @@ impl Backlog {
     #[must_use]
     pub const fn lag(&self) -> u64 {
         self.head.saturating_sub(self.position)
+    }
+
+    /// Over some partitions.
+    #[must_use]
+    pub fn over(partitions: &[PartitionBacklog]) -> Self {
+        partitions.iter().fold(Self::default(), |all, at| Self {
+            position: all.position + at.backlog.position,
+            head: all.head + at.backlog.head,
+            oldest_at: all.oldest_at.into_iter().chain(at.backlog.oldest_at).min(),
+        })
     }
 }
 

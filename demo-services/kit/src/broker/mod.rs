@@ -85,6 +85,9 @@ pub struct Fetched {
     pub messages: Vec<Message>,
     /// How far the group is, over all its topics.
     pub backlog: Backlog,
+    /// The same by partition.
+    #[serde(default)]
+    pub partitions: Vec<PartitionBacklog>,
 }
 
 /// How far a group is behind.
@@ -96,6 +99,18 @@ pub struct Backlog {
     pub head: u64,
     /// When the oldest one not yet done was published, unix nanoseconds.
     pub oldest_at: Option<u64>,
+}
+
+/// How far a group is behind in one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionBacklog {
+    /// Topic.
+    pub topic: String,
+    /// Partition of it.
+    pub partition: u32,
+    /// How far.
+    #[serde(flatten)]
+    pub backlog: Backlog,
 }
 
 /// Messages of one partition.
