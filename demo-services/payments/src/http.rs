@@ -48,6 +48,7 @@ pub(crate) fn router(payments: Payments) -> Router {
         .route("/api/v1/payments/{order_id}", get(show_payment))
         .route("/api/v1/ledger", get(ledger))
         .route("/api/v1/audit", get(audit))
+        .merge(crate::audit_http::router())
         .with_state(payments)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! To see the rules, open `charge.rs` and `refund.rs`; to see the books, `ledger.rs`.
 
+mod audit_http;
 mod cards;
 mod charge;
 mod commands;

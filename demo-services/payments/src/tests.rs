@@ -17,6 +17,7 @@ use crate::store;
 const SEED: u64 = 1;
 
 struct Bank {
+    db: Database,
     server: TestServer,
     faults: Switchboard,
     folder: TempDir,
@@ -30,13 +31,18 @@ async fn open_in(folder: TempDir) -> Bank {
     let faults = Switchboard::idle();
     let db = Database::open(&folder.path().join("payments.sqlite"), store::SCHEMA, faults.clone()).expect("opens");
     let server = TestServer::start(router(Payments {
-        db,
+        db: db.clone(),
         faults: faults.clone(),
         seed: SEED,
         bank: Outside::instant("bank"),
     }))
     .await;
-    Bank { server, faults, folder }
+    Bank {
+        db,
+        server,
+        faults,
+        folder,
+    }
 }
 
 impl Bank {
@@ -230,4 +236,60 @@ async fn payments_that_were_let_go_stay_in_the_books() {
     assert_eq!(bank.server.get("/api/v1/payments/o-1").await.0, 404);
     assert_eq!(bank.server.get("/api/v1/ledger").await, before);
     assert_eq!(bank.totals().await, (5_700, 5_000));
+}
+
+#[tokio::test]
+async fn the_audit_trail_tells_every_event_its_cause_and_that_the_rows_agree() {
+    let bank = open().await;
+    bank.charge("o-1", "c", 13_000).await;
+    bank.refund("o-1", "r").await;
+    let (_, trail) = bank.server.get("/api/v1/payments/o-1/audit").await;
+    assert_eq!(
+        (&trail["agrees"], &trail["payment"]["state"]),
+        (&json!(true), &json!("refunded"))
+    );
+    let told: Vec<_> = trail["entries"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| {
+            (
+                entry["version"].clone(),
+                entry["event_type"].clone(),
+                entry["payment"]["state"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (json!(1), json!("PaymentCaptured"), json!("captured")),
+            (json!(2), json!("PaymentRefunded"), json!("refunded")),
+        ]
+    );
+    let row = |kind: &str| json!({ "kind": kind, "amount_minor": 13_000, "currency": "EUR" });
+    assert_eq!(
+        trail["rows"],
+        json!([row("CHARGE"), row("REFUND")]),
+        "a refund is inserted, nothing is changed"
+    );
+    let first = trail["entries"][0]["created_at"].as_str().expect("a time");
+    let (_, then) = bank
+        .server
+        .get(&format!("/api/v1/payments/o-1/audit?as_of={first}"))
+        .await;
+    assert_eq!(
+        (&then["payment"]["state"], &then["entries"][1]),
+        (&json!("captured"), &json!(null))
+    );
+
+    let spoil = bank.db.write(|tx| {
+        Ok::<_, shop_kit::database::DatabaseError>(
+            tx.execute("UPDATE transactions SET amount_minor = 1 WHERE kind = 'REFUND'", [])?,
+        )
+    });
+    spoil.await.expect("spoiled");
+    assert_eq!(bank.server.get("/api/v1/payments/o-1/audit").await.1["agrees"], false);
+    assert_eq!(bank.server.get("/api/v1/payments/nobody/audit").await.0, 404);
+    assert_eq!(bank.server.get("/api/v1/payments/o-1/audit?as_of=then").await.0, 400);
 }
