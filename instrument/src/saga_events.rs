@@ -47,6 +47,15 @@ impl SagaEvents {
         }
     }
 
+    /// What one participant tells of an instance that nobody orchestrates; each counts on its own.
+    #[must_use]
+    pub fn choreographed(name: &str, id: &str, correlation_id: &str) -> Self {
+        Self {
+            coordination: Coordination::Choreography,
+            ..Self::orchestrated(name, id, correlation_id)
+        }
+    }
+
     /// `saga.started`, with the steps in order.
     pub fn started(&mut self, at: u64, steps: &[&str]) -> Event {
         self.next(events::SAGA_STARTED, at).with(key::SAGA_STEPS, steps)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use sagascope_api::overview::Demo;
+use sagascope_conventions::FlowMix;
 use sagascope_server::{Asset, Collector, Config, Memory, Ports};
 use shop_kit::profile::Profile;
 use tokio::signal::unix::{SignalKind, signal};
@@ -81,6 +82,7 @@ fn demo_beside_us() -> Option<Demo> {
         profile: profile.name.to_owned(),
         summary: profile.summary(),
         orders_per_second: rate,
+        flows: std::env::var("SAGASCOPE_FLOWS").map_or(Some(FlowMix::default()), |text| text.parse().ok())?,
     })
 }
 

@@ -1,6 +1,8 @@
 //! Faults as asked for and as they stand, and the demo's traffic.
 
-use sagascope_conventions::{Fault, FaultKind, FaultState, FaultStrength, FaultTarget, fault::FaultCapability};
+use sagascope_conventions::{
+    Fault, FaultKind, FaultState, FaultStrength, FaultTarget, FlowMix, fault::FaultCapability,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
@@ -78,4 +80,7 @@ pub struct FaultKindOption {
 pub struct Traffic {
     /// 0 to 1000.
     pub orders_per_second: f64,
+    /// In which shares each flow of the order is asked for; left out of a `PUT`, they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<FlowMix>,
 }

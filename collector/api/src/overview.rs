@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sagascope_conventions::SagaState;
+use sagascope_conventions::{FlowMix, SagaState};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
@@ -113,4 +113,7 @@ pub struct Demo {
     pub summary: String,
     /// Orders that traffic is asked to place each second.
     pub orders_per_second: f64,
+    /// In which shares each flow of the order is asked for.
+    #[serde(default)]
+    pub flows: FlowMix,
 }

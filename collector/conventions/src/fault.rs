@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
+use crate::flow::FlowMix;
 use crate::states::words;
 
 words! {
@@ -181,6 +182,9 @@ pub enum FaultCommand {
     Traffic {
         /// Orders that the shoppers should place each second.
         orders_per_second: f64,
+        /// In which shares they ask for each flow.
+        #[serde(default)]
+        flows: FlowMix,
     },
 }
 

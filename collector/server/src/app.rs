@@ -101,7 +101,7 @@ impl App {
             head: Head::new(next),
             view: segments.view(),
             recent_logs: VecDeque::new(),
-            board: Board::new(config.demo.as_ref().map(|demo| demo.orders_per_second)),
+            board: Board::new(config.demo.as_ref().map(|demo| (demo.orders_per_second, demo.flows))),
             rates: Rates::default(),
             projection_lag_ms: 0.0,
         };

@@ -3,7 +3,7 @@
 use axum::Json;
 use sagascope_api::live::Topic;
 use sagascope_api::metrics::Function;
-use sagascope_conventions::{FaultKind, FaultState};
+use sagascope_conventions::{FaultKind, FaultState, OrderFlow};
 use serde_json::{Value, json};
 
 /// Method, path, what it answers, query parameters.
@@ -389,6 +389,14 @@ fn traffic() -> Value {
     json!({
         "type": "object",
         "required": ["orders_per_second"],
-        "properties": {"orders_per_second": {"type": "number", "minimum": 0, "maximum": 1000}},
+        "properties": {
+            "orders_per_second": {"type": "number", "minimum": 0, "maximum": 1000},
+            "flows": {
+                "type": "object",
+                "description": "Shares of the ways to carry out an order; left out, they stay.",
+                "propertyNames": {"enum": OrderFlow::ALL},
+                "additionalProperties": {"type": "integer", "minimum": 0, "maximum": 1000},
+            },
+        },
     })
 }

@@ -139,6 +139,7 @@ impl App {
         let next = if up { rate + step } else { rate - step };
         vec![Effect::Ask(Question::Traffic(Traffic {
             orders_per_second: next.clamp(0.0, 1_000.0).round(),
+            flows: None,
         }))]
     }
 

@@ -15,8 +15,8 @@ use sagascope_api::services::Service;
 use sagascope_api::traces::{Span, SpanEvent, Trace, TraceRoot, TraceSummary};
 use sagascope_conventions::fault::FaultCapability;
 use sagascope_conventions::{
-    BreakerState, Coordination, Fault, FaultKind, FaultState, FaultStrength, FaultTarget, ProjectionState, SagaState,
-    StepState, WaitingFor, attributes, events,
+    BreakerState, Coordination, Fault, FaultKind, FaultState, FaultStrength, FaultTarget, FlowMix, ProjectionState,
+    SagaState, StepState, WaitingFor, attributes, events,
 };
 use serde_json::json;
 
@@ -100,6 +100,7 @@ fn overview() -> Overview {
             profile: "demo".into(),
             summary: "3 attempts from 100 ms · breaker opens after 5 failures for 10 s".into(),
             orders_per_second: 20.0,
+            flows: FlowMix::default(),
         }),
         ..Overview::default()
     }

@@ -231,6 +231,7 @@ fn the_rate_of_orders_is_changed_by_plus_and_minus() {
     let asked = |rate| {
         Effect::Ask(Question::Traffic(Traffic {
             orders_per_second: rate,
+            flows: None,
         }))
     };
     assert_eq!(hand.effects.last(), Some(&asked(25.0)));

@@ -441,7 +441,16 @@ fn traffic(router: Router) -> AnyView {
     };
     let send = move |orders_per_second: f64| {
         leptos::task::spawn_local(async move {
-            match api::command::<_, Traffic>("PUT", "/traffic", &Traffic { orders_per_second }).await {
+            match api::command::<_, Traffic>(
+                "PUT",
+                "/traffic",
+                &Traffic {
+                    orders_per_second,
+                    flows: None,
+                },
+            )
+            .await
+            {
                 Ok(_) => {
                     refused.try_set(None);
                 }

@@ -5,7 +5,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::{HeaderValue, StatusCode, Uri, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::Value;
 use shop_kit::caller::{CallError, Caller};
@@ -125,11 +125,15 @@ async fn place_booking(
 
 /// Hands a command on; the answer points to where its outcome can be read.
 async fn accepted(service: &Caller, path: &str, command: &Value, key: &str) -> Result<Response, Problem> {
-    let accepted: Value = service.post(path, command, Some(key)).await.map_err(problem)?;
+    let answer = service.send(Method::POST, path, Some(command), Some(key)).await;
+    let answer = answer.map_err(problem)?;
+    // 202 as a rule; 201 of a flow that answers when all is done.
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::ACCEPTED);
+    let accepted: Value = serde_json::from_slice(&answer.body).map_err(anyhow::Error::from)?;
     let location = accepted["status_url"]
         .as_str()
         .and_then(|url| HeaderValue::from_str(url).ok());
-    let mut response = (StatusCode::ACCEPTED, Json(accepted)).into_response();
+    let mut response = (status, Json(accepted)).into_response();
     if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }

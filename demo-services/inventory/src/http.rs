@@ -55,28 +55,36 @@ pub(crate) fn router(inventory: Inventory) -> Router {
 /// Body of `POST /api/v1/reservations`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Reserve {
+pub(crate) struct Reserve {
     /// Chosen by the caller; repeating it repeats the answer, not the effect.
-    reservation_id: String,
-    lines: Vec<Line>,
+    pub(crate) reservation_id: String,
+    pub(crate) lines: Vec<Line>,
+}
+
+impl Inventory {
+    /// Checks the command and asks the warehouse.
+    pub(crate) async fn set_aside(&self, command: &Reserve) -> Result<(), Problem> {
+        check(command)?;
+        self.warehouse.ask("set aside").await;
+        if self.faults.hit(FaultKind::OutOfStock, "reserve").is_some() {
+            let first = &command.lines[0];
+            let (product_id, wanted) = (first.product_id.clone(), first.quantity);
+            return Err(Refusal::OutOfStock {
+                product_id,
+                wanted,
+                on_hand: 0,
+            }
+            .into());
+        }
+        Ok(())
+    }
 }
 
 async fn reserve(
     State(inventory): State<Inventory>,
     Body(command): Body<Reserve>,
 ) -> Result<(StatusCode, Json<Reservation>), Problem> {
-    check(&command)?;
-    inventory.warehouse.ask("set aside").await;
-    if inventory.faults.hit(FaultKind::OutOfStock, "reserve").is_some() {
-        let first = &command.lines[0];
-        let (product_id, wanted) = (first.product_id.clone(), first.quantity);
-        return Err(Refusal::OutOfStock {
-            product_id,
-            wanted,
-            on_hand: 0,
-        }
-        .into());
-    }
+    inventory.set_aside(&command).await?;
     let context = context::current();
     let reservation = inventory
         .db

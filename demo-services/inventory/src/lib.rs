@@ -6,6 +6,7 @@ mod commands;
 mod confirm;
 mod first_filling;
 mod http;
+mod messages;
 mod release;
 mod reservation;
 mod reserve;
@@ -18,9 +19,10 @@ mod tests;
 use std::time::Duration;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::{DATABASE, narrowable};
+use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
+use shop_kit::participant;
 use shop_kit::service::{Assembled, Service};
 
 use crate::http::Inventory;
@@ -32,7 +34,11 @@ use crate::http::Inventory;
 pub async fn run() -> anyhow::Result<()> {
     let faults = narrowable(
         http::OPERATIONS,
-        &[&DATABASE, &[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay]],
+        &[
+            &DATABASE,
+            &CONSUMER,
+            &[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay],
+        ],
     );
     let service = Service::start("inventory", faults)?;
     assemble(&service).await?.serve(service).await
@@ -51,6 +57,7 @@ pub async fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         faults: service.faults.clone(),
         warehouse: Outside::new("warehouse", Duration::from_millis(15), Duration::from_millis(90)),
     };
+    let consumers = participant::take_part(service, &durable, inventory.clone());
     let assembled = Assembled::new(http::router(inventory), durable.readiness());
-    Ok(assembled.with(retention).with(durable))
+    Ok(assembled.with(consumers).with(retention).with(durable))
 }

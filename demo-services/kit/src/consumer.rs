@@ -35,6 +35,18 @@ pub struct Subscription {
     pub projection: Option<&'static str>,
 }
 
+/// What is done with a message. An error makes it come again; it becomes a dead letter when it fails too often.
+pub trait Handle: Send + Sync + 'static {
+    /// Handles one delivery of a message; `context` is caused by it. Its effects, and the note that they were done, are
+    /// its own to keep in one transaction.
+    fn handle(
+        &self,
+        db: &Database,
+        message: Message,
+        context: Context,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
 /// The task that consumes; dropping it stops the task, and what is under way is delivered again.
 #[derive(Debug)]
 pub struct Consumer {
@@ -49,13 +61,24 @@ impl Consumer {
     where
         H: Fn(&Tx<'_>, &Message, &Context) -> anyhow::Result<()> + Send + Sync + 'static,
     {
+        let group = subscription.group;
+        let once = Once {
+            group,
+            handler: Arc::new(handler),
+        };
+        Self::start_with(subscription, db, broker, once)
+    }
+
+    /// The same for whoever does more than work in one transaction, such as asking others first.
+    #[must_use]
+    pub fn start_with(subscription: Subscription, db: Database, broker: impl Broker, handler: impl Handle) -> Self {
         let metrics = subscription.projection.map(ConsumerMetrics::new);
         let mut tasks = JoinSet::new();
         let work = Work {
             subscription,
             db,
             broker,
-            handler: Arc::new(handler),
+            handler,
             metrics,
         };
         tasks.spawn(simulated::carry(async move { work.run().await }));
@@ -63,11 +86,33 @@ impl Consumer {
     }
 }
 
+/// Effects and the note that they were done, in one transaction.
+struct Once<H> {
+    group: &'static str,
+    handler: Arc<H>,
+}
+
+impl<H> Handle for Once<H>
+where
+    H: Fn(&Tx<'_>, &Message, &Context) -> anyhow::Result<()> + Send + Sync + 'static,
+{
+    async fn handle(&self, db: &Database, message: Message, context: Context) -> anyhow::Result<()> {
+        let (group, handler) = (self.group, self.handler.clone());
+        db.write(move |tx| {
+            if inbox::first_time(tx, group, &message.id)? {
+                handler(tx, &message, &context)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
 struct Work<B, H> {
     subscription: Subscription,
     db: Database,
     broker: B,
-    handler: Arc<H>,
+    handler: H,
     metrics: Option<ConsumerMetrics>,
 }
 
@@ -78,11 +123,7 @@ enum Verdict {
     Lost,
 }
 
-impl<B, H> Work<B, H>
-where
-    B: Broker,
-    H: Fn(&Tx<'_>, &Message, &Context) -> anyhow::Result<()> + Send + Sync + 'static,
-{
+impl<B: Broker, H: Handle> Work<B, H> {
     async fn run(&self) {
         let mut wait = BACKOFF.0;
         loop {
@@ -161,16 +202,8 @@ where
     }
 
     async fn handle(&self, message: Message, context: &Context) -> anyhow::Result<()> {
-        let (group, handler) = (self.subscription.group, self.handler.clone());
         let context = context.caused_by(message.id.clone());
-        self.db
-            .write(move |tx| {
-                if inbox::first_time(tx, group, &message.id)? {
-                    handler(tx, &message, &context)?;
-                }
-                Ok(())
-            })
-            .await
+        self.handler.handle(&self.db, message, context).await
     }
 
     /// Tells the broker. When that fails, the messages come again and the inbox knows those that were done.

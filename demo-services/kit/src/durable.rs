@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::actions::Actions;
 use crate::broker::{HttpBroker, Message};
-use crate::consumer::{Consumer, Subscription};
+use crate::consumer::{Consumer, Handle, Subscription};
 use crate::context::Context;
 use crate::database::{Database, DatabaseError, Tx};
 use crate::event_store::StoredEvent;
@@ -16,10 +16,11 @@ use crate::retention::{GUARD_RULES, Retention, Rule};
 use crate::saga::{Policy, SagaDefinition, SagaRunner};
 use crate::service::{Readiness, Service};
 use crate::state_events::StateEventRelay;
-use crate::{event_store, idempotency, inbox, outbox, projection, retention, saga, state_events, totals};
+use crate::{choreography, event_store, idempotency, inbox, outbox, projection, retention, saga, state_events, totals};
 
 /// Tables of the kit, made in the database of every service.
 pub(crate) const TABLES: &[&str] = &[
+    choreography::TABLES,
     event_store::TABLES,
     idempotency::TABLES,
     inbox::TABLES,
@@ -106,6 +107,12 @@ impl Durable {
         H: Fn(&Tx<'_>, &Message, &Context) -> anyhow::Result<()> + Send + Sync + 'static,
     {
         Consumer::start(subscription, self.db.clone(), self.broker.clone(), handler)
+    }
+
+    /// Consumes topics of the broker with a handler that does more than work in one transaction.
+    #[must_use]
+    pub fn consume_with(&self, subscription: Subscription, handler: impl Handle) -> Consumer {
+        Consumer::start_with(subscription, self.db.clone(), self.broker.clone(), handler)
     }
 
     /// Keeps a read model over the local event store up.

@@ -1,6 +1,6 @@
 //! Remembers which messages a consumer has handled, in the transaction that handles them: effects happen once.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use crate::clock::unix_nanos_now;
 use crate::database::{DatabaseError, Tx};
@@ -24,6 +24,15 @@ pub fn first_time(tx: &Tx<'_>, consumer: &str, message_id: &str) -> Result<bool,
     let mut insert =
         tx.prepare_cached("INSERT OR IGNORE INTO inbox (consumer, message_id, received_at) VALUES (?, ?, ?)")?;
     Ok(insert.execute(params![consumer, message_id, signed(unix_nanos_now())])? == 1)
+}
+
+/// True when `consumer` has handled the message.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_known(conn: &Connection, consumer: &str, message_id: &str) -> Result<bool, DatabaseError> {
+    let mut query = conn.prepare_cached("SELECT 1 FROM inbox WHERE consumer = ? AND message_id = ?")?;
+    Ok(query.exists(params![consumer, message_id])?)
 }
 
 #[cfg(test)]

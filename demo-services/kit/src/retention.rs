@@ -50,7 +50,11 @@ pub enum Rule {
 }
 
 /// Rules for the tables of the kit.
-pub(crate) const GUARD_RULES: [Rule; 2] = [
+pub(crate) const GUARD_RULES: [Rule; 3] = [
+    Rule::Newest {
+        table: "choreography",
+        kept: GUARDS,
+    },
     Rule::Newest {
         table: "inbox",
         kept: GUARDS,

@@ -14,14 +14,13 @@ use shop_kit::event_store::{self, Kind, Reading};
 use shop_kit::problem::Problem;
 use shop_kit::projection::{MinPosition, positioned};
 use shop_kit::request::check_id;
-use shop_kit::saga;
 
 use crate::event_forms::FORMS;
 use crate::http::Orders;
 use crate::order::{Item, Order, Status};
 use crate::read_models::{search as words, summary};
-use crate::remote::Remote;
-use crate::{order_saga, order_store};
+use crate::remote::Catalog;
+use crate::{flows, order_store};
 
 /// Longest search text taken.
 const MAX_QUERY: usize = 200;
@@ -29,12 +28,12 @@ const MAX_QUERY: usize = 200;
 const MAX_FOUND: u32 = 50;
 
 /// Routes of this file.
-pub(crate) fn router<R: Remote>() -> Router<Orders<R>> {
+pub(crate) fn router<C: Catalog>() -> Router<Orders<C>> {
     Router::new()
-        .route("/api/v1/orders/search", get(search::<R>))
-        .route("/api/v1/orders/{id}/history", get(history::<R>))
-        .route("/api/v1/orders/{id}/status", get(status::<R>))
-        .route("/api/v1/event-kinds", get(kinds::<R>))
+        .route("/api/v1/orders/search", get(search::<C>))
+        .route("/api/v1/orders/{id}/history", get(history::<C>))
+        .route("/api/v1/orders/{id}/status", get(status::<C>))
+        .route("/api/v1/event-kinds", get(kinds::<C>))
 }
 
 /// `GET /api/v1/orders/{id}/history`.
@@ -63,7 +62,10 @@ struct Happened {
     correlation_id: Option<String>,
 }
 
-async fn history<R: Remote>(State(orders): State<Orders<R>>, Path(id): Path<String>) -> Result<Json<History>, Problem> {
+async fn history<C: Catalog>(
+    State(orders): State<Orders<C>>,
+    Path(id): Path<String>,
+) -> Result<Json<History>, Problem> {
     check_id("id", &id)?;
     let key = id.clone();
     let read = orders.db.read(move |conn| {
@@ -160,7 +162,7 @@ struct OrderStatus {
     history_url: String,
 }
 
-async fn status<R: Remote>(State(orders): State<Orders<R>>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn status<C: Catalog>(State(orders): State<Orders<C>>, Path(id): Path<String>) -> Result<Response, Problem> {
     check_id("id", &id)?;
     let key = id.clone();
     let status = orders.db.read(move |conn| read_status(conn, &key)).await?;
@@ -177,7 +179,7 @@ async fn status<R: Remote>(State(orders): State<Orders<R>>, Path(id): Path<Strin
 fn read_status(conn: &Connection, id: &str) -> Result<Option<OrderStatus>, DatabaseError> {
     let conn = conn.unchecked_transaction()?;
     let order = order_store::load(&conn, id)?;
-    let instance = saga::find(&conn, order_saga::NAME, id)?;
+    let instance = flows::find(&conn, id)?;
     if order.version == 0 && instance.is_none() {
         return Ok(None);
     }
@@ -215,8 +217,8 @@ struct Found {
     items: Vec<summary::Summary>,
 }
 
-async fn search<R: Remote>(
-    State(orders): State<Orders<R>>,
+async fn search<C: Catalog>(
+    State(orders): State<Orders<C>>,
     Query(query): Query<SearchQuery>,
     min: MinPosition,
 ) -> Result<Json<Found>, Problem> {
@@ -243,7 +245,7 @@ struct Kinds {
     unknown_events: u64,
 }
 
-async fn kinds<R: Remote>(State(orders): State<Orders<R>>) -> Result<Json<Kinds>, Problem> {
+async fn kinds<C: Catalog>(State(orders): State<Orders<C>>) -> Result<Json<Kinds>, Problem> {
     let items = orders.db.read(|conn| event_store::census(conn, &FORMS)).await?;
     let unknown = items
         .iter()

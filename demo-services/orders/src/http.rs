@@ -8,28 +8,32 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderValue, StatusCode, header};
-use sagascope_conventions::SagaState;
+use sagascope_conventions::{OrderFlow, SagaState};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shop_kit::broker::NewMessage;
 use shop_kit::context::{self, Context};
 use shop_kit::database::{Database, DatabaseError, Tx};
 use shop_kit::event_store::{self, AppendError};
 use shop_kit::idempotency::{self, Answer, Begin};
+use shop_kit::order_commands::STEPS;
 use shop_kit::problem::Problem;
 use shop_kit::projection::{self, MinPosition, positioned};
 use shop_kit::request::{Body, IdempotencyKey, check_id, parse_time};
-use shop_kit::saga::{self, Instance, StartError};
+use shop_kit::saga::{self, Instance, StartError, StepDefinition};
 use tokio::time::Instant;
 
 use crate::cancel_order::{cancel_for_compensation, request_cancellation};
+use crate::flows::sync::Inline;
+use crate::flows::{self, Publish};
 use crate::order::{Item, Refusal, Status};
-use crate::order_saga::{self, AcceptedOrder, OrderSaga};
+use crate::order_saga::{self, AcceptedOrder};
 use crate::order_store;
 use crate::place_order::PlaceOrder;
 use crate::prices::Prices;
 use crate::read_models::statistics::{self, Statistic};
 use crate::read_models::{MODELS, by_customer, summary};
-use crate::remote::Remote;
+use crate::remote::Catalog;
 use crate::retention::{self, Sums};
 use crate::{history_http, open_order, open_order_http, replace_http};
 
@@ -39,18 +43,25 @@ const MAX_PAGE: u32 = 100;
 const MAX_REASON_LENGTH: usize = 256;
 
 /// What the handlers share.
-pub(crate) struct Orders<R> {
+pub(crate) struct Orders<C> {
     pub(crate) db: Database,
-    pub(crate) saga: Arc<OrderSaga<R>>,
-    pub(crate) prices: Arc<Prices<R>>,
+    pub(crate) prices: Arc<Prices<C>>,
+    /// Of every flow.
+    pub(crate) steps: [StepDefinition; STEPS.len()],
+    /// The first generation.
+    pub(crate) inline: Arc<dyn Inline>,
+    /// Of the second generation.
+    pub(crate) publisher: Arc<dyn Publish>,
 }
 
-impl<R> Clone for Orders<R> {
+impl<C> Clone for Orders<C> {
     fn clone(&self) -> Self {
         Self {
             db: self.db.clone(),
-            saga: self.saga.clone(),
             prices: self.prices.clone(),
+            steps: self.steps,
+            inline: self.inline.clone(),
+            publisher: self.publisher.clone(),
         }
     }
 }
@@ -65,14 +76,14 @@ pub(crate) const OPERATIONS: &[&str] = &[
 ];
 
 /// Every route.
-pub(crate) fn router<R: Remote>(orders: Orders<R>) -> Router {
+pub(crate) fn router<C: Catalog>(orders: Orders<C>) -> Router {
     let db = orders.db.clone();
     Router::new()
-        .route("/api/v1/orders", post(place_order::<R>).get(list_orders::<R>))
-        .route("/api/v1/orders/{id}", get(show_order::<R>))
-        .route("/api/v1/orders/{id}/cancel", post(cancel_order::<R>))
-        .route("/api/v1/statistics", get(show_statistics::<R>))
-        .route("/api/v1/audit", get(audit::<R>))
+        .route("/api/v1/orders", post(place_order::<C>).get(list_orders::<C>))
+        .route("/api/v1/orders/{id}", get(show_order::<C>))
+        .route("/api/v1/orders/{id}/cancel", post(cancel_order::<C>))
+        .route("/api/v1/statistics", get(show_statistics::<C>))
+        .route("/api/v1/audit", get(audit::<C>))
         .merge(open_order_http::router())
         .merge(history_http::router())
         .merge(replace_http::router())
@@ -80,25 +91,43 @@ pub(crate) fn router<R: Remote>(orders: Orders<R>) -> Router {
         .merge(projection::router(db, MODELS))
 }
 
-async fn place_order<R: Remote>(
-    State(orders): State<Orders<R>>,
+async fn place_order<C: Catalog>(
+    State(orders): State<Orders<C>>,
     key: IdempotencyKey,
     Body(command): Body<PlaceOrder>,
 ) -> Result<Response, Problem> {
-    let key = key.required()?;
     let command = command.checked()?;
+    let flow = command.flow;
+    // The first two generations know no keys: whoever sends a command twice orders twice.
+    let key = match flow {
+        OrderFlow::Sync | OrderFlow::Broker => None,
+        OrderFlow::Hardened | OrderFlow::EventSourced | OrderFlow::Choreographed => Some(key.required()?),
+    };
     let (items, currency) = orders.prices.quote(&command.items, Instant::now()).await?;
     let accepted = AcceptedOrder {
         customer_id: command.customer_id.clone(),
         currency,
         items,
     };
-    let (saga, context) = (orders.saga.clone(), context::current());
     let order_id = context::new_id();
-    let answer = orders
-        .db
-        .write(move |tx| accept(tx, &*saga, &key, &command, &accepted, &order_id, &context))
-        .await?;
+    let answer = if flow == OrderFlow::Sync {
+        orders.inline.carry_out(&order_id, accepted).await?
+    } else {
+        let new = NewOrder {
+            order_id,
+            flow,
+            accepted,
+            steps: orders.steps,
+            context: context::current(),
+        };
+        let work = move |tx: &Tx<'_>| match key {
+            Some(key) => accept_once(tx, &key, &command, &new),
+            None => accept(tx, &new),
+        };
+        let (answer, messages) = orders.db.write(work).await?;
+        orders.publisher.publish_or_lose(messages).await;
+        answer
+    };
     let location = answer.body["status_url"]
         .as_str()
         .and_then(|url| HeaderValue::from_str(url).ok());
@@ -110,19 +139,25 @@ async fn place_order<R: Remote>(
     Ok(response)
 }
 
-/// Starts the saga under the key: a repeat is answered with the order that the first one started.
-fn accept<R: Remote>(
+/// An order about to be accepted.
+struct NewOrder {
+    order_id: String,
+    flow: OrderFlow,
+    accepted: AcceptedOrder,
+    steps: [StepDefinition; STEPS.len()],
+    context: Context,
+}
+
+/// Accepts it under the key: a repeat is answered with the order that the first one started.
+fn accept_once(
     tx: &Tx<'_>,
-    saga: &OrderSaga<R>,
     key: &str,
     command: &PlaceOrder,
-    accepted: &AcceptedOrder,
-    order_id: &str,
-    context: &Context,
-) -> Result<Answer, Problem> {
+    new: &NewOrder,
+) -> Result<(Answer, Vec<NewMessage>), Problem> {
     // The key stands for what the client sent; prices may have changed between two attempts.
     match idempotency::begin(tx, "place_order", key, command)? {
-        Begin::Stored(answer) => return Ok(answer),
+        Begin::Stored(answer) => return Ok((answer, Vec::new())),
         Begin::First | Begin::Unfinished => {}
         Begin::Conflict => {
             let problem = Problem::conflict("key_reused", "the key was used for another order");
@@ -133,7 +168,30 @@ fn accept<R: Remote>(
             .detail("use a new key for a new order"));
         }
     }
-    saga::start(tx, saga, order_id, accepted, context).map_err(|error| match error {
+    let (answer, messages) = accept(tx, new)?;
+    idempotency::finish(tx, "place_order", key, &answer)?;
+    Ok((answer, messages))
+}
+
+/// Starts its saga; answers also what is to be published after the commit.
+fn accept(tx: &Tx<'_>, new: &NewOrder) -> Result<(Answer, Vec<NewMessage>), Problem> {
+    let NewOrder {
+        order_id,
+        flow,
+        accepted,
+        steps,
+        context,
+    } = new;
+    let started = match flow {
+        OrderFlow::Broker => flows::broker::start(tx, order_id, accepted, steps, context),
+        OrderFlow::Choreographed => {
+            flows::choreographed::start(tx, order_id, accepted, steps, context).map(|()| Vec::new())
+        }
+        OrderFlow::Sync | OrderFlow::Hardened | OrderFlow::EventSourced => {
+            order_saga::start(tx, *flow, order_id, accepted, steps, context).map(|()| Vec::new())
+        }
+    };
+    let messages = started.map_err(|error| match error {
         StartError::Exists(_) => Problem::unavailable("the new order's id is taken; try again"),
         StartError::Database(error) => error.into(),
     })?;
@@ -151,8 +209,7 @@ fn accept<R: Remote>(
         status: StatusCode::ACCEPTED.as_u16(),
         body,
     };
-    idempotency::finish(tx, "place_order", key, &answer)?;
-    Ok(answer)
+    Ok((answer, messages))
 }
 
 /// `GET /api/v1/orders/{id}`: the read model's row, and how far the saga is.
@@ -171,6 +228,7 @@ struct OrderView {
 
 #[derive(Debug, Serialize)]
 struct SagaView {
+    name: String,
     state: SagaState,
     step: Option<String>,
 }
@@ -182,8 +240,8 @@ struct ShowQuery {
     as_of: Option<String>,
 }
 
-async fn show_order<R: Remote>(
-    State(orders): State<Orders<R>>,
+async fn show_order<C: Catalog>(
+    State(orders): State<Orders<C>>,
     Path(id): Path<String>,
     Query(query): Query<ShowQuery>,
     min: MinPosition,
@@ -195,7 +253,7 @@ async fn show_order<R: Remote>(
     min.reached(&orders.db, summary::NAME).await?;
     let key = id.clone();
     let read = move |conn: &rusqlite::Connection| {
-        Ok::<_, DatabaseError>((summary::find(conn, &key)?, saga::find(conn, order_saga::NAME, &key)?))
+        Ok::<_, DatabaseError>((summary::find(conn, &key)?, flows::find(conn, &key)?))
     };
     let (summary, instance) = orders.db.read(read).await?;
     order_view(&id, summary, instance)?
@@ -217,6 +275,7 @@ fn order_view(
     let shipment: Option<serde_json::Value> = instance.as_ref().and_then(|instance| instance.data.output("ship"));
     let tracking_number = shipment.and_then(|shipment| shipment["tracking_number"].as_str().map(str::to_owned));
     let saga = instance.as_ref().map(|instance| SagaView {
+        name: instance.name.clone(),
         state: instance.state,
         step: current_step(instance),
     });
@@ -247,7 +306,11 @@ fn order_view(
     })
 }
 
+/// Of a choreographed order nobody here knows.
 pub(crate) fn current_step(instance: &Instance) -> Option<String> {
+    if instance.name == OrderFlow::Choreographed.saga_name() {
+        return None;
+    }
     match instance.next() {
         saga::Next::Go { index, .. } => Some(instance.steps[index].name.clone()),
         saga::Next::Nothing => None,
@@ -269,8 +332,8 @@ struct OrderList {
     next_cursor: Option<String>,
 }
 
-async fn list_orders<R: Remote>(
-    State(orders): State<Orders<R>>,
+async fn list_orders<C: Catalog>(
+    State(orders): State<Orders<C>>,
     min: MinPosition,
     query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<OrderList>, Problem> {
@@ -297,8 +360,8 @@ struct Cancel {
     reason: String,
 }
 
-async fn cancel_order<R: Remote>(
-    State(orders): State<Orders<R>>,
+async fn cancel_order<C: Catalog>(
+    State(orders): State<Orders<C>>,
     Path(id): Path<String>,
     Body(command): Body<Cancel>,
 ) -> Result<Response, Problem> {
@@ -326,7 +389,7 @@ async fn cancel_order<R: Remote>(
 /// Notes the wish, unless the order is past the point of no return. The saga sees it before its next step. An order
 /// that no saga works on yet is cancelled at once. Answers the position that shows it.
 fn request(tx: &Tx<'_>, id: &str, reason: &str, context: &Context) -> Result<u64, Problem> {
-    let instance = saga::find(tx, order_saga::NAME, id)?;
+    let instance = flows::find(tx, id)?;
     let order = order_store::load(tx, id)?;
     if order.status == Status::Absent && instance.is_some() {
         // Accepted, and the saga has not got to its first step yet.
@@ -352,8 +415,8 @@ fn request(tx: &Tx<'_>, id: &str, reason: &str, context: &Context) -> Result<u64
 }
 
 /// `GET /api/v1/statistics`: counts and money by status, from the read model.
-async fn show_statistics<R: Remote>(
-    State(orders): State<Orders<R>>,
+async fn show_statistics<C: Catalog>(
+    State(orders): State<Orders<C>>,
     min: MinPosition,
 ) -> Result<Json<BTreeMap<String, Statistic>>, Problem> {
     min.reached(&orders.db, statistics::NAME).await?;
@@ -367,13 +430,15 @@ struct Audit {
     agrees: bool,
     /// Orders by their last state in the event store.
     orders: BTreeMap<&'static str, u32>,
-    /// Sagas by state.
+    /// Sagas by state, all flows together.
     sagas: BTreeMap<&'static str, u32>,
+    /// The same for each saga type that was ever used.
+    flows: BTreeMap<&'static str, BTreeMap<&'static str, u32>>,
     /// Sum of all confirmed orders: what payments should have captured and not refunded, once nothing is under way.
     confirmed_total_minor: i64,
 }
 
-async fn audit<R: Remote>(State(orders): State<Orders<R>>) -> Result<Json<Audit>, Problem> {
+async fn audit<C: Catalog>(State(orders): State<Orders<C>>) -> Result<Json<Audit>, Problem> {
     Ok(Json(orders.db.read(read_audit).await?))
 }
 
@@ -381,8 +446,12 @@ fn read_audit(conn: &rusqlite::Connection) -> Result<Audit, DatabaseError> {
     // One snapshot for all: a saga that ends between two statements would look like a difference.
     let conn = conn.unchecked_transaction()?;
     let mut sagas: BTreeMap<&'static str, u32> = SagaState::ALL.iter().map(|state| (state.as_str(), 0)).collect();
-    for (state, count) in saga::counts(&conn, order_saga::NAME)? {
-        sagas.insert(state.as_str(), count);
+    let mut flows: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for flow in OrderFlow::ALL {
+        for (state, count) in saga::counts(&conn, flow.saga_name())? {
+            *sagas.entry(state.as_str()).or_default() += count;
+            flows.entry(flow.saga_name()).or_default().insert(state.as_str(), count);
+        }
     }
     let Sums {
         created,
@@ -403,6 +472,7 @@ fn read_audit(conn: &rusqlite::Connection) -> Result<Audit, DatabaseError> {
         agrees,
         orders,
         sagas,
+        flows,
         confirmed_total_minor: confirmed_minor,
     })
 }

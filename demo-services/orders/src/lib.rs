@@ -7,6 +7,7 @@ mod cancel_order;
 mod confirm_order;
 mod create_order;
 mod event_forms;
+mod flows;
 mod history_http;
 mod http;
 mod open_order;
@@ -25,15 +26,21 @@ mod tests;
 
 use std::sync::Arc;
 
-use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::{DATABASE, narrowable};
+use sagascope_conventions::{FaultKind, OrderFlow};
+use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
+use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
+use shop_kit::participant;
 use shop_kit::service::{Assembled, Service};
+use tokio::task::JoinSet;
 
+use crate::flows::Publish;
+use crate::flows::messages::{self, OverMessages};
+use crate::flows::sync::SyncOrders;
 use crate::http::Orders;
-use crate::order_saga::OrderSaga;
+use crate::order_saga::{EventSourced, Hardened, OrderSaga};
 use crate::prices::Prices;
-use crate::remote::Peers;
+use crate::remote::{Bare, Peers};
 
 /// Tables of the read models; the orders themselves are in the kit's event store.
 const SCHEMA: &[&str] = &[
@@ -42,6 +49,7 @@ const SCHEMA: &[&str] = &[
     read_models::SCHEMA[2],
     read_models::SCHEMA[3],
     open_order::SCHEMA,
+    messages::SCHEMA,
 ];
 
 /// Runs the service until it is told to stop.
@@ -53,7 +61,11 @@ pub async fn run() -> anyhow::Result<()> {
         "orders",
         narrowable(
             http::OPERATIONS,
-            &[&DATABASE, &[FaultKind::PausedProjection, FaultKind::StoppedOutboxRelay]],
+            &[
+                &DATABASE,
+                &CONSUMER,
+                &[FaultKind::PausedProjection, FaultKind::StoppedOutboxRelay],
+            ],
         ),
     )?;
     assemble(&service)?.serve(service).await
@@ -65,17 +77,46 @@ pub async fn run() -> anyhow::Result<()> {
 /// When its database cannot be opened.
 pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     let durable = Durable::open(service, SCHEMA)?;
-    let db = durable.db.clone();
-    let peers = Arc::new(Peers::of(service));
-    let saga = Arc::new(OrderSaga::new(db.clone(), peers.clone(), &service.profile));
+    let (db, profile, patience) = (durable.db.clone(), &service.profile, service.profile.call_timeout);
+    let peers = Peers::of(service);
     let read_models = durable.read_models(read_models::MODELS);
-    let sagas = durable.run_saga(saga.clone());
+    let by_message = OverMessages::new(db.clone(), profile.breaker, patience, &service.events);
+    let mut reports = JoinSet::new();
+    reports.spawn(by_message.clone().report());
+    let fourth = OrderSaga::<_, EventSourced>::new(db.clone(), Arc::new(peers.clone()), profile);
+    let third = OrderSaga::<_, Hardened>::new(db.clone(), Arc::new(by_message.clone()), profile);
+    let sagas = [durable.run_saga(Arc::new(fourth)), durable.run_saga(Arc::new(third))];
+    let publisher: Arc<dyn Publish> = Arc::new(durable.broker.clone());
+    let consumers = [
+        heard(OrderFlow::Broker).map(|from| {
+            let publisher = publisher.clone();
+            durable.consume_with(from, flows::broker::Replies { publisher })
+        }),
+        heard(OrderFlow::Hardened).map(|from| {
+            let replies = by_message.replies(from.group);
+            durable.consume_with(from, replies)
+        }),
+        heard(OrderFlow::Choreographed).map(|from| durable.consume(from, flows::choreographed::react)),
+    ];
     let retention = durable.retain(&retention::RULES);
+    let inline = SyncOrders {
+        db: db.clone(),
+        remote: Arc::new(Bare(peers.clone())),
+        steps: order_saga::steps(profile),
+        events: service.events.clone(),
+    };
     let orders = Orders {
         db,
-        saga,
-        prices: Arc::new(Prices::new(peers)),
+        prices: Arc::new(Prices::new(Arc::new(peers))),
+        steps: order_saga::steps(profile),
+        inline: Arc::new(inline),
+        publisher,
     };
     let assembled = Assembled::new(http::router(orders), durable.readiness());
-    Ok(assembled.with(sagas).with(read_models).with(retention).with(durable))
+    let assembled = assembled.with(reports).with(consumers).with(sagas);
+    Ok(assembled.with(read_models).with(retention).with(durable))
+}
+
+fn heard(flow: OrderFlow) -> Option<Subscription> {
+    participant::subscription(flow, "orders")
 }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{post, put};
 use axum::{Json, Router};
 use http::{HeaderValue, StatusCode, header};
+use sagascope_conventions::OrderFlow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shop_kit::context::{self, Context};
@@ -13,23 +14,23 @@ use shop_kit::event_store::{self, AppendError};
 use shop_kit::problem::Problem;
 use shop_kit::projection::positioned;
 use shop_kit::request::{Body, check_id};
-use shop_kit::saga::{self, StartError};
+use shop_kit::saga::{StartError, StepDefinition};
 use tokio::time::Instant;
 
 use crate::http::Orders;
 use crate::open_order;
 use crate::order::{Item, Order, OrderEvent, Refusal};
-use crate::order_saga::{AcceptedOrder, OrderSaga};
+use crate::order_saga::{self, AcceptedOrder};
 use crate::order_store;
 use crate::place_order::{Line, MAX_QUANTITY};
-use crate::remote::Remote;
+use crate::remote::Catalog;
 
 /// Routes of this file.
-pub(crate) fn router<R: Remote>() -> Router<Orders<R>> {
+pub(crate) fn router<C: Catalog>() -> Router<Orders<C>> {
     Router::new()
-        .route("/api/v1/orders/{id}", put(open::<R>))
-        .route("/api/v1/orders/{id}/items", post(add_item::<R>))
-        .route("/api/v1/orders/{id}/confirm", post(confirm::<R>))
+        .route("/api/v1/orders/{id}", put(open::<C>))
+        .route("/api/v1/orders/{id}/items", post(add_item::<C>))
+        .route("/api/v1/orders/{id}/confirm", post(confirm::<C>))
 }
 
 /// Body of `PUT /api/v1/orders/{id}`.
@@ -45,8 +46,8 @@ fn euro() -> String {
     "EUR".to_owned()
 }
 
-async fn open<R: Remote>(
-    State(orders): State<Orders<R>>,
+async fn open<C: Catalog>(
+    State(orders): State<Orders<C>>,
     Path(id): Path<String>,
     Body(command): Body<OpenOrder>,
 ) -> Result<Response, Problem> {
@@ -84,8 +85,8 @@ struct AddItem {
     expected_version: Option<u64>,
 }
 
-async fn add_item<R: Remote>(
-    State(orders): State<Orders<R>>,
+async fn add_item<C: Catalog>(
+    State(orders): State<Orders<C>>,
     Path(id): Path<String>,
     Body(command): Body<AddItem>,
 ) -> Result<Response, Problem> {
@@ -123,13 +124,13 @@ async fn add_item<R: Remote>(
     answer(write.await?)
 }
 
-async fn confirm<R: Remote>(State(orders): State<Orders<R>>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn confirm<C: Catalog>(State(orders): State<Orders<C>>, Path(id): Path<String>) -> Result<Response, Problem> {
     check_id("id", &id)?;
-    let (saga, context) = (orders.saga.clone(), context::current());
+    let (steps, context) = (orders.steps, context::current());
     let write = orders.db.write(move |tx| {
         let order = order_store::load(tx, &id)?;
         if open_order::check_out(&order, open_order::is_open(tx, &id)?).map_err(by_rule)? {
-            hand_over(tx, &*saga, &id, &order, &context)?;
+            hand_over(tx, &steps, &id, &order, &context)?;
         }
         Ok::<_, Problem>((StatusCode::ACCEPTED, written(tx, &id, &order)?))
     });
@@ -137,19 +138,13 @@ async fn confirm<R: Remote>(State(orders): State<Orders<R>>, Path(id): Path<Stri
 }
 
 /// Starts the saga with what is in the order.
-fn hand_over<R: Remote>(
-    tx: &Tx<'_>,
-    saga: &OrderSaga<R>,
-    id: &str,
-    order: &Order,
-    context: &Context,
-) -> Result<(), Problem> {
+fn hand_over(tx: &Tx<'_>, steps: &[StepDefinition], id: &str, order: &Order, context: &Context) -> Result<(), Problem> {
     let accepted = AcceptedOrder {
         customer_id: order.customer_id.clone(),
         currency: order.currency.clone(),
         items: order.items.clone(),
     };
-    saga::start(tx, saga, id, &accepted, context).map_err(|error| match error {
+    order_saga::start(tx, OrderFlow::EventSourced, id, &accepted, steps, context).map_err(|error| match error {
         StartError::Exists(_) => Problem::conflict("exists", "the order is being processed"),
         StartError::Database(error) => error.into(),
     })?;

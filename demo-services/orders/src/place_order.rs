@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sagascope_conventions::OrderFlow;
 use serde::{Deserialize, Serialize};
 use shop_kit::{problem::Problem, request::check_id};
 
@@ -18,6 +19,9 @@ pub(crate) struct PlaceOrder {
     pub(crate) customer_id: String,
     /// What.
     pub(crate) items: Vec<Line>,
+    /// In which way it is carried out.
+    #[serde(default)]
+    pub(crate) flow: OrderFlow,
 }
 
 /// One line of the wish.
@@ -54,6 +58,7 @@ impl PlaceOrder {
         Ok(Self {
             customer_id: self.customer_id,
             items,
+            flow: self.flow,
         })
     }
 }
@@ -70,6 +75,7 @@ mod tests {
         PlaceOrder {
             customer_id: customer_id.into(),
             items: items.iter().map(line).collect(),
+            flow: OrderFlow::default(),
         }
     }
 

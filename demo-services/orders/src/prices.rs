@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::order::Item;
 use crate::place_order::Line;
-use crate::remote::{Peer, Remote};
+use crate::remote::Catalog;
 
 /// A price this young is taken without asking.
 const FRESH: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ pub(crate) struct Prices<R> {
     kept: Mutex<HashMap<String, (Price, Instant)>>,
 }
 
-impl<R: Remote> Prices<R> {
+impl<R: Catalog> Prices<R> {
     /// Nothing kept yet.
     pub(crate) fn new(remote: Arc<R>) -> Self {
         Self {
@@ -99,10 +99,7 @@ impl<R: Remote> Prices<R> {
     }
 
     async fn ask(&self, product_id: &str) -> Result<Price, CallError> {
-        let answer = self
-            .remote
-            .get(Peer::Catalog, &format!("/api/v1/products/{product_id}"))
-            .await?;
+        let answer = self.remote.read(&format!("/api/v1/products/{product_id}")).await?;
         Price::deserialize(answer).map_err(|error| CallError::Malformed {
             reason: error.to_string(),
         })

@@ -4,33 +4,23 @@ use std::future::Future;
 
 use serde_json::Value;
 use shop_kit::caller::{CallError, Caller};
+use shop_kit::order_commands::{Command, Ordered};
 use shop_kit::service::Service;
 
-/// Whom to call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Peer {
-    /// Prices.
-    Catalog,
-    /// Stock.
-    Inventory,
-    /// Money.
-    Payments,
-    /// Parcels.
-    Shipping,
+/// The catalog.
+pub(crate) trait Catalog: Send + Sync + 'static {
+    /// Reads; may be retried underneath.
+    fn read(&self, path: &str) -> impl Future<Output = Result<Value, CallError>> + Send;
 }
 
-/// One call each; JSON in and out.
+/// Those that carry commands out.
 pub(crate) trait Remote: Send + Sync + 'static {
-    /// Reads; may be retried underneath.
-    fn get(&self, peer: Peer, path: &str) -> impl Future<Output = Result<Value, CallError>> + Send;
-
-    /// Commands; one attempt, since the saga counts and persists each. `key` makes a repeat harmless.
-    fn post(
+    /// One attempt, since the saga counts and persists each. `key` makes a repeat harmless.
+    fn ask(
         &self,
-        peer: Peer,
-        path: &str,
+        command: Command,
+        order: &Ordered,
         key: &str,
-        body: &Value,
     ) -> impl Future<Output = Result<Value, CallError>> + Send;
 }
 
@@ -54,22 +44,34 @@ impl Peers {
         }
     }
 
-    fn caller(&self, peer: Peer) -> &Caller {
-        match peer {
-            Peer::Catalog => &self.catalog,
-            Peer::Inventory => &self.inventory,
-            Peer::Payments => &self.payments,
-            Peer::Shipping => &self.shipping,
+    fn caller(&self, command: Command) -> &Caller {
+        match command.service() {
+            "inventory" => &self.inventory,
+            "payments" => &self.payments,
+            _ => &self.shipping,
         }
     }
 }
 
-impl Remote for Peers {
-    async fn get(&self, peer: Peer, path: &str) -> Result<Value, CallError> {
-        self.caller(peer).get(path).await
+impl Catalog for Peers {
+    async fn read(&self, path: &str) -> Result<Value, CallError> {
+        self.catalog.get(path).await
     }
+}
 
-    async fn post(&self, peer: Peer, path: &str, key: &str, body: &Value) -> Result<Value, CallError> {
-        self.caller(peer).post_once(path, body, Some(key)).await
+impl Remote for Peers {
+    async fn ask(&self, command: Command, order: &Ordered, key: &str) -> Result<Value, CallError> {
+        let (path, body) = (command.path(&order.order_id), command.body(order));
+        self.caller(command).post_once(&path, &body, Some(key)).await
+    }
+}
+
+/// The same calls with nothing around them but a time limit: what a first version does.
+pub(crate) struct Bare(pub(crate) Peers);
+
+impl Remote for Bare {
+    async fn ask(&self, command: Command, order: &Ordered, _: &str) -> Result<Value, CallError> {
+        let (path, body) = (command.path(&order.order_id), command.body(order));
+        self.0.caller(command).post_bare(&path, &body).await
     }
 }

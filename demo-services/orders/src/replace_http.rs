@@ -16,12 +16,12 @@ use shop_kit::request::{Body, check_id};
 use crate::event_forms::FORMS;
 use crate::http::Orders;
 use crate::order::Status;
-use crate::remote::Remote;
+use crate::remote::Catalog;
 use crate::{open_order, order_store, retention};
 
 /// Routes of this file.
-pub(crate) fn router<R: Remote>() -> Router<Orders<R>> {
-    Router::new().route("/api/v1/orders/{id}/replace", post(replace::<R>))
+pub(crate) fn router<C: Catalog>() -> Router<Orders<C>> {
+    Router::new().route("/api/v1/orders/{id}/replace", post(replace::<C>))
 }
 
 /// Body of `POST /api/v1/orders/{id}/replace`.
@@ -32,8 +32,8 @@ struct Replace {
     new_id: String,
 }
 
-async fn replace<R: Remote>(
-    State(orders): State<Orders<R>>,
+async fn replace<C: Catalog>(
+    State(orders): State<Orders<C>>,
     Path(id): Path<String>,
     Body(command): Body<Replace>,
 ) -> Result<Response, Problem> {

@@ -1,19 +1,20 @@
 //! What stays of orders that ended long ago: the sums of the audit, and nothing else.
 
 use rusqlite::{Connection, params};
+use sagascope_conventions::OrderFlow;
 use shop_kit::database::{DatabaseError, Tx};
 use shop_kit::retention::{self, Rule};
 use shop_kit::{event_store, saga, totals};
 
 use crate::event_forms::FORMS;
-use crate::order_saga::NAME;
+use crate::flows::messages;
 use crate::read_models::{LET_GO, statistics};
 
 /// Ended orders kept to be looked at: at twenty a second a quarter of an hour. The saga instances are what is large.
 const KEPT: u64 = 20_000;
 
 /// For the service's own tables.
-pub(crate) const RULES: [Rule; 1] = [Rule::Ended { kept: KEPT, let_go }];
+pub(crate) const RULES: [Rule; 2] = [Rule::Ended { kept: KEPT, let_go }, messages::RULE];
 
 const CREATED: &str = "orders/created";
 const CONFIRMED: &str = "orders/confirmed";
@@ -104,7 +105,9 @@ fn let_go(tx: &Tx<'_>, id: &str) -> Result<bool, DatabaseError> {
             _ => {}
         }
     }
-    saga::let_go(tx, NAME, id)?;
+    for flow in OrderFlow::ALL {
+        saga::let_go(tx, flow.saga_name(), id)?;
+    }
     statistics::carry(tx, id)?;
     for sql in LET_GO {
         tx.prepare_cached(sql)?.execute(params![id])?;

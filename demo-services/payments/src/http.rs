@@ -52,33 +52,52 @@ pub(crate) fn router(payments: Payments) -> Router {
         .with_state(payments)
 }
 
+impl Payments {
+    /// Checks the command and asks the bank.
+    pub(crate) async fn authorise(&self, command: &ChargeOrder) -> Result<Card, Problem> {
+        check_id("order_id", &command.order_id)?;
+        check_id("customer_id", &command.customer_id)?;
+        if !(1..=MAX_AMOUNT_MINOR).contains(&command.amount_minor) {
+            return Err(Problem::bad_field(
+                "amount_minor",
+                format!("give 1 to {MAX_AMOUNT_MINOR}"),
+            ));
+        }
+        if command.currency.len() != 3 || !command.currency.bytes().all(|b| b.is_ascii_uppercase()) {
+            return Err(Problem::bad_field(
+                "currency",
+                "give three capital letters, such as EUR",
+            ));
+        }
+        self.bank.ask("authorise").await;
+        Ok(match self.faults.hit(FaultKind::DeclinedCards, "charge") {
+            Some(_) => Card::Declines {
+                reason: "declined_by_fault",
+            },
+            None => cards::ask(self.seed, &command.order_id),
+        })
+    }
+}
+
+/// Checks a refund.
+pub(crate) fn check_refund(command: &RefundOrder) -> Result<(), Problem> {
+    check_id("order_id", &command.order_id)?;
+    if command.reason.len() > MAX_REASON_LENGTH {
+        return Err(Problem::bad_field(
+            "reason",
+            format!("give at most {MAX_REASON_LENGTH} bytes"),
+        ));
+    }
+    Ok(())
+}
+
 async fn charge(
     State(payments): State<Payments>,
     key: IdempotencyKey,
     Body(command): Body<ChargeOrder>,
 ) -> Result<Answer, Problem> {
     let key = key.required()?;
-    check_id("order_id", &command.order_id)?;
-    check_id("customer_id", &command.customer_id)?;
-    if !(1..=MAX_AMOUNT_MINOR).contains(&command.amount_minor) {
-        return Err(Problem::bad_field(
-            "amount_minor",
-            format!("give 1 to {MAX_AMOUNT_MINOR}"),
-        ));
-    }
-    if command.currency.len() != 3 || !command.currency.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Err(Problem::bad_field(
-            "currency",
-            "give three capital letters, such as EUR",
-        ));
-    }
-    payments.bank.ask("authorise").await;
-    let card = match payments.faults.hit(FaultKind::DeclinedCards, "charge") {
-        Some(_) => Card::Declines {
-            reason: "declined_by_fault",
-        },
-        None => cards::ask(payments.seed, &command.order_id),
-    };
+    let card = payments.authorise(&command).await?;
     let context = context::current();
     payments
         .db
@@ -92,13 +111,7 @@ async fn refund(
     Body(command): Body<RefundOrder>,
 ) -> Result<Answer, Problem> {
     let key = key.required()?;
-    check_id("order_id", &command.order_id)?;
-    if command.reason.len() > MAX_REASON_LENGTH {
-        return Err(Problem::bad_field(
-            "reason",
-            format!("give at most {MAX_REASON_LENGTH} bytes"),
-        ));
-    }
+    check_refund(&command)?;
     let context = context::current();
     payments
         .db

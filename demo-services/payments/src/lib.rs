@@ -8,6 +8,7 @@ mod charge;
 mod commands;
 mod http;
 mod ledger;
+mod messages;
 mod payment;
 mod refund;
 mod store;
@@ -17,9 +18,10 @@ mod tests;
 use std::time::Duration;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::{DATABASE, narrowable};
+use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
+use shop_kit::participant;
 use shop_kit::service::{Assembled, Service};
 
 use crate::http::Payments;
@@ -31,7 +33,11 @@ use crate::http::Payments;
 pub async fn run() -> anyhow::Result<()> {
     let faults = narrowable(
         http::OPERATIONS,
-        &[&DATABASE, &[FaultKind::DeclinedCards, FaultKind::StoppedOutboxRelay]],
+        &[
+            &DATABASE,
+            &CONSUMER,
+            &[FaultKind::DeclinedCards, FaultKind::StoppedOutboxRelay],
+        ],
     );
     let service = Service::start("payments", faults)?;
     assemble(&service)?.serve(service).await
@@ -50,6 +56,7 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         seed: service.seed(),
         bank: Outside::new("bank", Duration::from_millis(40), Duration::from_millis(300)),
     };
+    let consumers = participant::take_part(service, &durable, payments.clone());
     let assembled = Assembled::new(http::router(payments), durable.readiness());
-    Ok(assembled.with(retention).with(durable))
+    Ok(assembled.with(consumers).with(retention).with(durable))
 }

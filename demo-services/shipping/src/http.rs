@@ -7,8 +7,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use shop_kit::context;
-use shop_kit::database::{Database, DatabaseError};
+use shop_kit::context::{self, Context};
+use shop_kit::database::{Database, DatabaseError, Tx};
 use shop_kit::outside::Outside;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
@@ -43,43 +43,63 @@ pub(crate) fn router(shipping: Shipping) -> Router {
 /// Body of `POST /api/v1/shipments`; repeating it repeats the answer, not the parcel.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewShipment {
+pub(crate) struct NewShipment {
     order_id: String,
     customer_id: String,
     pieces: u32,
+}
+
+impl Shipping {
+    /// Checks the command and asks the carrier.
+    pub(crate) async fn book(&self, command: &NewShipment) -> Result<(), Problem> {
+        check_id("order_id", &command.order_id)?;
+        check_id("customer_id", &command.customer_id)?;
+        if !(1..=MAX_PIECES).contains(&command.pieces) {
+            return Err(Problem::bad_field("pieces", format!("give 1 to {MAX_PIECES}")));
+        }
+        self.carrier.ask("book").await;
+        Ok(())
+    }
+}
+
+/// Creates the parcel of an order, once.
+pub(crate) fn ship_order(tx: &Tx<'_>, command: NewShipment, context: &Context) -> Result<Shipment, Problem> {
+    let NewShipment {
+        order_id,
+        customer_id,
+        pieces,
+    } = command;
+    let existing = store::find(tx, &order_id)?;
+    let (shipment, new) = create(
+        existing.as_ref(),
+        CreateShipment {
+            order_id,
+            customer_id,
+            pieces,
+        },
+    )?;
+    if new {
+        store::put(tx, &shipment, context)?;
+    }
+    Ok(shipment)
+}
+
+/// Calls it back, or makes sure that there will never be one.
+pub(crate) fn call_back(tx: &Tx<'_>, order_id: &str, context: &Context) -> Result<Shipment, DatabaseError> {
+    let (shipment, new) = cancel(store::find(tx, order_id)?.as_ref(), order_id);
+    if new {
+        store::put(tx, &shipment, context)?;
+    }
+    Ok(shipment)
 }
 
 async fn create_shipment(
     State(shipping): State<Shipping>,
     Body(command): Body<NewShipment>,
 ) -> Result<(StatusCode, Json<Shipment>), Problem> {
-    check_id("order_id", &command.order_id)?;
-    check_id("customer_id", &command.customer_id)?;
-    if !(1..=MAX_PIECES).contains(&command.pieces) {
-        return Err(Problem::bad_field("pieces", format!("give 1 to {MAX_PIECES}")));
-    }
-    shipping.carrier.ask("book").await;
-    let NewShipment {
-        order_id,
-        customer_id,
-        pieces,
-    } = command;
+    shipping.book(&command).await?;
     let context = context::current();
-    let work = move |tx: &shop_kit::database::Tx<'_>| {
-        let existing = store::find(tx, &order_id)?;
-        let (shipment, new) = create(
-            existing.as_ref(),
-            CreateShipment {
-                order_id,
-                customer_id,
-                pieces,
-            },
-        )?;
-        if new {
-            store::put(tx, &shipment, &context)?;
-        }
-        Ok::<_, Problem>(shipment)
-    };
+    let work = move |tx: &Tx<'_>| ship_order(tx, command, &context);
     Ok((StatusCode::CREATED, Json(shipping.db.write(work).await?)))
 }
 
@@ -89,13 +109,7 @@ async fn cancel_shipment(
 ) -> Result<Json<Shipment>, Problem> {
     check_id("order_id", &order_id)?;
     let context = context::current();
-    let work = move |tx: &shop_kit::database::Tx<'_>| {
-        let (shipment, new) = cancel(store::find(tx, &order_id)?.as_ref(), &order_id);
-        if new {
-            store::put(tx, &shipment, &context)?;
-        }
-        Ok::<_, DatabaseError>(shipment)
-    };
+    let work = move |tx: &Tx<'_>| call_back(tx, &order_id, &context);
     Ok(Json(shipping.db.write(work).await?))
 }
 

@@ -1,6 +1,7 @@
 //! Demo shop: parcels. Creates and cancels shipments, one an order.
 
 mod http;
+mod messages;
 mod shipment;
 mod store;
 #[cfg(test)]
@@ -9,9 +10,10 @@ mod tests;
 use std::time::Duration;
 
 use sagascope_conventions::FaultKind;
-use shop_kit::capabilities::{DATABASE, narrowable};
+use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
+use shop_kit::participant;
 use shop_kit::service::{Assembled, Service};
 
 use crate::http::Shipping;
@@ -23,7 +25,10 @@ use crate::http::Shipping;
 pub async fn run() -> anyhow::Result<()> {
     let service = Service::start(
         "shipping",
-        narrowable(http::OPERATIONS, &[&DATABASE, &[FaultKind::StoppedOutboxRelay]]),
+        narrowable(
+            http::OPERATIONS,
+            &[&DATABASE, &CONSUMER, &[FaultKind::StoppedOutboxRelay]],
+        ),
     )?;
     assemble(&service)?.serve(service).await
 }
@@ -39,6 +44,7 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         db: durable.db.clone(),
         carrier: Outside::new("carrier", Duration::from_millis(30), Duration::from_millis(180)),
     };
+    let consumers = participant::take_part(service, &durable, shipping.clone());
     let assembled = Assembled::new(http::router(shipping), durable.readiness());
-    Ok(assembled.with(retention).with(durable))
+    Ok(assembled.with(consumers).with(retention).with(durable))
 }

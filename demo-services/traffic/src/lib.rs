@@ -49,7 +49,7 @@ async fn shop_forever(service: Service, members: Members) {
     let mut dice = StdRng::seed_from_u64(service.seed());
     let shop = Shop::new(service.caller("gateway"), members, Arc::clone(&service.instance));
     let (orders, places) = (Orders::new(), Arc::new(Semaphore::new(MAX_IN_FLIGHT)));
-    let rate = service.requested_rate();
+    let (rate, flows) = (service.requested_rate(), service.requested_flows());
     let mut pace = Pace::new(*rate.borrow(), Instant::now());
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -62,8 +62,9 @@ async fn shop_forever(service: Service, members: Members) {
                 continue;
             };
             let (shop, orders, dice) = (shop.clone(), orders.clone(), StdRng::from_rng(&mut dice));
+            let flows = *flows.borrow();
             tokio::spawn(async move {
-                orders.ended(shop.visit(dice).await);
+                orders.ended(shop.visit(dice, flows).await);
                 drop(place);
             });
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Method;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
+use sagascope_conventions::FlowMix;
 use serde_json::{Value, json};
 use shop_kit::caller::{CallError, Caller};
 use shop_kit::context::{self, Context};
@@ -67,7 +68,7 @@ struct Wish {
 }
 
 impl Wish {
-    fn roll(dice: &mut StdRng, today: Day) -> Self {
+    fn roll(dice: &mut StdRng, today: Day, flows: FlowMix) -> Self {
         let customer_id = format!("customer-{}", dice.random_range(1..=CUSTOMERS));
         let lines = dice.random_range(1..=3);
         let items: Vec<Value> = (0..lines)
@@ -79,7 +80,7 @@ impl Wish {
                 u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64())
             ),
             look_at: look(dice),
-            order: json!({ "customer_id": customer_id, "items": items }),
+            order: json!({ "customer_id": customer_id, "items": items, "flow": flows.pick(dice.next_u64()) }),
             patient: dice.random_range(0..PATIENT) == 0,
             trip: Trip::roll(dice, &customer_id, today),
         }
@@ -131,8 +132,8 @@ impl Shop {
     }
 
     /// One visit from door to door, in a trace and under a correlation id of its own.
-    pub(crate) async fn visit(&self, mut dice: StdRng) -> Visit {
-        let mut wish = Wish::roll(&mut dice, Day::today());
+    pub(crate) async fn visit(&self, mut dice: StdRng, flows: FlowMix) -> Visit {
+        let mut wish = Wish::roll(&mut dice, Day::today(), flows);
         let pass = self.members.next(Instant::now());
         if let Some(pass) = &pass {
             wish.sign(&pass.user_id);
@@ -154,6 +155,12 @@ impl Shop {
             let _ = self.post(trip.path, &trip.booking, &key, pass).await;
         }
         let Ok(placed) = placed else { return Visit::Failed };
+        match placed["status"].as_str() {
+            // The first generation answers when all is done.
+            Some("confirmed") => return Visit::Confirmed,
+            Some("cancelled") => return Visit::Cancelled,
+            _ => {}
+        }
         match placed["status_url"].as_str() {
             Some(url) if wish.patient => self.wait_for_the_end(url, pass).await,
             _ => Visit::Accepted,
@@ -208,7 +215,9 @@ mod tests {
     fn a_seed_tells_every_wish() {
         let wishes = |seed: u64| {
             let mut dice = StdRng::seed_from_u64(seed);
-            (0..50).map(|_| Wish::roll(&mut dice, day())).collect::<Vec<_>>()
+            (0..50)
+                .map(|_| Wish::roll(&mut dice, day(), FlowMix::default()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(wishes(7), wishes(7));
         assert_ne!(wishes(7), wishes(8));
@@ -218,7 +227,7 @@ mod tests {
     fn every_wish_can_be_ordered() {
         let mut dice = StdRng::seed_from_u64(1);
         for _ in 0..1_000 {
-            let wish = Wish::roll(&mut dice, day());
+            let wish = Wish::roll(&mut dice, day(), FlowMix::default());
             let items = wish.order["items"].as_array().unwrap();
             assert!((1..=3).contains(&items.len()));
             for item in items {

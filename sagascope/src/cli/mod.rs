@@ -6,6 +6,7 @@ mod connection;
 mod units;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sagascope_conventions::FlowMix;
 use sagascope_conventions::fault::FaultKind;
 
 pub(crate) use bench::{BenchCompression, BenchOptions, BenchProtocol, LoadOptions, SubjectOptions};
@@ -77,6 +78,10 @@ pub(crate) struct DemoOptions {
     /// Orders that the shoppers place each second; can be changed live
     #[arg(long, env = "SAGASCOPE_RATE", default_value_t = 20.0, value_parser = units::rate)]
     pub(crate) rate: f64,
+    /// In which shares the shoppers ask for each flow of the order: sync, broker, hardened, event_sourced, choreographed;
+    /// can be changed live
+    #[arg(long, env = "SAGASCOPE_FLOWS", value_name = "FLOW=SHARE,…", default_value_t = FlowMix::default())]
+    pub(crate) flows: FlowMix,
     /// Seed of the shoppers and of the faults' dice
     #[arg(long, env = "SAGASCOPE_SEED", default_value_t = 1)]
     pub(crate) seed: u64,

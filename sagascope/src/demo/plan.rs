@@ -105,6 +105,7 @@ fn shared(options: &DemoOptions, data_dir: &Path, token: &str) -> Vec<(&'static 
         ("SAGASCOPE_TOKEN", token.into()),
         ("SAGASCOPE_PROFILE", options.profile.as_str().into()),
         ("SAGASCOPE_RATE", options.rate.to_string().into()),
+        ("SAGASCOPE_FLOWS", options.flows.to_string().into()),
         ("SAGASCOPE_SEED", options.seed.to_string().into()),
     ]
 }

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use sagascope_api::Time;
-use sagascope_api::faults::{FaultRequest, FaultStatus};
+use sagascope_api::faults::{FaultRequest, FaultStatus, Traffic};
 use sagascope_conventions::fault::{
     ArmedFault, FaultAcknowledgement, FaultCapability, FaultCommand, FaultRegistration,
 };
-use sagascope_conventions::{Fault, FaultKind, FaultState};
+use sagascope_conventions::{Fault, FaultKind, FaultState, FlowMix};
 
 use crate::problem::Refusal;
 
@@ -63,12 +63,12 @@ pub(crate) struct Board {
     changed: BTreeSet<String>,
     removed: Vec<String>,
     deliveries: Vec<Delivery>,
-    traffic: Option<f64>,
+    traffic: Option<(f64, FlowMix)>,
 }
 
 impl Board {
-    /// Without faults; `traffic` is the demo's rate, absent without a demo.
-    pub(crate) const fn new(traffic: Option<f64>) -> Self {
+    /// Without faults; `traffic` is the demo's rate and mix, absent without a demo.
+    pub(crate) const fn new(traffic: Option<(f64, FlowMix)>) -> Self {
         Self {
             registered: BTreeMap::new(),
             connected: BTreeSet::new(),
@@ -140,9 +140,12 @@ impl Board {
             command: FaultCommand::Sync { faults },
         });
         if instance.service == TRAFFIC
-            && let Some(orders_per_second) = self.traffic
+            && let Some((orders_per_second, flows)) = self.traffic
         {
-            let command = FaultCommand::Traffic { orders_per_second };
+            let command = FaultCommand::Traffic {
+                orders_per_second,
+                flows,
+            };
             self.deliveries.push(Delivery {
                 to: instance.clone(),
                 command,
@@ -296,24 +299,30 @@ impl Board {
     }
 
     /// What the shoppers are asked to do; `None` without a demo.
-    pub(crate) const fn traffic(&self) -> Option<f64> {
+    pub(crate) const fn traffic(&self) -> Option<(f64, FlowMix)> {
         self.traffic
     }
 
-    /// Asks the shoppers for another rate. False without a demo.
-    pub(crate) fn set_traffic(&mut self, orders_per_second: f64) -> bool {
-        if self.traffic.is_none() {
-            return false;
-        }
-        self.traffic = Some(orders_per_second);
+    /// Asks the shoppers for another rate, and another mix when it names one; answers what holds now. `None` without a
+    /// demo.
+    pub(crate) fn set_traffic(&mut self, wanted: Traffic) -> Option<Traffic> {
+        let (_, before) = self.traffic?;
+        let (orders_per_second, flows) = (wanted.orders_per_second, wanted.flows.unwrap_or(before));
+        self.traffic = Some((orders_per_second, flows));
         for to in self.connected.iter().filter(|instance| instance.service == TRAFFIC) {
-            let command = FaultCommand::Traffic { orders_per_second };
+            let command = FaultCommand::Traffic {
+                orders_per_second,
+                flows,
+            };
             self.deliveries.push(Delivery {
                 to: to.clone(),
                 command,
             });
         }
-        true
+        Some(Traffic {
+            orders_per_second,
+            flows: Some(flows),
+        })
     }
 
     /// Faults in force or about to be.

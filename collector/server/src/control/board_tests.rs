@@ -1,6 +1,6 @@
 //! What the board refuses, delivers, ends and forgets.
 
-use sagascope_conventions::{FaultStrength, FaultTarget};
+use sagascope_conventions::{FaultStrength, FaultTarget, OrderFlow};
 use serde_json::{Value, json};
 
 use super::super::catalogue::ACTIVE;
@@ -392,20 +392,33 @@ fn history_and_active_faults_are_bounded() {
 }
 
 #[test]
-fn traffic_is_told_its_rate_first_and_at_every_change() {
-    let mut board = Board::new(Some(20.0));
+fn traffic_is_told_its_rate_and_mix_first_and_at_every_change() {
+    let (mix, other) = (FlowMix::default(), FlowMix::only(OrderFlow::Sync));
+    let mut board = Board::new(Some((20.0, mix)));
     join(&mut board, &instance("traffic", "t1"), seconds(0));
     let last = |board: &mut Board| board.take_deliveries().pop().unwrap().command;
+    let told = |orders_per_second, flows| FaultCommand::Traffic {
+        orders_per_second,
+        flows,
+    };
+    let wanted = |orders_per_second, flows| Traffic {
+        orders_per_second,
+        flows,
+    };
+    assert_eq!(last(&mut board), told(20.0, mix));
     assert_eq!(
-        last(&mut board),
-        FaultCommand::Traffic {
-            orders_per_second: 20.0
-        }
+        board.set_traffic(wanted(5.0, Some(other))),
+        Some(wanted(5.0, Some(other)))
     );
-    assert!(board.set_traffic(5.0));
-    assert_eq!(last(&mut board), FaultCommand::Traffic { orders_per_second: 5.0 });
-    assert!(
-        !Board::new(None).set_traffic(5.0),
+    assert_eq!(last(&mut board), told(5.0, other));
+    assert_eq!(
+        board.set_traffic(wanted(6.0, None)),
+        Some(wanted(6.0, Some(other))),
+        "a mix that nobody names stays"
+    );
+    assert_eq!(
+        Board::new(None).set_traffic(wanted(5.0, None)),
+        None,
         "without a demo there is nobody to ask"
     );
 }

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     /// A process tells what came of it.
     Report(ActionReport, Reply<()>),
     /// Another rate of orders.
-    Traffic(f64, Reply<Traffic>),
+    Traffic(Traffic, Reply<Traffic>),
 }
 
 impl Pipeline {
@@ -107,12 +107,8 @@ impl Pipeline {
                     Err(Refusal::unknown("action", &id))
                 });
             }
-            Command::Traffic(orders_per_second, reply) => {
-                let _ = reply.send(if board.set_traffic(orders_per_second) {
-                    Ok(Traffic { orders_per_second })
-                } else {
-                    Err(no_demo())
-                });
+            Command::Traffic(wanted, reply) => {
+                let _ = reply.send(board.set_traffic(wanted).ok_or_else(no_demo));
             }
         }
     }

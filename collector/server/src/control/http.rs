@@ -75,19 +75,20 @@ pub(crate) async fn acknowledge(State(app): State<Arc<App>>, body: Bytes) -> Ans
 
 /// `GET /api/v1/traffic`.
 pub(crate) async fn traffic(State(app): State<Arc<App>>) -> Answer<Json<Traffic>> {
-    let orders_per_second = app.read().board.traffic().ok_or_else(no_demo)?;
-    Ok(Json(Traffic { orders_per_second }))
+    let (orders_per_second, flows) = app.read().board.traffic().ok_or_else(no_demo)?;
+    Ok(Json(Traffic {
+        orders_per_second,
+        flows: Some(flows),
+    }))
 }
 
 /// `PUT /api/v1/traffic`.
 pub(crate) async fn set_traffic(State(app): State<Arc<App>>, body: Bytes) -> Answer<Json<Traffic>> {
-    let Traffic { orders_per_second } = read(&body)?;
-    if !(0.0..=1_000.0).contains(&orders_per_second) {
+    let wanted: Traffic = read(&body)?;
+    if !(0.0..=1_000.0).contains(&wanted.orders_per_second) {
         return Err(Refusal::field("invalid_value", "orders_per_second", "Give 0 to 1000."));
     }
-    ask(&app, |reply| Command::Traffic(orders_per_second, reply))
-        .await
-        .map(Json)
+    ask(&app, |reply| Command::Traffic(wanted, reply)).await.map(Json)
 }
 
 pub(super) async fn ask<T>(app: &App, command: impl FnOnce(oneshot::Sender<Answer<T>>) -> Command) -> Answer<T> {

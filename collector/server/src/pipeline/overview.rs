@@ -43,7 +43,9 @@ pub(crate) fn overview(app: &App, world: &World) -> Overview {
         durability: app.config.durability.as_str().into(),
         projection_lag_ms: world.projection_lag_ms,
         demo: app.config.demo.clone().map(|mut demo| {
-            demo.orders_per_second = world.board.traffic().unwrap_or(demo.orders_per_second);
+            if let Some(traffic) = world.board.traffic() {
+                (demo.orders_per_second, demo.flows) = traffic;
+            }
             demo
         }),
     }

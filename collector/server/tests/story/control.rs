@@ -1,6 +1,7 @@
 //! A fault from the API to a service and back into the live stream.
 
 use reqwest::{Method, Response};
+use sagascope_conventions::FlowMix;
 use sagascope_conventions::fault::{FaultCommand, FaultState};
 use serde_json::{Value, json};
 
@@ -137,7 +138,8 @@ async fn shoppers_are_asked_for_another_rate() {
     assert_eq!(
         traffic.next().await,
         FaultCommand::Traffic {
-            orders_per_second: 20.0
+            orders_per_second: 20.0,
+            flows: FlowMix::default(),
         }
     );
     let put = |body: Value| rig.control(Method::PUT, "/api/v1/traffic").json(&body).send();
@@ -146,10 +148,23 @@ async fn shoppers_are_asked_for_another_rate() {
         json!({"orders_per_second": 1001}),
         json!({"orders_per_second": "x"}),
         json!({}),
+        json!({"orders_per_second": 5, "flows": {"carrier_pigeon": 1}}),
+        json!({"orders_per_second": 5, "flows": {"sync": 0}}),
     ] {
         assert_eq!(put(refused.clone()).await.unwrap().status(), 400, "{refused}");
     }
     assert_eq!(put(json!({"orders_per_second": 5})).await.unwrap().status(), 200);
-    assert_eq!(traffic.next().await, FaultCommand::Traffic { orders_per_second: 5.0 });
+    let told = |flows| FaultCommand::Traffic {
+        orders_per_second: 5.0,
+        flows,
+    };
+    assert_eq!(traffic.next().await, told(FlowMix::default()));
     assert_eq!(rig.get("/api/v1/overview").await["demo"]["orders_per_second"], 5.0);
+    let mixed = put(json!({"orders_per_second": 5, "flows": {"sync": 2, "event_sourced": 1}})).await;
+    assert_eq!(mixed.unwrap().status(), 200);
+    assert_eq!(traffic.next().await, told("sync=2,event_sourced=1".parse().unwrap()));
+    assert_eq!(
+        rig.get("/api/v1/traffic").await["flows"],
+        json!({"sync": 2, "event_sourced": 1})
+    );
 }

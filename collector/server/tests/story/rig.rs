@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use sagascope_api::overview::Demo;
+use sagascope_conventions::FlowMix;
 use sagascope_server::{Asset, Collector, Config, Ports};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -52,6 +53,7 @@ impl Rig {
                 profile: "demo".into(),
                 summary: String::new(),
                 orders_per_second: 20.0,
+                flows: FlowMix::default(),
             }),
             assets: Arc::new(page),
             ..Config::new(dir.path())

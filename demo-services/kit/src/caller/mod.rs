@@ -182,6 +182,30 @@ impl Caller {
         json(&self.attempt(&Ask::new(Method::POST, path, Some(body), key)?, 1).await?)
     }
 
+    /// POST in one attempt within the time limit and nothing else: no breaker, no bulkhead, no key that a repeat could be
+    /// known by. What a first version of a service does.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn post_bare<B, T>(&self, path: &str, body: &B) -> Result<T, CallError>
+    where
+        B: Serialize + ?Sized,
+        T: DeserializeOwned,
+    {
+        // The callee wants a key; one that is new each time lets it recognise nothing.
+        let key = context::new_id();
+        let ask = Ask::new(Method::POST, path, Some(body), Some(&key))?;
+        let (shared, limit) = (&self.shared, self.shared.profile.call_timeout);
+        let span = shared.span(&ask, 1);
+        let exchange = tokio::time::timeout(limit, shared.exchange(&ask));
+        let answer = span.run(exchange).await;
+        let answer = answer.unwrap_or(Err(CallError::TimedOut { after: limit }));
+        if let Err(error) = &answer {
+            span.fail(error.error_type(), error.reason());
+        }
+        json(&answer?)
+    }
+
     /// Any method, with the answer as it came; retried when that is safe.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use sagascope_conventions::action::{Action, ActionReport};
 use sagascope_conventions::fault::{
     ArmedFault, FaultAcknowledgement, FaultCapability, FaultCommand, FaultRegistration, FaultState,
 };
-use sagascope_conventions::{Fault, FaultKind};
+use sagascope_conventions::{Fault, FaultKind, FlowMix};
 use sagascope_instrument::fault_events;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -56,6 +56,8 @@ pub(crate) struct Station {
     pub(crate) events: StateEvents,
     /// Orders per second that a person asked for.
     pub(crate) rate: watch::Sender<f64>,
+    /// In which shares it asks for each flow.
+    pub(crate) flows: watch::Sender<FlowMix>,
     /// Remembers the crash that was carried out, so that a restarted service does not die of it again.
     pub(crate) crash_mark: PathBuf,
 }
@@ -137,8 +139,12 @@ impl Station {
                 }
             }
             FaultCommand::Act { id, action } => self.act(id, action),
-            FaultCommand::Traffic { orders_per_second } => {
+            FaultCommand::Traffic {
+                orders_per_second,
+                flows,
+            } => {
                 self.rate.send_replace(orders_per_second);
+                self.flows.send_replace(flows);
             }
         }
     }

@@ -12,7 +12,7 @@ use sagascope_conventions::action::{Action, ActionOutcome, ActionReport};
 use sagascope_conventions::fault::{
     ArmedFault, FaultAcknowledgement, FaultCommand, FaultRegistration, FaultState, FaultStrength,
 };
-use sagascope_conventions::{Fault, FaultKind, FaultTarget};
+use sagascope_conventions::{Fault, FaultKind, FaultTarget, FlowMix, OrderFlow};
 use tokio::sync::{broadcast, watch};
 
 use super::Switchboard;
@@ -116,6 +116,7 @@ async fn connected() -> Line {
         actions: actions.clone(),
         events: StateEvents::discard(),
         rate,
+        flows: watch::channel(FlowMix::default()).0,
         crash_mark: std::env::temp_dir().join("never-written"),
     }));
     let commands = collector.commands.clone();
@@ -269,6 +270,7 @@ async fn the_rate_of_the_shoppers_follows() {
     let mut line = connected().await;
     line.send(FaultCommand::Traffic {
         orders_per_second: 50.0,
+        flows: FlowMix::only(OrderFlow::Sync),
     });
     let changed = tokio::time::timeout(DEADLINE, line.rate.wait_for(|&rate| rate > 20.0)).await;
     assert_eq!(*changed.unwrap().unwrap(), 50.0);

@@ -20,7 +20,7 @@ pub(crate) use operate::{TABLES as OPERATION_TABLES, carry_out};
 pub use policy::Policy;
 pub use runner::SagaRunner;
 pub(crate) use store::TABLES;
-pub use store::{StartError, counts, find, let_go, start};
+pub use store::{StartError, counts, find, keep, keep_on, let_go, start};
 
 use crate::context::Context;
 use crate::database::Tx;

@@ -58,12 +58,33 @@ pub fn start<D: SagaDefinition>(
     let now = unix_nanos_now();
     let input = serde_json::to_value(input).map_err(DatabaseError::from)?;
     let (instance, told) = Instance::start(D::NAME, id, &context.correlation_id, definition.steps(), input, now);
-    let inserted = insert(tx, &instance, &context.to_headers(), now)?;
-    if !inserted {
-        return Err(StartError::Exists(id.to_owned()));
+    keep(tx, &instance, told, context)
+}
+
+/// Keeps a new instance that no runner runs, and what is told of it.
+///
+/// # Errors
+/// When there is one with this id already.
+pub fn keep(tx: &Tx<'_>, instance: &Instance, told: Vec<Event>, context: &Context) -> Result<(), StartError> {
+    if !insert(tx, instance, &context.to_headers(), unix_nanos_now())? {
+        return Err(StartError::Exists(instance.id.clone()));
     }
     state_events::record_all(tx, told, context)?;
     Ok(())
+}
+
+/// Keeps how such an instance stands now. False, and nothing is changed, when it is not at `expected` any more.
+///
+/// # Errors
+/// When the database fails.
+pub fn keep_on(
+    tx: &Tx<'_>,
+    instance: &Instance,
+    expected: u64,
+    told: Vec<Event>,
+    context: &Context,
+) -> Result<bool, DatabaseError> {
+    save(tx, instance, expected, state_events::tied(told, context))
 }
 
 /// An instance as it stands.

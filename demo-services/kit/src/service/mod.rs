@@ -17,6 +17,7 @@ pub use assembled::Assembled;
 use axum::Router;
 use axum::routing::get;
 pub use health::Readiness;
+use sagascope_conventions::FlowMix;
 use sagascope_conventions::fault::FaultCapability;
 use sagascope_instrument::{LogExporter, Resource};
 pub use settings::Settings;
@@ -78,6 +79,7 @@ struct Shared {
     telemetry: Option<Telemetry>,
     stop: watch::Sender<bool>,
     rate: watch::Sender<f64>,
+    flows: watch::Sender<FlowMix>,
 }
 
 impl Service {
@@ -140,6 +142,7 @@ impl Service {
             .build()?;
         let (stop, _) = watch::channel(false);
         let (rate, _) = watch::channel(settings.rate);
+        let (flows, _) = watch::channel(settings.flows);
         Ok(Self {
             name,
             instance: instance.into(),
@@ -157,6 +160,7 @@ impl Service {
                 telemetry,
                 stop,
                 rate,
+                flows,
             }),
         })
     }
@@ -304,6 +308,12 @@ impl Service {
         self.shared.rate.subscribe()
     }
 
+    /// In which shares the shoppers should ask for each flow: as the environment said, until a person says otherwise.
+    #[must_use]
+    pub fn requested_flows(&self) -> watch::Receiver<FlowMix> {
+        self.shared.flows.subscribe()
+    }
+
     fn station(&self, capabilities: Vec<FaultCapability>) -> Station {
         Station {
             service: self.name,
@@ -316,6 +326,7 @@ impl Service {
             actions: self.actions.clone(),
             events: self.events.clone(),
             rate: self.shared.rate.clone(),
+            flows: self.shared.flows.clone(),
             crash_mark: self.database_path().with_file_name("last-crash"),
         }
     }

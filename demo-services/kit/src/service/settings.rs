@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context as _, anyhow};
+use sagascope_conventions::FlowMix;
 
 use crate::profile::Profile;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub seed: u64,
     /// Orders per second that the shoppers place at first.
     pub rate: f64,
+    /// In which shares they ask for each flow of the order at first.
+    pub flows: FlowMix,
 }
 
 impl Default for Settings {
@@ -38,6 +41,7 @@ impl Default for Settings {
             restarts: 0,
             seed: 1,
             rate: 20.0,
+            flows: FlowMix::default(),
         }
     }
 }
@@ -62,6 +66,7 @@ impl Settings {
             restarts: read("SAGASCOPE_RESTARTS", defaults.restarts)?,
             seed: read("SAGASCOPE_SEED", defaults.seed)?,
             rate: read("SAGASCOPE_RATE", defaults.rate)?,
+            flows: read("SAGASCOPE_FLOWS", defaults.flows)?,
         })
     }
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use sagascope_conventions::SagaState;
 use serde_json::{Value, json};
+use shop_kit::broker::NewMessage;
 use shop_kit::caller::CallError;
 use shop_kit::context::Context;
 use shop_kit::database::Database;
+use shop_kit::events::StateEvents;
 use shop_kit::faults::Switchboard;
+use shop_kit::order_commands::{Command, Ordered};
 use shop_kit::problem::Problem;
 use shop_kit::profile::Profile;
 use shop_kit::projection::Projection;
@@ -19,13 +22,15 @@ use shop_kit::testing::{TestServer, eventually};
 use tempfile::TempDir;
 
 use crate::SCHEMA;
+use crate::flows::sync::SyncOrders;
+use crate::flows::{Boxed, Publish};
 use crate::http::{Orders, router};
 use crate::order::{Item, Order};
-use crate::order_saga::{AcceptedOrder, NAME, OrderSaga};
+use crate::order_saga::{self, AcceptedOrder, OrderSaga};
 use crate::order_store;
 use crate::prices::Prices;
 use crate::read_models::MODELS;
-use crate::remote::{Peer, Remote};
+use crate::remote::{Catalog, Remote};
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,8 +148,8 @@ impl Inside {
     }
 }
 
-impl Remote for Peers {
-    async fn get(&self, _: Peer, path: &str) -> Result<Value, CallError> {
+impl Catalog for Peers {
+    async fn read(&self, path: &str) -> Result<Value, CallError> {
         match path.rsplit('/').next() {
             Some("product-404") => Err(refused_with(404, "not_found")),
             Some("product-503") => Err(unavailable()),
@@ -152,18 +157,24 @@ impl Remote for Peers {
             _ => Ok(json!({ "price_minor": 5_000, "currency": "EUR" })),
         }
     }
+}
 
-    async fn post(&self, peer: Peer, path: &str, _: &str, _: &Value) -> Result<Value, CallError> {
-        let call = match (peer, path.rsplit('/').next()) {
-            (Peer::Inventory, Some("release")) => "release",
-            (Peer::Inventory, Some("confirm")) => "sell",
-            (Peer::Inventory, _) => "reserve",
-            (Peer::Payments, Some("refunds")) => "refund",
-            (Peer::Payments, _) => "charge",
-            (Peer::Shipping, Some("cancel")) => "cancel_shipment",
-            (Peer::Shipping | Peer::Catalog, _) => "ship",
-        };
-        self.answer(call).await
+impl Remote for Peers {
+    async fn ask(&self, command: Command, _: &Ordered, _: &str) -> Result<Value, CallError> {
+        self.answer(word(command)).await
+    }
+}
+
+/// What the tests call a command.
+const fn word(command: Command) -> &'static str {
+    match command {
+        Command::ReserveItems => "reserve",
+        Command::ChargePayment => "charge",
+        Command::ShipOrder => "ship",
+        Command::SellItems => "sell",
+        Command::ReleaseItems => "release",
+        Command::RefundPayment => "refund",
+        Command::CancelShipment => "cancel_shipment",
     }
 }
 
@@ -187,10 +198,29 @@ fn unavailable() -> CallError {
     }
 }
 
+/// What was handed to the broker, by type.
+#[derive(Debug, Default)]
+pub(super) struct Published(Mutex<Vec<String>>);
+
+impl Published {
+    pub(super) fn types(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Publish for Published {
+    fn publish_or_lose(&self, messages: Vec<NewMessage>) -> Boxed<'_, ()> {
+        let types = messages.into_iter().map(|message| message.event_type);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(types);
+        Box::pin(async {})
+    }
+}
+
 /// The service's own half, in a folder that outlives it.
 pub(super) struct Shop {
     pub(super) db: Database,
     pub(super) saga: Arc<OrderSaga<Peers>>,
+    pub(super) published: Arc<Published>,
     runner: Option<SagaRunner>,
     _read_models: Vec<Projection>,
 }
@@ -207,6 +237,7 @@ pub(super) fn open(folder: &TempDir, peers: &Peers) -> Shop {
     Shop {
         db,
         saga,
+        published: Arc::default(),
         runner: None,
         _read_models: read_models,
     }
@@ -232,10 +263,19 @@ impl Shop {
 
     pub(super) async fn serve(&self, peers: &Peers) -> TestServer {
         let prices = Arc::new(Prices::new(Arc::new(peers.clone())));
+        let steps = order_saga::steps(&Profile::demo());
+        let inline = SyncOrders {
+            db: self.db.clone(),
+            remote: Arc::new(peers.clone()),
+            steps,
+            events: StateEvents::discard(),
+        };
         TestServer::start(router(Orders {
             db: self.db.clone(),
-            saga: self.saga.clone(),
             prices,
+            steps,
+            inline: Arc::new(inline),
+            publisher: self.published.clone(),
         }))
         .await
     }
@@ -261,7 +301,7 @@ impl Shop {
 
     pub(super) async fn instance(&self, id: &'static str) -> Option<Instance> {
         self.db
-            .read(move |conn| saga::find(conn, NAME, id))
+            .read(move |conn| saga::find(conn, "order", id))
             .await
             .expect("reads")
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use shop_kit::testing::{TestServer, eventually};
 use tempfile::TempDir;
 
-use super::fakes::{Peers, Shop, Trouble, open};
+use super::fakes::{Effects, Peers, Shop, Trouble, open};
 use crate::retention::ALL_GO;
 
 async fn start(peers: &Peers) -> (Shop, TestServer, TempDir) {
@@ -225,4 +225,101 @@ async fn orders_that_were_let_go_are_gone_and_still_counted() {
     let peers = Peers::default();
     peers.trouble("charge", Trouble::Refused, 1);
     let_go_of_one(&peers, "cancelled", "compensated").await;
+}
+
+fn by(flow: &str) -> Value {
+    let mut order = order();
+    order["flow"] = json!(flow);
+    order
+}
+
+#[tokio::test]
+async fn the_first_generation_answers_when_all_is_done() {
+    let peers = Peers::default();
+    let (shop, server, _folder) = start(&peers).await;
+    let (status, done) = server.post("/api/v1/orders", None, &by("sync")).await;
+    assert_eq!((status, &done["status"]), (201, &json!("confirmed")));
+    assert_eq!(peers.calls(), ["reserve", "charge", "ship", "sell"]);
+    let seen = shows(&server, done["status_url"].as_str().expect("a link"), "confirmed").await;
+    assert_eq!(
+        (&seen["saga"]["name"], &seen["saga"]["state"]),
+        (&json!("order-sync"), &json!("completed"))
+    );
+    assert_eq!(shop.told().await, ["OrderCreated", "OrderConfirmed"]);
+}
+
+#[tokio::test]
+async fn the_first_generation_undoes_inline_and_answers_with_the_refusal() {
+    let peers = Peers::default();
+    peers.trouble("ship", Trouble::Refused, 1);
+    let (_shop, server, _folder) = start(&peers).await;
+    let (status, problem) = server.post("/api/v1/orders", None, &by("sync")).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("ship")));
+    assert_eq!(peers.calls(), ["reserve", "charge", "ship", "refund", "release"]);
+    assert_eq!(peers.effects(), Effects::default());
+    let (_, audit) = server.get("/api/v1/audit").await;
+    assert_eq!(
+        (&audit["agrees"], &audit["flows"]["order-sync"]["compensated"]),
+        (&json!(true), &json!(1))
+    );
+}
+
+/// The lesson of the first generation: an error is taken for "nothing happened", and an undo is tried once.
+#[tokio::test]
+async fn the_first_generation_leaves_money_charged_when_an_answer_gets_lost() {
+    let peers = Peers::default();
+    peers.trouble("charge", Trouble::AnswerLost, 1);
+    let (_shop, server, _folder) = start(&peers).await;
+    let (status, _) = server.post("/api/v1/orders", None, &by("sync")).await;
+    assert_eq!((status, peers.effects().captured), (503, 1));
+
+    let peers = Peers::default();
+    peers
+        .trouble("ship", Trouble::Refused, 1)
+        .trouble("refund", Trouble::Lost, 1);
+    let (_shop, server, _folder) = start(&peers).await;
+    let (status, problem) = server.post("/api/v1/orders", None, &by("sync")).await;
+    assert_eq!((status, &problem["code"]), (500, &json!("not_undone")));
+    assert_eq!(peers.effects().captured, 1);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_on_the_first_generation_leaves_no_order() {
+    let peers = Peers::default();
+    peers.trouble("ship", Trouble::HangsBefore, 1);
+    let (_shop, server, _folder) = start(&peers).await;
+    let body = by("sync");
+    let hangs_up = async {
+        let charged = || async { (peers.calls().last() == Some(&"ship")).then_some(()) };
+        eventually("the parcel is being booked", charged).await;
+    };
+    tokio::select! {
+        answer = server.post("/api/v1/orders", None, &body) => panic!("answered {answer:?}"),
+        () = hangs_up => {}
+    }
+    assert_eq!(peers.effects().captured, 1, "the money is gone");
+    let (_, audit) = server.get("/api/v1/audit").await;
+    assert_eq!(audit["orders"]["created"], 0, "and nobody knows of an order: {audit}");
+}
+
+#[tokio::test]
+async fn the_second_generation_publishes_after_the_commit() {
+    let (shop, server, _folder) = start(&Peers::default()).await;
+    let (status, accepted) = server.post("/api/v1/orders", None, &by("broker")).await;
+    assert_eq!((status, &accepted["status"]), (202, &json!("accepted")));
+    assert_eq!(shop.published.types(), ["OrderCreated", "ReserveItems"]);
+    assert_eq!(shop.told().await, ["OrderCreated"], "none of it through the outbox");
+    let (_, order) = server.get(accepted["status_url"].as_str().expect("a link")).await;
+    assert_eq!(order["saga"]["step"], "reserve");
+}
+
+#[tokio::test]
+async fn an_unknown_flow_is_refused_with_its_field() {
+    let (_shop, server, _folder) = start(&Peers::default()).await;
+    let (status, problem) = server.post("/api/v1/orders", Some("k"), &by("carrier_pigeon")).await;
+    assert_eq!((status, &problem["field"]), (400, &json!("flow")));
+    for flow in ["hardened", "event_sourced", "choreographed"] {
+        let (status, problem) = server.post("/api/v1/orders", None, &by(flow)).await;
+        assert_eq!((status, &problem["field"]), (400, &json!("Idempotency-Key")), "{flow}");
+    }
 }

@@ -1,0 +1,66 @@
+//! The service's part in orders that travel by messages: the same commands as over HTTP.
+
+use serde::Deserialize;
+use serde_json::Value;
+use shop_kit::context::Context;
+use shop_kit::database::Tx;
+use shop_kit::idempotency::Answer;
+use shop_kit::order_commands::Command;
+use shop_kit::participant::{Choreographed, Participant, Reaction};
+use shop_kit::problem::Problem;
+use shop_kit::request::{check_id, decoded};
+
+use crate::commands;
+use crate::http::{Inventory, Reserve};
+
+/// Content of a command about a reservation that exists.
+#[derive(Debug, Deserialize)]
+struct Reserved {
+    reservation_id: String,
+}
+
+impl Participant for Inventory {
+    type Found = ();
+
+    async fn ask(&self, command: Command, body: &Value) -> Result<(), Problem> {
+        match command {
+            Command::ReserveItems => self.set_aside(&decoded(body.clone())?).await,
+            _ => check_id("reservation_id", &decoded::<Reserved>(body.clone())?.reservation_id),
+        }
+    }
+
+    fn carry_out(
+        tx: &Tx<'_>,
+        command: Command,
+        _: &str,
+        body: Value,
+        (): (),
+        context: &Context,
+    ) -> Result<Answer, Problem> {
+        // The reservation's id makes every command repeatable; no other key is needed.
+        let reservation = match command {
+            Command::ReserveItems => {
+                let Reserve { reservation_id, lines } = decoded(body)?;
+                commands::reserve_goods(tx, &reservation_id, lines, context)
+            }
+            Command::SellItems => commands::confirm_goods(tx, &decoded::<Reserved>(body)?.reservation_id, context),
+            Command::ReleaseItems => commands::release_goods(tx, &decoded::<Reserved>(body)?.reservation_id, context),
+            other => return Err(other.not_ours()),
+        };
+        Ok(Answer {
+            status: 201,
+            body: serde_json::json!(reservation?),
+        })
+    }
+}
+
+impl Choreographed for Inventory {
+    fn reaction(event_type: &str) -> Option<Reaction> {
+        match event_type {
+            "OrderCreated" => Some(Reaction::step(Command::ReserveItems)),
+            "PaymentFailed" | "PaymentRefunded" => Some(Reaction::step(Command::ReleaseItems)),
+            "OrderConfirmed" => Some(Reaction::follow_up(Command::SellItems)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! State events of a saga that nobody orchestrates: each participant tells its own steps, under numbers of its own.
+
+use rusqlite::{OptionalExtension, params};
+use sagascope_conventions::OrderFlow;
+use sagascope_instrument::{Event, SagaEvents};
+
+use crate::context::Context;
+use crate::database::{DatabaseError, Tx};
+use crate::sql::{signed, unsigned};
+use crate::state_events;
+
+pub(crate) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS choreography (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    saga_id TEXT NOT NULL UNIQUE,
+    sequence INTEGER NOT NULL
+) STRICT;
+";
+
+/// Where the events travel that the participants react to; the key of a message is the order's id.
+pub const TOPIC: &str = "order-choreographed.events";
+
+/// Records what `build` tells of an order, in the transaction that makes it true.
+///
+/// # Errors
+/// When the database fails.
+pub fn tell(
+    tx: &Tx<'_>,
+    order_id: &str,
+    context: &Context,
+    build: impl FnOnce(&mut SagaEvents) -> Vec<Event>,
+) -> Result<(), DatabaseError> {
+    let mut query = tx.prepare_cached("SELECT sequence FROM choreography WHERE saga_id = ?")?;
+    let known = query.query_row([order_id], |row| unsigned(row, 0)).optional()?;
+    let mut events = SagaEvents {
+        sequence: known.unwrap_or(0),
+        ..SagaEvents::choreographed(OrderFlow::Choreographed.saga_name(), order_id, &context.correlation_id)
+    };
+    let told = build(&mut events);
+    // Replaced, the row counts as new: those longest silent go first.
+    let mut keep = tx.prepare_cached("INSERT OR REPLACE INTO choreography (saga_id, sequence) VALUES (?, ?)")?;
+    keep.execute(params![order_id, signed(events.sequence)])?;
+    state_events::record_all(tx, told, context)
+}
