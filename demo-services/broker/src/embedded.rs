@@ -396,6 +396,19 @@ impl Broker for EmbeddedBroker {
         Ok(())
     }
 
+    async fn park(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
+        let (name, group) = (group.to_owned(), self.group(group)?);
+        let mut lanes = group.lanes.lock().await;
+        let lane = lanes.get(&(place.topic.clone(), place.partition));
+        let Some(attempts) = lane.and_then(|lane| lane.attempts(place.offset)) else {
+            return Ok(());
+        };
+        self.give_up(&name, &mut lanes, place, attempts, reason).await?;
+        drop(lanes);
+        group.settled.notify_waiters();
+        Ok(())
+    }
+
     async fn heads(&self) -> Result<Vec<Head>, BrokerError> {
         self.inner.db.read(log::heads).await.map_err(unavailable)
     }

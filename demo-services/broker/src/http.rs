@@ -56,7 +56,11 @@ async fn acknowledge(State(shared): State<Shared>, Json(body): Json<Acknowledge>
 }
 
 async fn reject(State(shared): State<Shared>, Json(body): Json<Reject>) -> Response {
-    done(shared.broker.reject(&body.group, body.place, &body.reason).await)
+    done(if body.park {
+        shared.broker.park(&body.group, body.place, &body.reason).await
+    } else {
+        shared.broker.reject(&body.group, body.place, &body.reason).await
+    })
 }
 
 async fn topics(State(shared): State<Shared>) -> Response {

@@ -158,6 +158,11 @@ impl Lane {
         Rejected::Again { attempts }
     }
 
+    /// Deliveries of a message that is not done; `None` when it is not out.
+    pub(crate) fn attempts(&self, offset: u64) -> Option<u32> {
+        self.pending.get(&offset).map(|pending| pending.attempts)
+    }
+
     /// Everything before it is done.
     pub(crate) fn committed(&self) -> u64 {
         self.pending.keys().next().copied().unwrap_or(self.next)

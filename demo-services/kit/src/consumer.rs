@@ -8,6 +8,7 @@ use opentelemetry::KeyValue;
 use sagascope_conventions::{FaultKind, attributes};
 use tokio::task::JoinSet;
 
+use crate::broker::schema::Unreadable;
 use crate::broker::{Broker, Fetch, Message, PartitionBacklog, Place};
 use crate::consumer_metrics::{self, ConsumerMetrics};
 use crate::context::Context;
@@ -119,6 +120,8 @@ struct Work<B, H> {
 enum Verdict {
     Done(Place),
     Rejected(Place, String),
+    /// Another attempt would not go better.
+    Parked(Place, String),
     /// As if it had never arrived.
     Lost,
 }
@@ -194,6 +197,10 @@ impl<B: Broker, H: Handle> Work<B, H> {
             Some(Ok(())) => Verdict::Done(place),
             Some(Err(error)) => {
                 let reason = format!("{error:#}");
+                if error.is::<Unreadable>() {
+                    span.fail("unreadable", reason.clone());
+                    return Verdict::Parked(place, reason);
+                }
                 span.fail("rejected", reason.clone());
                 Verdict::Rejected(place, reason)
             }
@@ -208,11 +215,12 @@ impl<B: Broker, H: Handle> Work<B, H> {
 
     /// Tells the broker. When that fails, the messages come again and the inbox knows those that were done.
     async fn settle(&self, verdicts: Vec<Verdict>, mut partitions: Vec<PartitionBacklog>) -> anyhow::Result<()> {
-        let (mut done, mut rejected) = (Vec::new(), Vec::new());
+        let (mut done, mut rejected, mut parked) = (Vec::new(), Vec::new(), Vec::new());
         for verdict in verdicts {
             match verdict {
                 Verdict::Done(place) => done.push(place),
                 Verdict::Rejected(place, reason) => rejected.push((place, reason)),
+                Verdict::Parked(place, reason) => parked.push((place, reason)),
                 Verdict::Lost => {}
             }
         }
@@ -226,6 +234,9 @@ impl<B: Broker, H: Handle> Work<B, H> {
         }
         for (place, reason) in rejected {
             self.broker.reject(self.subscription.group, place, &reason).await?;
+        }
+        for (place, reason) in parked {
+            self.broker.park(self.subscription.group, place, &reason).await?;
         }
         Ok(())
     }

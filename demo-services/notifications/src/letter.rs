@@ -1,6 +1,8 @@
 //! What a customer is told: one letter for each final state of an order.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shop_kit::event_store::Upcasters;
 
 /// What this service reads of a message of `orders.events`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -9,12 +11,37 @@ pub(crate) struct OrderNews {
     pub(crate) order_id: String,
     /// Whom to write to.
     pub(crate) customer_id: String,
-    /// Currency of the total.
-    pub(crate) currency: String,
     /// Sum of the order.
-    pub(crate) total_minor: i64,
+    pub(crate) total: Money,
     /// Why it was cancelled.
+    #[serde(default)]
     pub(crate) reason: Option<String>,
+}
+
+/// An amount.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Money {
+    /// In the smallest unit.
+    pub(crate) minor: i64,
+    /// Of what.
+    pub(crate) currency: String,
+}
+
+/// The messages that this service reads, in the form in which a total is an amount with its currency: it is ready for
+/// producers to follow, and until then lifts their first form.
+pub(crate) fn forms() -> Upcasters {
+    Upcasters::new()
+        .event("OrderConfirmed", &[total_with_currency])
+        .event("OrderCancelled", &[total_with_currency])
+}
+
+fn total_with_currency(mut old: Value) -> Result<Value, serde_json::Error> {
+    if let Some(fields) = old.as_object_mut() {
+        let mut take = |name| fields.remove(name).unwrap_or_default();
+        let total = json!({ "minor": take("total_minor"), "currency": take("currency") });
+        fields.insert("total".to_owned(), total);
+    }
+    Ok(old)
 }
 
 /// A letter to a customer.
@@ -34,7 +61,7 @@ pub(crate) struct Letter {
 
 /// The letter that a message asks for; most messages ask for none.
 pub(crate) fn write(event_type: &str, news: OrderNews) -> Option<Letter> {
-    let amount = amount(news.total_minor, &news.currency);
+    let amount = amount(news.total.minor, &news.total.currency);
     let (state, subject, body) = match event_type {
         "OrderConfirmed" => (
             "confirmed",
@@ -72,8 +99,10 @@ mod tests {
         let news = OrderNews {
             order_id: "o-1".into(),
             customer_id: "c-1".into(),
-            currency: "EUR".into(),
-            total_minor: 13_005,
+            total: Money {
+                minor: 13_005,
+                currency: "EUR".into(),
+            },
             reason: reason.map(str::to_owned),
         };
         write(event_type, news)

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
-use shop_kit::broker::Message;
+use shop_kit::broker::{Message, schema};
 use shop_kit::database::{DatabaseError, Tx};
 use shop_kit::retention::{self, ENDED, Rule};
 use shop_kit::totals;
 
-use crate::letter::{Letter, write};
+use crate::letter::{Letter, forms, write};
 
 /// Tables; one letter an order and final state, whatever is delivered how often.
 pub(crate) const SCHEMA: &[&str] = &["
@@ -28,7 +28,9 @@ pub(crate) const RULES: [Rule; 1] = [Rule::Ended { kept: ENDED, let_go }];
 
 /// Handles one message of `orders.events`.
 pub(crate) fn handle(tx: &Tx<'_>, message: &Message) -> anyhow::Result<()> {
-    let news = serde_json::from_value(message.payload.clone())?;
+    let Some(news) = schema::read(&forms(), message)? else {
+        return Ok(());
+    };
     if let Some(letter) = write(&message.event_type, news) {
         send(tx, &letter)?;
     }

@@ -1,7 +1,7 @@
 //! Letters are written once, however often and in whatever company a message comes.
 
 use serde_json::{Value, json};
-use shop_kit::broker::{Message, Place};
+use shop_kit::broker::{Message, Place, schema};
 use shop_kit::database::Database;
 use shop_kit::faults::Switchboard;
 use shop_kit::inbox;
@@ -77,7 +77,7 @@ async fn a_message_that_cannot_be_read_is_refused_and_leaves_nothing() {
     let db = Database::open(&folder.path().join("n.sqlite"), store::SCHEMA, Switchboard::idle()).expect("opens");
     let server = TestServer::start(http::router(db.clone())).await;
     assert!(
-        deliver(&db, message("m-1", "OrderConfirmed", json!({ "order_id": 5 })))
+        deliver(&db, message("m-1", "OrderConfirmed", json!([5])))
             .await
             .is_err()
     );
@@ -89,6 +89,37 @@ async fn a_message_that_cannot_be_read_is_refused_and_leaves_nothing() {
         server.get("/api/v1/audit").await.1["letters"],
         json!({ "confirmed": 1 })
     );
+}
+
+#[tokio::test]
+async fn g15_a_later_form_of_a_message_gives_the_same_letter_and_an_unknown_one_none() {
+    let folder = tempfile::tempdir().expect("folder");
+    let db = Database::open(&folder.path().join("n.sqlite"), store::SCHEMA, Switchboard::idle()).expect("opens");
+    let server = TestServer::start(http::router(db.clone())).await;
+    let of_form = |id: &str, order: &str, version: &str, mut payload: Value| {
+        payload["order_id"] = json!(order);
+        let mut message = message(id, "OrderConfirmed", payload);
+        message.headers.insert(schema::SCHEMA_VERSION.into(), version.into());
+        message
+    };
+    let later = json!({ "customer_id": "c-1", "total": { "minor": 13_000, "currency": "EUR" } });
+    deliver(&db, of_form("m-1", "o-1", "1", order(None)))
+        .await
+        .expect("handled");
+    deliver(&db, of_form("m-2", "o-2", "2", later.clone()))
+        .await
+        .expect("handled");
+    let body = |letters: &Value| letters["items"][0]["body"].clone();
+    let (_, first) = server.get("/api/v1/letters?order_id=o-1").await;
+    let (_, second) = server.get("/api/v1/letters?order_id=o-2").await;
+    assert!(
+        body(&first).is_string() && body(&first) == body(&second),
+        "{first} {second}"
+    );
+    let unknown = deliver(&db, of_form("m-3", "o-3", "3", later))
+        .await
+        .expect_err("not guessed");
+    assert!(unknown.is::<schema::Unreadable>(), "{unknown}");
 }
 
 #[tokio::test]

@@ -80,6 +80,16 @@ impl HttpBroker {
         Ok(items.items)
     }
 
+    async fn not_handled(&self, group: &str, place: Place, reason: &str, park: bool) -> Result<(), BrokerError> {
+        let rejection = Reject {
+            group: group.to_owned(),
+            place,
+            reason: reason.to_owned(),
+            park,
+        };
+        self.post("/rejections", &rejection).await
+    }
+
     async fn on_letter(&self, method: Method, path: &str) -> Result<bool, BrokerError> {
         let answer = self.ask(Ask::new(method, path)).await?;
         if answer.status() == StatusCode::NOT_FOUND {
@@ -149,15 +159,11 @@ impl Broker for HttpBroker {
     }
 
     async fn reject(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
-        self.post(
-            "/rejections",
-            &Reject {
-                group: group.to_owned(),
-                place,
-                reason: reason.to_owned(),
-            },
-        )
-        .await
+        self.not_handled(group, place, reason, false).await
+    }
+
+    async fn park(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
+        self.not_handled(group, place, reason, true).await
     }
 
     async fn heads(&self) -> Result<Vec<Head>, BrokerError> {

@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod client;
+pub mod schema;
 pub mod wire;
 
 use std::future::Future;
@@ -181,6 +182,11 @@ pub trait Broker: Send + Sync + 'static {
 
     /// This one could not be handled: it comes again later, or becomes a dead letter after too many attempts.
     fn reject(&self, group: &str, place: Place, reason: &str) -> impl Future<Output = Result<(), BrokerError>> + Send;
+
+    /// This one can never be handled as things are: it becomes a dead letter at once.
+    fn park(&self, group: &str, place: Place, reason: &str) -> impl Future<Output = Result<(), BrokerError>> + Send {
+        self.reject(group, place, reason)
+    }
 
     /// Every partition there is.
     fn heads(&self) -> impl Future<Output = Result<Vec<Head>, BrokerError>> + Send;

@@ -29,6 +29,9 @@ pub struct Reject {
     pub place: Place,
     /// Why.
     pub reason: String,
+    /// It is not worth another attempt.
+    #[serde(default)]
+    pub park: bool,
 }
 
 /// Lists.

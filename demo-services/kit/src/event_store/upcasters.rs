@@ -77,12 +77,18 @@ impl Upcasters {
         if event.schema_version > newest {
             return Ok(Reading::NewerForm(event));
         }
-        let passed = event.schema_version.saturating_sub(1) as usize;
-        for step in &steps[passed..] {
-            event.data = step(event.data)?;
-        }
+        event.data = through(&steps[passed(event.schema_version)..], event.data)?;
         event.schema_version = newest;
         Ok(Reading::Current(event))
+    }
+
+    /// Brings content of a known type and form into the newest form.
+    ///
+    /// # Errors
+    /// When a step cannot read it.
+    pub fn lift(&self, event_type: &str, schema_version: u32, data: Value) -> Result<Value, serde_json::Error> {
+        let steps = self.steps.get(event_type).copied().unwrap_or_default();
+        through(steps.get(passed(schema_version)..).unwrap_or_default(), data)
     }
 
     /// An event to be stored in the newest form of its type.
@@ -94,4 +100,12 @@ impl Upcasters {
             schema_version: self.newest(event_type).unwrap_or(1),
         }
     }
+}
+
+const fn passed(schema_version: u32) -> usize {
+    schema_version.saturating_sub(1) as usize
+}
+
+fn through(steps: &[Upcast], data: Value) -> Result<Value, serde_json::Error> {
+    steps.iter().try_fold(data, |data, step| step(data))
 }

@@ -7,7 +7,7 @@ mod table;
 pub(crate) use aside::carry_out;
 pub use relay::OutboxRelay;
 pub(crate) use table::TABLES;
-pub use table::enqueue;
+pub use table::{enqueue, enqueue_form};
 
 #[cfg(test)]
 mod tests;

@@ -133,6 +133,6 @@ fn in_send_span(mut message: NewMessage) -> (NewMessage, Span) {
         SpanKind::Producer,
         attributes,
     );
-    message.headers = span.context().to_headers();
+    message.headers.extend(span.context().to_headers());
     (message, span)
 }

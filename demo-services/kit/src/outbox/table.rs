@@ -5,6 +5,7 @@ use sagascope_instrument::message_events::dead_lettered;
 use serde::Serialize;
 
 use crate::broker::NewMessage;
+use crate::broker::schema::SCHEMA_VERSION;
 use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::{DatabaseError, Tx};
@@ -44,9 +45,26 @@ pub fn enqueue(
     payload: &impl Serialize,
     context: &Context,
 ) -> Result<String, DatabaseError> {
+    enqueue_form(tx, topic, key, (event_type, 1), payload, context)
+}
+
+/// The same for a message of a later form than the first; consumers read which from its headers.
+///
+/// # Errors
+/// When the database fails or `payload` has no JSON form.
+pub fn enqueue_form(
+    tx: &Tx<'_>,
+    topic: &str,
+    key: &str,
+    (event_type, schema_version): (&str, u32),
+    payload: &impl Serialize,
+    context: &Context,
+) -> Result<String, DatabaseError> {
+    let mut headers = context.to_headers();
+    headers.insert(SCHEMA_VERSION.to_owned(), schema_version.to_string());
     effects::allowed("message in the outbox")?;
     let id = ids::unique();
-    let (payload, headers) = (serde_json::to_string(payload)?, encode(&context.to_headers()));
+    let (payload, headers) = (serde_json::to_string(payload)?, encode(&headers));
     let mut insert = tx.prepare_cached(
         "INSERT INTO outbox (id, topic, key, event_type, payload, headers, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )?;
