@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use sagascope_conventions::{SagaState, WaitingFor};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shop_kit::caller::CallError;
 use shop_kit::context::{self, Context};
@@ -21,6 +20,7 @@ use crate::cancel_booking::cancel_booking;
 use crate::confirm_booking::confirm_booking;
 use crate::create_booking::create_booking;
 use crate::place_booking::PlaceBooking;
+use crate::price::{self, Quote};
 use crate::remote::{Peer, Remote};
 
 /// Saga type.
@@ -182,32 +182,13 @@ impl<R: Remote> SagaDefinition for BookingSaga<R> {
     }
 }
 
-/// What hotels and cars ask for.
-#[derive(Debug, Deserialize)]
-struct Quote {
-    total_minor: i64,
-    currency: String,
-}
-
 fn has_car(data: &SagaData) -> bool {
     data.output::<Quote>("car").is_some()
 }
 
-/// Room and car together.
 fn price(data: &SagaData) -> Result<Price, StepFailure> {
-    let room: Quote = data
-        .output("room")
-        .ok_or_else(|| StepFailure::refused("malformed", "the hotel named no price"))?;
-    let car: Option<Quote> = data.output("car");
-    if let Some(car) = car.as_ref().filter(|car| car.currency != room.currency) {
-        let reason = format!("the room is priced in {}, the car in {}", room.currency, car.currency);
-        return Err(StepFailure::refused("two_currencies", reason));
-    }
-    let car_minor = car.map_or(0, |car| car.total_minor);
-    Ok(Price {
-        total_minor: room.total_minor.saturating_add(car_minor),
-        currency: room.currency,
-    })
+    let (room, car): (Option<Quote>, Option<Quote>) = (data.output("room"), data.output("car"));
+    price::total(room.as_ref(), car.as_ref()).map_err(|reason| StepFailure::refused("no_price", reason))
 }
 
 /// What went wrong in a step on our own database.

@@ -12,12 +12,13 @@ use shop_kit::{outbox, saga, totals};
 use crate::booking::{Booking, Price, Protocol, Status};
 use crate::booking_saga;
 use crate::place_booking::PlaceBooking;
+use crate::two_phase;
 
 /// Where the service tells what happened.
 pub(crate) const TOPIC: &str = "booking.events";
 
 /// Tables.
-pub(crate) const SCHEMA: &[&str] = &["
+pub(crate) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS bookings (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     booking_id TEXT NOT NULL UNIQUE,
@@ -30,7 +31,7 @@ CREATE TABLE IF NOT EXISTS bookings (
     currency TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS bookings_by_customer ON bookings (customer_id, number);
-"];
+";
 
 /// Ended bookings kept to be looked at.
 const KEPT: u64 = 10_000;
@@ -116,7 +117,7 @@ pub(crate) fn ended(tx: &Tx<'_>, id: &str) -> Result<(), DatabaseError> {
 
 /// Removes an ended booking and its saga; it is counted on.
 pub(crate) fn let_go(tx: &Tx<'_>, id: &str) -> Result<bool, DatabaseError> {
-    if !saga::let_go(tx, booking_saga::NAME, id)? {
+    if !saga::let_go(tx, booking_saga::NAME, id)? || !two_phase::let_go(tx, id)? {
         return Ok(false);
     }
     if let Some(booking) = find(tx, id)? {

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use http::{HeaderValue, StatusCode, header};
 use sagascope_conventions::SagaState;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use shop_kit::context::{self, Context};
 use shop_kit::database::{Database, DatabaseError, Tx};
 use shop_kit::day::Day;
@@ -25,6 +25,7 @@ use crate::booking_saga::{self, BookingSaga};
 use crate::booking_store;
 use crate::place_booking::PlaceBooking;
 use crate::remote::Remote;
+use crate::two_phase::{self, Transaction};
 
 /// Most bookings on one page.
 const MAX_PAGE: u32 = 100;
@@ -52,6 +53,7 @@ pub(crate) fn router<R: Remote>(bookings: Bookings<R>) -> Router {
     Router::new()
         .route("/api/v1/bookings", post(place_booking::<R>).get(list_bookings::<R>))
         .route("/api/v1/bookings/{id}", get(show_booking::<R>))
+        .route("/api/v1/transactions/{id}", get(show_decision::<R>))
         .route("/api/v1/audit", get(audit::<R>))
         .with_state(bookings)
 }
@@ -125,15 +127,13 @@ fn accept<R: Remote>(
             .detail("use a new key for a new booking"));
         }
     }
-    if protocol == Protocol::TwoPhase {
-        return Err(Problem::unavailable(
-            "this service knows no two-phase commit; use protocol=saga",
-        ));
+    match protocol {
+        Protocol::Saga => saga::start(tx, saga, booking_id, wish, context).map_err(|error| match error {
+            StartError::Exists(_) => Problem::unavailable("the new booking's id is taken; try again"),
+            StartError::Database(error) => error.into(),
+        })?,
+        Protocol::TwoPhase => two_phase::begin(tx, booking_id, wish, context)?,
     }
-    saga::start(tx, saga, booking_id, wish, context).map_err(|error| match error {
-        StartError::Exists(_) => Problem::unavailable("the new booking's id is taken; try again"),
-        StartError::Database(error) => error.into(),
-    })?;
     let body = json!({
         "booking_id": booking_id,
         "status": Status::Pending,
@@ -169,13 +169,19 @@ async fn show_booking<R: Remote>(
     let key = id.clone();
     let read = move |conn: &rusqlite::Connection| {
         let instance = saga::find(conn, booking_saga::NAME, &key)?;
+        let transaction = two_phase::find(conn, &key)?;
         let booking = match booking_store::find(conn, &key)? {
             Some(booking) => Some(booking),
             None => instance.as_ref().map(accepted).transpose()?,
         };
-        Ok::<_, DatabaseError>(booking.map(|booking| BookingView {
-            booking,
-            progress: instance.as_ref().map(progress),
+        Ok::<_, DatabaseError>(booking.map(|booking| {
+            BookingView {
+                booking,
+                progress: instance
+                    .as_ref()
+                    .map(of_saga)
+                    .or(transaction.as_ref().map(of_transaction)),
+            }
         }))
     };
     let found = bookings.db.read(read).await?;
@@ -195,7 +201,14 @@ fn accepted(instance: &Instance) -> Result<Booking, DatabaseError> {
     })
 }
 
-fn progress(instance: &Instance) -> Progress {
+fn of_transaction(transaction: &Transaction) -> Progress {
+    Progress {
+        state: transaction.state,
+        step: transaction.step().map(str::to_owned),
+    }
+}
+
+fn of_saga(instance: &Instance) -> Progress {
     let step = match instance.next() {
         Next::Go { index, .. } => Some(instance.steps[index].name.clone()),
         Next::Nothing => None,
@@ -204,6 +217,16 @@ fn progress(instance: &Instance) -> Progress {
         state: instance.state,
         step,
     }
+}
+
+/// `GET /api/v1/transactions/{id}`: what a participant in doubt asks.
+async fn show_decision<R: Remote>(
+    State(bookings): State<Bookings<R>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    check_id("id", &id)?;
+    let found = bookings.db.read(move |conn| two_phase::find(conn, &id)).await?;
+    Ok(Json(two_phase::decision_of(found.as_ref())))
 }
 
 /// Query of `GET /api/v1/bookings`.
@@ -244,12 +267,14 @@ async fn list_bookings<R: Remote>(
 /// `GET /api/v1/audit`: INV-03 for bookings, and their side of INV-01.
 #[derive(Debug, Serialize)]
 struct Audit {
-    /// Every booking whose saga completed is confirmed, and no other.
+    /// Every booking whose saga completed, or whose transaction is committed, is confirmed, and no other.
     agrees: bool,
     /// Bookings by protocol and status.
     bookings: BTreeMap<String, u32>,
     /// Sagas by state.
     sagas: BTreeMap<&'static str, u32>,
+    /// Two-phase commits by state; `undecided` while nobody knows.
+    transactions: BTreeMap<String, u32>,
     /// Sum of all confirmed bookings: what payments should have captured for them and not refunded.
     confirmed_total_minor: i64,
 }
@@ -268,11 +293,16 @@ fn read_audit(conn: &rusqlite::Connection) -> Result<Audit, DatabaseError> {
     let bookings = booking_store::counts(&conn)?;
     let with = |word: &str| bookings.get(word).copied().unwrap_or(0);
     let undone = sagas["compensated"] + sagas["compensating"] + sagas["failed"];
-    let agrees = with("saga/confirmed") == sagas["completed"] && with("saga/cancelled") <= undone;
+    let transactions = two_phase::counts(&conn)?;
+    let of = |state: &str| transactions.get(state).copied().unwrap_or(0);
+    let (committed, pending) = (of("completed") + of("running") + of("failed"), with("2pc/pending"));
+    let sagas_agree = with("saga/confirmed") == sagas["completed"] && with("saga/cancelled") <= undone;
+    let agrees = sagas_agree && with("2pc/confirmed") == committed && pending == of("undecided");
     Ok(Audit {
         agrees,
         confirmed_total_minor: booking_store::confirmed_minor(&conn)?,
         bookings,
         sagas,
+        transactions,
     })
 }

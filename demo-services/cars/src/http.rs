@@ -1,6 +1,7 @@
 //! The service's HTTP interface.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
@@ -14,6 +15,7 @@ use shop_kit::day::Day;
 use shop_kit::outside::Outside;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
+use shop_kit::two_phase;
 
 use crate::commands::{self, CommandError};
 use crate::fleet::Class;
@@ -36,6 +38,7 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "POST /api/v1/reservations",
     "POST /api/v1/reservations/{id}/release",
     "POST /api/v1/reservations/{id}/confirm",
+    "POST /api/v1/transactions/{id}/prepare",
 ];
 
 /// Every route.
@@ -48,7 +51,8 @@ pub(crate) fn router(cars: Cars) -> Router {
         .route("/api/v1/reservations/{id}/release", post(release))
         .route("/api/v1/reservations/{id}/confirm", post(confirm))
         .route("/api/v1/audit", get(audit))
-        .with_state(cars)
+        .with_state(cars.clone())
+        .merge(two_phase::router(cars.db.clone(), Arc::new(cars)))
 }
 
 /// Body of `POST /api/v1/reservations`.

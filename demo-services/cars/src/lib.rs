@@ -12,14 +12,17 @@ mod reserve;
 mod store;
 #[cfg(test)]
 mod tests;
+mod two_phase;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
-use shop_kit::service::Service;
+use shop_kit::service::{Assembled, Service};
+use shop_kit::two_phase::Inquiry;
 
 use crate::http::Cars;
 
@@ -33,12 +36,22 @@ pub async fn run() -> anyhow::Result<()> {
         &[&DATABASE, &[FaultKind::OutOfStock, FaultKind::StoppedOutboxRelay]],
     );
     let service = Service::start("cars", faults)?;
-    let durable = Durable::open(&service, store::SCHEMA)?;
+    assemble(&service).await?.serve(service).await
+}
+
+/// Puts the service together on what `service` gives: a place for its data, and its ways to others.
+///
+/// # Errors
+/// When its database cannot be opened.
+pub async fn assemble(service: &Service) -> anyhow::Result<Assembled> {
+    let durable = Durable::open(service, store::SCHEMA)?;
     durable.db.write(store::fill).await?;
-    let _retention = durable.retain(&store::RULES);
+    let retention = durable.retain(&store::RULES);
     let cars = Cars {
         db: durable.db.clone(),
         depot: Outside::new("depot", Duration::from_millis(10), Duration::from_millis(80)),
     };
-    service.serve(http::router(cars), durable.readiness()).await
+    let inquiry = Inquiry::start(durable.db.clone(), Arc::new(cars.clone()), service.caller("booking"));
+    let assembled = Assembled::new(http::router(cars), durable.readiness());
+    Ok(assembled.with(inquiry).with(retention).with(durable))
 }

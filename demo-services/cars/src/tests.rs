@@ -137,3 +137,22 @@ async fn rentals_that_are_long_over_free_their_car_and_are_counted_on() {
     let (_, audit) = depot.server.get("/api/v1/audit").await;
     assert_eq!(audit["reservations"], json!({ "confirmed": 1, "released": 1 }));
 }
+
+#[tokio::test]
+async fn cars_in_doubt_are_locked_until_it_is_decided() {
+    let depot = open().await;
+    let wish = json!({ "class": CLASS, "from": "2027-01-04", "days": 1 });
+    for n in 0..4 {
+        let path = format!("/api/v1/transactions/t-{n}/prepare");
+        assert_eq!(depot.server.post(&path, None, &wish).await.0, 200);
+    }
+    assert_eq!(depot.reserve("b-1", "2027-01-04", 1).await.1["code"], "in_doubt");
+    for (id, decision, then) in [("t-0", "commit", "in_doubt"), ("t-1", "abort", "")] {
+        let path = format!("/api/v1/transactions/{id}/{decision}");
+        assert_eq!(depot.server.post(&path, None, &json!({})).await.0, 200);
+        let (_, answer) = depot.reserve("b-2", "2027-01-04", 1).await;
+        assert_eq!(answer["code"].as_str().unwrap_or_default(), then);
+    }
+    let (_, doubts) = depot.server.get("/api/v1/in-doubt").await;
+    assert_eq!((&doubts["count"], depot.days().await), (&json!(2), 4));
+}

@@ -1,6 +1,7 @@
 //! The service's HTTP interface.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
@@ -14,6 +15,7 @@ use shop_kit::day::Day;
 use shop_kit::outside::Outside;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
+use shop_kit::two_phase;
 
 use crate::commands::{self, CommandError};
 use crate::reservation::{Refusal, Reservation, ReservationState, Stay};
@@ -38,6 +40,7 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "POST /api/v1/reservations",
     "POST /api/v1/reservations/{id}/release",
     "POST /api/v1/reservations/{id}/confirm",
+    "POST /api/v1/transactions/{id}/prepare",
 ];
 
 /// Every route.
@@ -50,7 +53,8 @@ pub(crate) fn router(hotels: Hotels) -> Router {
         .route("/api/v1/reservations/{id}/release", post(release))
         .route("/api/v1/reservations/{id}/confirm", post(confirm))
         .route("/api/v1/audit", get(audit))
-        .with_state(hotels)
+        .with_state(hotels.clone())
+        .merge(two_phase::router(hotels.db.clone(), Arc::new(hotels)))
 }
 
 /// Body of `POST /api/v1/reservations`.

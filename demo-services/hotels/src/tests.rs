@@ -190,3 +190,49 @@ async fn stays_that_are_long_over_free_their_nights_and_are_counted_on() {
     let (_, audit) = house.server.get("/api/v1/audit").await;
     assert_eq!(audit["reservations"], json!({ "confirmed": 1, "reserved": 1 }));
 }
+
+async fn vote(house: &House, id: &str, arrival: &str) -> (u16, Value) {
+    let wish = json!({ "room_id": ROOM, "arrival": arrival, "nights": 2 });
+    let path = format!("/api/v1/transactions/{id}/prepare");
+    house.server.post(&path, None, &wish).await
+}
+
+async fn tell(house: &House, id: &str, decision: &str) -> u16 {
+    let path = format!("/api/v1/transactions/{id}/{decision}");
+    house.server.post(&path, None, &json!({})).await.0
+}
+
+#[tokio::test]
+async fn a_vote_blocks_the_room_for_sagas_and_transactions_until_it_is_decided() {
+    for (decision, then) in [("commit", "no_room"), ("abort", "")] {
+        let house = open().await;
+        for _ in 0..2 {
+            let (status, vote) = vote(&house, "t-1", "2027-01-04").await;
+            assert_eq!((status, &vote["state"]), (200, &json!("prepared")));
+        }
+        let (_, doubts) = house.server.get("/api/v1/in-doubt").await;
+        assert_eq!(
+            (&doubts["count"], &doubts["items"][0]["transaction_id"]),
+            (&json!(1), &json!("t-1"))
+        );
+        assert_eq!(vote(&house, "t-2", "2027-01-05").await.1["code"], "in_doubt");
+        assert_eq!(house.reserve("b-1", "2027-01-05", 1).await.1["code"], "in_doubt");
+        assert_eq!(house.nights().await, 2);
+
+        assert_eq!(tell(&house, "t-1", decision).await, 200);
+        let (_, doubts) = house.server.get("/api/v1/in-doubt").await;
+        assert_eq!(doubts["count"], 0);
+        let (_, answer) = house.reserve("b-2", "2027-01-05", 1).await;
+        assert_eq!(answer["code"].as_str().unwrap_or_default(), then, "{decision}");
+        house.nights().await;
+    }
+}
+
+#[tokio::test]
+async fn g06_an_abort_that_overtakes_the_vote_refuses_it() {
+    let house = open().await;
+    assert_eq!(tell(&house, "t-1", "abort").await, 200);
+    assert_eq!(vote(&house, "t-1", "2027-01-04").await.1["code"], "released");
+    assert_eq!(tell(&house, "t-2", "commit").await, 404, "nothing was promised");
+    assert_eq!(house.nights().await, 0);
+}

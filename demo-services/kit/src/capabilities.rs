@@ -34,6 +34,17 @@ pub fn narrowable(operations: &[&str], more: &[&[FaultKind]]) -> Vec<FaultCapabi
     narrowed.into_iter().chain(process()).chain(whole).collect()
 }
 
+/// The same, where the process can also be made to crash or to hang at `points` in the middle of its work.
+#[must_use]
+pub fn with_points(mut offered: Vec<FaultCapability>, points: &[&str]) -> Vec<FaultCapability> {
+    for offer in &mut offered {
+        if matches!(offer.kind, FaultKind::Crash | FaultKind::Hang) {
+            offer.operations.extend(points.iter().map(|&point| point.to_owned()));
+        }
+    }
+    offered
+}
+
 /// What any process honours, also one that nobody sends requests to.
 #[must_use]
 pub fn process() -> Vec<FaultCapability> {

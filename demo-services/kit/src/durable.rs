@@ -16,7 +16,9 @@ use crate::retention::{GUARD_RULES, Retention, Rule};
 use crate::saga::{Policy, SagaDefinition, SagaRunner};
 use crate::service::{Readiness, Service};
 use crate::state_events::StateEventRelay;
-use crate::{choreography, event_store, idempotency, inbox, outbox, projection, retention, saga, state_events, totals};
+use crate::{
+    choreography, event_store, idempotency, inbox, outbox, projection, retention, saga, state_events, totals, two_phase,
+};
 
 /// Tables of the kit, made in the database of every service.
 pub(crate) const TABLES: &[&str] = &[
@@ -31,6 +33,7 @@ pub(crate) const TABLES: &[&str] = &[
     saga::OPERATION_TABLES,
     state_events::TABLES,
     totals::TABLES,
+    two_phase::TABLES,
 ];
 
 /// See the module. Keep it for as long as the service runs: its tasks end with it.

@@ -46,5 +46,6 @@ pub mod testing;
 pub mod topology;
 pub mod totals;
 pub mod transport;
+pub mod two_phase;
 
 pub use sql::Headers;

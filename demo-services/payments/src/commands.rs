@@ -17,6 +17,7 @@ use crate::{
     payment::{Payment, PaymentEvent, PaymentState, Refusal},
     refund::refund,
     store,
+    two_phase::not_held,
 };
 
 /// Body of `POST /api/v1/charges`.
@@ -58,6 +59,7 @@ pub(crate) fn charge_order(
             amount_minor,
             currency,
         } = command;
+        not_held(tx, &order_id)?;
         let payment = store::load(tx, &order_id)?;
         let events = match charge(
             &payment,
@@ -73,11 +75,7 @@ pub(crate) fn charge_order(
         };
         let payment = record(tx, &order_id, payment, &events, context)?;
         Ok(match payment.state {
-            PaymentState::Declined { reason } => {
-                Problem::new(StatusCode::PAYMENT_REQUIRED, "card_declined", "the card was declined")
-                    .detail(reason)
-                    .into()
-            }
+            PaymentState::Declined { reason } => declined(reason).into(),
             state => Answer {
                 status: 201,
                 body: json!({ "order_id": order_id, "payment": state }),
@@ -89,6 +87,7 @@ pub(crate) fn charge_order(
 /// Refunds an order, or makes sure that it will never be charged.
 pub(crate) fn refund_order(tx: &Tx<'_>, key: &str, command: RefundOrder, context: &Context) -> Result<Answer, Problem> {
     once(tx, "refund", key, &command.clone(), || {
+        not_held(tx, &command.order_id)?;
         let payment = store::load(tx, &command.order_id)?;
         let events = refund(&payment, &command.reason);
         let payment = record(tx, &command.order_id, payment, &events, context)?;
@@ -99,7 +98,13 @@ pub(crate) fn refund_order(tx: &Tx<'_>, key: &str, command: RefundOrder, context
     })
 }
 
-fn record(
+/// What a client hears of a card that was declined.
+pub(crate) fn declined(reason: String) -> Problem {
+    Problem::new(StatusCode::PAYMENT_REQUIRED, "card_declined", "the card was declined").detail(reason)
+}
+
+/// Writes down what happened; answers the payment as it stands then.
+pub(crate) fn record(
     tx: &Tx<'_>,
     order_id: &str,
     mut payment: Payment,

@@ -1,5 +1,7 @@
 //! The service's HTTP interface.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -13,6 +15,7 @@ use shop_kit::idempotency::Answer;
 use shop_kit::outside::Outside;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, IdempotencyKey, check_id};
+use shop_kit::two_phase;
 
 use crate::cards::{self, Card};
 use crate::commands::{ChargeOrder, RefundOrder, charge_order, refund_order};
@@ -38,7 +41,11 @@ pub(crate) struct Payments {
 }
 
 /// Commands that a fault can be narrowed to.
-pub(crate) const OPERATIONS: &[&str] = &["POST /api/v1/charges", "POST /api/v1/refunds"];
+pub(crate) const OPERATIONS: &[&str] = &[
+    "POST /api/v1/charges",
+    "POST /api/v1/refunds",
+    "POST /api/v1/transactions/{id}/prepare",
+];
 
 /// Every route.
 pub(crate) fn router(payments: Payments) -> Router {
@@ -49,7 +56,8 @@ pub(crate) fn router(payments: Payments) -> Router {
         .route("/api/v1/ledger", get(ledger))
         .route("/api/v1/audit", get(audit))
         .merge(crate::audit_http::router())
-        .with_state(payments)
+        .with_state(payments.clone())
+        .merge(two_phase::router(payments.db.clone(), Arc::new(payments)))
 }
 
 impl Payments {

@@ -14,7 +14,9 @@ mod refund;
 mod store;
 #[cfg(test)]
 mod tests;
+mod two_phase;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sagascope_conventions::FaultKind;
@@ -23,6 +25,7 @@ use shop_kit::durable::Durable;
 use shop_kit::outside::Outside;
 use shop_kit::participant;
 use shop_kit::service::{Assembled, Service};
+use shop_kit::two_phase::Inquiry;
 
 use crate::http::Payments;
 
@@ -48,7 +51,8 @@ pub async fn run() -> anyhow::Result<()> {
 /// # Errors
 /// When its database cannot be opened.
 pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
-    let durable = Durable::open(service, store::SCHEMA)?;
+    let schema = [store::SCHEMA, &[two_phase::SCHEMA]].concat();
+    let durable = Durable::open(service, &schema)?;
     let retention = durable.retain(&store::RULES);
     let payments = Payments {
         db: durable.db.clone(),
@@ -57,6 +61,11 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         bank: Outside::new("bank", Duration::from_millis(40), Duration::from_millis(300)),
     };
     let consumers = participant::take_part(service, &durable, payments.clone());
+    let inquiry = Inquiry::start(
+        durable.db.clone(),
+        Arc::new(payments.clone()),
+        service.caller("booking"),
+    );
     let assembled = Assembled::new(http::router(payments), durable.readiness());
-    Ok(assembled.with(consumers).with(retention).with(durable))
+    Ok(assembled.with(consumers).with(inquiry).with(retention).with(durable))
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::cards::{self, Card};
 use crate::http::{Payments, router};
-use crate::store;
+use crate::{store, two_phase};
 
 const SEED: u64 = 1;
 
@@ -29,7 +29,8 @@ async fn open() -> Bank {
 
 async fn open_in(folder: TempDir) -> Bank {
     let faults = Switchboard::idle();
-    let db = Database::open(&folder.path().join("payments.sqlite"), store::SCHEMA, faults.clone()).expect("opens");
+    let schema = [store::SCHEMA, &[two_phase::SCHEMA]].concat();
+    let db = Database::open(&folder.path().join("payments.sqlite"), &schema, faults.clone()).expect("opens");
     let server = TestServer::start(router(Payments {
         db: db.clone(),
         faults: faults.clone(),
@@ -292,4 +293,64 @@ async fn the_audit_trail_tells_every_event_its_cause_and_that_the_rows_agree() {
     assert_eq!(bank.server.get("/api/v1/payments/o-1/audit").await.1["agrees"], false);
     assert_eq!(bank.server.get("/api/v1/payments/nobody/audit").await.0, 404);
     assert_eq!(bank.server.get("/api/v1/payments/o-1/audit?as_of=then").await.0, 400);
+}
+
+impl Bank {
+    async fn prepare(&self, id: &str, amount_minor: i64) -> (u16, Value) {
+        let wish = json!({ "customer_id": "c-1", "amount_minor": amount_minor, "currency": "EUR" });
+        let path = format!("/api/v1/transactions/{id}/prepare");
+        self.server.post(&path, None, &wish).await
+    }
+
+    async fn decide(&self, id: &str, decision: &str) -> u16 {
+        let path = format!("/api/v1/transactions/{id}/{decision}");
+        self.server.post(&path, None, &json!({})).await.0
+    }
+}
+
+#[tokio::test]
+async fn a_held_amount_moves_at_the_commit_and_once() {
+    let bank = open().await;
+    for _ in 0..2 {
+        assert_eq!(bank.prepare("order-1", 5_000).await.0, 200);
+    }
+    assert_eq!(bank.totals().await, (0, 0));
+    assert_eq!(bank.charge("order-1", "k-1", 5_000).await.1["code"], "in_doubt");
+    assert_eq!(bank.refund("order-1", "k-2").await.1["code"], "in_doubt");
+    assert_eq!(bank.prepare("order-1", 6_000).await.1["code"], "other_amount");
+    for _ in 0..3 {
+        assert_eq!(bank.decide("order-1", "commit").await, 200);
+    }
+    assert_eq!(bank.prepare("order-1", 5_000).await.0, 200, "a late repeat");
+    assert_eq!(bank.totals().await, (5_000, 0));
+    let (_, doubts) = bank.server.get("/api/v1/in-doubt").await;
+    assert_eq!(doubts["count"], 0);
+    assert_eq!(bank.refund("order-1", "k-3").await.0, 201, "free again");
+}
+
+#[tokio::test]
+async fn an_aborted_hold_moves_nothing_and_a_late_vote_is_refused() {
+    let bank = open().await;
+    bank.prepare("order-1", 5_000).await;
+    for id in ["order-1", "order-2", "order-1"] {
+        assert_eq!(bank.decide(id, "abort").await, 200);
+    }
+    for id in ["order-1", "order-2"] {
+        assert_eq!(bank.prepare(id, 5_000).await.1["code"], "payment_undone");
+        assert_eq!(bank.decide(id, "commit").await, 409, "nothing is held");
+    }
+    assert_eq!(bank.totals().await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_vote_for_a_declined_card_is_a_no() {
+    let bank = open().await;
+    let declined = (0..)
+        .map(|n| format!("order-{n}"))
+        .find(|id| cards::ask(SEED, id) != Card::Accepts);
+    let id = declined.expect("some card");
+    let (status, problem) = bank.prepare(&id, 5_000).await;
+    assert_eq!((status, &problem["code"]), (402, &json!("card_declined")));
+    let (_, doubts) = bank.server.get("/api/v1/in-doubt").await;
+    assert_eq!(doubts["count"], 0);
 }

@@ -10,6 +10,8 @@ use shop_kit::day::Day;
 const TRAVELLERS: u32 = 10;
 /// One trip in so many is a rush to the suite.
 const RUSH: u32 = 5;
+/// One booking in so many is made by two-phase commit.
+const TWO_PHASE: u32 = 4;
 /// Days ahead in which all go there.
 const RUSH_DAYS: u32 = 14;
 /// Days ahead in which the others travel.
@@ -55,7 +57,10 @@ impl Trip {
             "nights": dice.random_range(1..=3),
             "car": car,
         });
-        let path = "/api/v1/bookings";
+        let path = match dice.random_range(0..TWO_PHASE) {
+            0 => "/api/v1/bookings?protocol=2pc",
+            _ => "/api/v1/bookings",
+        };
         Some(Self { path, booking })
     }
 }

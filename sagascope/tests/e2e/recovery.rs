@@ -197,6 +197,10 @@ async fn money_and_stock_agree(demo: &Demo) {
         assert_eq!(orders["sagas"][unfinished], 0, "no order is half done: {figures}");
         assert_eq!(bookings["sagas"][unfinished], 0, "no booking is half done: {figures}");
     }
+    for unfinished in ["undecided", "running", "compensating", "failed"] {
+        let left = bookings["transactions"][unfinished].as_u64();
+        assert_eq!(left.unwrap_or(0), 0, "no transaction is in doubt: {figures}");
+    }
     let total = |name: &str| payments[name].as_i64().unwrap_or_else(|| panic!("{name}: {figures}"));
     let kept = total("captured_minor") - total("refunded_minor");
     let confirmed = [&orders, &bookings].map(|part| part["confirmed_total_minor"].as_i64());

@@ -23,6 +23,7 @@ use crate::booking_store;
 use crate::http::{Bookings, router};
 use crate::place_booking::{CarWish, PlaceBooking};
 use crate::remote::{Peer, Remote};
+use crate::two_phase::{self, Coordinator, Transaction};
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) enum Trouble {
 pub(super) struct Effects {
     pub(super) room: Held,
     pub(super) car: Held,
+    /// Held on the card.
+    pub(super) held_minor: i64,
     /// Captured and not refunded.
     pub(super) paid_minor: i64,
 }
@@ -53,6 +56,8 @@ pub(super) struct Effects {
 pub(super) enum Held {
     #[default]
     Free,
+    /// Voted yes.
+    Prepared,
     Reserved,
     Confirmed,
 }
@@ -60,13 +65,15 @@ pub(super) enum Held {
 #[derive(Debug, Default)]
 struct Inside {
     effects: Effects,
+    /// Who has the room, or its lock.
+    guest: Option<String>,
     /// Undone before or after: no late step may act any more.
-    closed: BTreeSet<&'static str>,
+    closed: BTreeSet<(String, &'static str)>,
     trouble: BTreeMap<&'static str, (Trouble, u32)>,
     calls: Vec<&'static str>,
 }
 
-/// The peers, for one booking.
+/// The peers, for bookings of one room.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peers(Arc<Mutex<Inside>>);
 
@@ -107,28 +114,51 @@ impl Inside {
     }
 
     /// Does what the real peers do: a repeat changes nothing, an undo shuts the door behind it.
-    fn act(&mut self, call: &'static str, body: &Value) -> Result<Value, CallError> {
+    fn act(&mut self, call: &'static str, id: &str, body: &Value) -> Result<Value, &'static str> {
         let door = call.split_once(' ').map_or(call, |(_, what)| what);
-        if !call.starts_with("release") && call != "refund" && self.closed.contains(door) {
-            return Err(refused("released"));
+        if let Some(guest) = self.guest.as_ref().filter(|guest| *guest != id) {
+            assert!(
+                matches!(call, "reserve room" | "prepare room"),
+                "{guest} has the room, {id} comes to {call}"
+            );
+            let locked = self.effects.room == Held::Prepared;
+            return Err(if locked { "in_doubt" } else { "no_room" });
+        }
+        let undoes = ["release", "refund", "abort"].iter().any(|word| call.starts_with(word));
+        if !undoes && self.closed.contains(&(id.to_owned(), door)) {
+            return Err("released");
+        }
+        if door == "room" {
+            self.guest = (!undoes).then(|| id.to_owned());
         }
         let effects = &mut self.effects;
         match call {
+            "prepare room" if effects.room == Held::Free => effects.room = Held::Prepared,
+            "prepare car" if effects.car == Held::Free => effects.car = Held::Prepared,
+            "prepare money" if effects.paid_minor == 0 => effects.held_minor = amount(body),
+            "commit room" => effects.room = Held::Confirmed,
+            "commit car" => effects.car = Held::Confirmed,
+            "commit money" if effects.held_minor > 0 => {
+                (effects.held_minor, effects.paid_minor) = (0, effects.held_minor);
+            }
+            "abort room" => effects.room = Held::Free,
+            "abort car" => effects.car = Held::Free,
+            "abort money" => (effects.held_minor, effects.paid_minor) = (0, 0),
             "reserve room" if effects.room == Held::Free => effects.room = Held::Reserved,
             "reserve car" if effects.car == Held::Free => effects.car = Held::Reserved,
             "confirm room" => effects.room = Held::Confirmed,
             "confirm car" => effects.car = Held::Confirmed,
-            "charge" => effects.paid_minor = body["amount_minor"].as_i64().expect("an amount"),
+            "charge" => effects.paid_minor = amount(body),
             "release room" => effects.room = Held::Free,
             "release car" => effects.car = Held::Free,
             "refund" => effects.paid_minor = 0,
             _ => {}
         }
-        if call.starts_with("release") {
-            self.closed.insert(door);
+        if undoes {
+            self.closed.insert((id.to_owned(), door));
         }
         if call == "refund" {
-            self.closed.insert("charge");
+            self.closed.insert((id.to_owned(), "charge"));
         }
         let total_minor = if door == "car" { 7_000 } else { 14_200 };
         Ok(json!({ "total_minor": total_minor, "currency": "EUR" }))
@@ -137,7 +167,22 @@ impl Inside {
 
 impl Remote for Peers {
     async fn post(&self, peer: Peer, path: &str, _: &str, body: &Value) -> Result<Value, CallError> {
-        let call = match (peer, path.rsplit('/').next()) {
+        let mut parts = path.rsplit('/');
+        let (last, before) = (parts.next(), parts.next().unwrap_or_default());
+        let id = body["reservation_id"]
+            .as_str()
+            .or(body["order_id"].as_str())
+            .unwrap_or(before);
+        let call = match (peer, last) {
+            (Peer::Hotels, Some("prepare")) => "prepare room",
+            (Peer::Hotels, Some("commit")) => "commit room",
+            (Peer::Hotels, Some("abort")) => "abort room",
+            (Peer::Cars, Some("prepare")) => "prepare car",
+            (Peer::Cars, Some("commit")) => "commit car",
+            (Peer::Cars, Some("abort")) => "abort car",
+            (Peer::Payments, Some("prepare")) => "prepare money",
+            (Peer::Payments, Some("commit")) => "commit money",
+            (Peer::Payments, Some("abort")) => "abort money",
             (Peer::Hotels, Some("release")) => "release room",
             (Peer::Hotels, Some("confirm")) => "confirm room",
             (Peer::Hotels, _) => "reserve room",
@@ -149,17 +194,21 @@ impl Remote for Peers {
         };
         let trouble = self.lock().next_trouble(call);
         match trouble {
-            None => self.lock().act(call, body),
+            None => self.lock().act(call, id, body).map_err(refused),
             Some(Trouble::Refused(code)) => Err(refused(code)),
             Some(Trouble::Lost) => Err(unavailable()),
-            Some(Trouble::AnswerLost) => self.lock().act(call, body).and(Err(unavailable())),
+            Some(Trouble::AnswerLost) => self.lock().act(call, id, body).map_err(refused).and(Err(unavailable())),
             Some(Trouble::HangsBefore) => std::future::pending().await,
             Some(Trouble::HangsAfter) => {
-                self.lock().act(call, body)?;
+                self.lock().act(call, id, body).map_err(refused)?;
                 std::future::pending().await
             }
         }
     }
+}
+
+fn amount(body: &Value) -> i64 {
+    body["amount_minor"].as_i64().expect("an amount")
 }
 
 fn refused(code: &str) -> CallError {
@@ -193,23 +242,35 @@ pub(super) fn wish(car: Option<bool>) -> PlaceBooking {
 pub(super) struct Desk {
     pub(super) db: Database,
     pub(super) saga: Arc<BookingSaga<Peers>>,
-    runner: Option<SagaRunner>,
+    pub(super) faults: Switchboard,
+    peers: Arc<Peers>,
+    profile: Profile,
+    runner: Option<(SagaRunner, Coordinator)>,
 }
 
 /// Opens, or opens again.
 pub(super) fn open(folder: &TempDir, peers: &Peers) -> Desk {
     let path = folder.path().join("booking.sqlite");
-    let db = Database::open(&path, booking_store::SCHEMA, Switchboard::idle()).expect("opens");
+    let (schema, faults) = ([booking_store::SCHEMA, two_phase::SCHEMA], Switchboard::idle());
+    let db = Database::open(&path, &schema, faults.clone()).expect("opens");
     let profile = Profile {
         step_deadline: Duration::from_secs(1),
         ..Profile::demo()
     };
-    let saga = Arc::new(BookingSaga::new(db.clone(), Arc::new(peers.clone()), &profile));
-    Desk { db, saga, runner: None }
+    let peers = Arc::new(peers.clone());
+    let saga = Arc::new(BookingSaga::new(db.clone(), peers.clone(), &profile));
+    Desk {
+        db,
+        saga,
+        faults,
+        peers,
+        profile,
+        runner: None,
+    }
 }
 
 impl Desk {
-    /// Runs sagas from now on, with waits of a millisecond.
+    /// Runs sagas and transactions from now on, with waits of a millisecond.
     pub(super) fn run(&mut self) {
         let wait = Duration::from_millis(1);
         let retry = RetryPolicy {
@@ -223,7 +284,10 @@ impl Desk {
             forward: retry,
             back: RetryPolicy { attempts: 5, ..retry },
         };
-        self.runner = Some(SagaRunner::start(self.db.clone(), self.saga.clone(), policy));
+        self.runner = Some((
+            SagaRunner::start(self.db.clone(), self.saga.clone(), policy),
+            Coordinator::start(self.db.clone(), self.peers.clone(), &self.profile),
+        ));
     }
 
     pub(super) async fn serve(&self) -> TestServer {
@@ -241,6 +305,29 @@ impl Desk {
             .write(move |tx| saga::start(tx, &*saga, id, &wish, &Context::fresh()))
             .await
             .expect("started");
+    }
+
+    /// Begins the two-phase commit of one booking, as `POST /api/v1/bookings?protocol=2pc` does.
+    pub(super) async fn begin(&self, id: &'static str, wish: PlaceBooking) {
+        self.db
+            .write(move |tx| two_phase::begin(tx, id, &wish, &Context::fresh()))
+            .await
+            .expect("begun");
+    }
+
+    /// A transaction as it stands.
+    pub(super) async fn transaction(&self, id: &'static str) -> Transaction {
+        let found = self.db.read(move |conn| two_phase::find(conn, id)).await;
+        found.expect("reads").expect("a transaction")
+    }
+
+    /// Waits for the end of a transaction.
+    pub(super) async fn finished(&self, id: &'static str) -> Transaction {
+        let finished = || async {
+            let transaction = self.transaction(id).await;
+            transaction.state.is_final().then_some(transaction)
+        };
+        eventually("the end of the transaction", finished).await
     }
 
     pub(super) async fn booking(&self, id: &'static str) -> Booking {

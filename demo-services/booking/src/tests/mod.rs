@@ -4,3 +4,5 @@ mod fakes;
 mod over_http;
 mod saga_cases;
 mod saga_crashes;
+mod two_phase_cases;
+mod two_phase_crashes;

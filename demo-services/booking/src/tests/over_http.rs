@@ -123,11 +123,31 @@ async fn bad_bookings_name_the_field_and_have_no_effect() {
 }
 
 #[tokio::test]
+async fn the_same_booking_by_two_phase_commit() {
+    let (_desk, server, _folder) = start(&Peers::default()).await;
+    for (key, ends, decision) in [("k-1", "confirmed", "commit"), ("k-2", "cancelled", "abort")] {
+        let (status, accepted) = server.post("/api/v1/bookings?protocol=2pc", Some(key), &wish()).await;
+        assert_eq!((status, &accepted["protocol"]), (202, &json!("2pc")));
+        let seen = shows(&server, &url_of(&accepted), ends).await;
+        assert_eq!(seen["protocol"], "2pc");
+        let id = accepted["booking_id"].as_str().expect("an id");
+        let (_, known) = server.get(&format!("/api/v1/transactions/{id}")).await;
+        assert_eq!(known["decision"], decision);
+    }
+    let (_, unknown) = server.get("/api/v1/transactions/never-begun").await;
+    assert_eq!(unknown["decision"], "abort", "an abort is presumed");
+    let (_, audit) = server.get("/api/v1/audit").await;
+    assert_eq!(audit["agrees"], true, "{audit}");
+    assert_eq!(audit["bookings"], json!({ "2pc/cancelled": 1, "2pc/confirmed": 1 }));
+}
+
+#[tokio::test]
 async fn bookings_can_be_paged_through_and_the_audit_outlives_them() {
     let (desk, server, _folder) = start(&Peers::default()).await;
     for n in 0..5 {
         let (_, accepted) = server.post("/api/v1/bookings", Some(&format!("k-{n}")), &wish()).await;
-        shows(&server, &url_of(&accepted), "confirmed").await;
+        let ends = if n == 0 { "confirmed" } else { "cancelled" };
+        shows(&server, &url_of(&accepted), ends).await;
     }
     let (_, first) = server.get("/api/v1/bookings?limit=3").await;
     let cursor = first["next_cursor"].as_str().expect("more");
@@ -147,7 +167,7 @@ async fn bookings_can_be_paged_through_and_the_audit_outlives_them() {
     let (_, audit) = server.get("/api/v1/audit").await;
     assert_eq!(
         (&audit["agrees"], &audit["bookings"]),
-        (&json!(true), &json!({ "saga/confirmed": 5 }))
+        (&json!(true), &json!({ "saga/cancelled": 4, "saga/confirmed": 1 }))
     );
-    assert_eq!(audit["confirmed_total_minor"], 5 * 21_200);
+    assert_eq!(audit["confirmed_total_minor"], 21_200);
 }

@@ -11,16 +11,19 @@ const ID: &str = "b-1";
 const WITH_CAR: Effects = Effects {
     room: Held::Confirmed,
     car: Held::Confirmed,
+    held_minor: 0,
     paid_minor: 21_200,
 };
 const WITHOUT_CAR: Effects = Effects {
     room: Held::Confirmed,
     car: Held::Free,
+    held_minor: 0,
     paid_minor: 14_200,
 };
 const NOTHING: Effects = Effects {
     room: Held::Free,
     car: Held::Free,
+    held_minor: 0,
     paid_minor: 0,
 };
 

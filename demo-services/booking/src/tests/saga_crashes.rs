@@ -48,6 +48,7 @@ async fn g01_killed_on_the_way_forward_it_completes() {
             let all_done = Effects {
                 room: Held::Confirmed,
                 car: Held::Confirmed,
+                held_minor: 0,
                 paid_minor: 21_200,
             };
             let ended = killed_at(call, when, None).await;

@@ -64,7 +64,7 @@ pub(crate) struct Station {
 
 /// Listens until the process ends.
 pub(crate) async fn listen(station: Station) {
-    tokio::join!(stay_connected(&station), expire(&station));
+    tokio::join!(stay_connected(&station), expire(&station), die(&station));
 }
 
 async fn stay_connected(station: &Station) {
@@ -108,6 +108,11 @@ async fn session(station: &Station) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Ends the process when its work reaches the point that a crash was armed for.
+async fn die(station: &Station) {
+    station.crash(&station.board.dying().await).await;
 }
 
 async fn expire(station: &Station) {
@@ -183,8 +188,8 @@ impl Station {
             self.events.emit(fault_events::armed(&fault, unix_nanos_now()));
         }
         self.acknowledge(&fault.id, FaultState::Active).await;
-        if fault.kind == FaultKind::Crash {
-            self.crash(&fault).await;
+        if fault.kind == FaultKind::Crash && fault.target.operation.is_none() {
+            self.crash(&fault.id).await;
         }
     }
 
@@ -203,9 +208,9 @@ impl Station {
     }
 
     /// Ends the process as a defect would: no destructor runs, nothing is flushed but the word that it was on purpose.
-    async fn crash(&self, fault: &Fault) {
+    async fn crash(&self, id: &str) {
         let marked = self.crash_mark.parent().map_or(Ok(()), std::fs::create_dir_all);
-        if let Err(error) = marked.and_then(|()| std::fs::write(&self.crash_mark, &fault.id)) {
+        if let Err(error) = marked.and_then(|()| std::fs::write(&self.crash_mark, id)) {
             // Without the mark the restarted service would crash again and again.
             tracing::error!("crash fault not carried out, its mark cannot be written: {error}");
             return;

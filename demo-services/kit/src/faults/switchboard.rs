@@ -8,6 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::TraceContextExt;
 use sagascope_conventions::fault::{ArmedFault, FaultStrength};
 use sagascope_conventions::{Fault, FaultKind, attributes};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::context;
@@ -16,12 +17,16 @@ use crate::context;
 const MAX_FAULTS: usize = 64;
 /// No fault outlives this, whatever the collector says.
 const LONGEST: Duration = Duration::from_secs(3_600);
+/// How often a held-up piece of work looks whether it may go on.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Faults in force. They end on this process's own monotonic clock, whether or not the collector still lives.
 #[derive(Clone, Debug, Default)]
 pub struct Switchboard {
     armed: Arc<Mutex<Vec<Armed>>>,
     acted: Arc<Mutex<BTreeMap<FaultKind, u64>>>,
+    /// The crash that has been reached.
+    dying: watch::Sender<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -68,6 +73,34 @@ impl Switchboard {
         span.set_attribute(KeyValue::new(attributes::FAULT_ID, hit.id.clone()));
         span.set_attribute(KeyValue::new(attributes::FAULT_KIND, hit.kind.as_str()));
         Some(hit)
+    }
+
+    /// A point in the middle of a piece of work, named `operation`, at which the process can be made to end or to stand
+    /// still: it ends when a crash is armed for it, and waits for as long as a hang is.
+    pub async fn point(&self, operation: &str) {
+        if let Some(hit) = self.hit(FaultKind::Crash, operation) {
+            self.dying.send_replace(Some(hit.id));
+            return std::future::pending().await;
+        }
+        while let Some(hit) = self.hit(FaultKind::Hang, operation) {
+            while self.is_in_force(&hit.id) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+
+    /// Resolves with the id of the crash fault whose [`Switchboard::point`] was reached.
+    pub async fn dying(&self) -> String {
+        let mut dying = self.dying.subscribe();
+        let id = dying.wait_for(Option::is_some).await.map(|id| id.clone());
+        // The sender lives in this switchboard, so there is always an id in the end.
+        id.ok().flatten().unwrap_or_default()
+    }
+
+    fn is_in_force(&self, id: &str) -> bool {
+        let now = Instant::now();
+        let armed = self.lock();
+        armed.iter().any(|armed| armed.fault.id == id && now < armed.ends)
     }
 
     /// The first fault of this kind in force; no dice, no mark.
@@ -289,6 +322,31 @@ mod tests {
             board.arm(narrow);
             assert!(board.hit(FaultKind::Hang, "POST /charges").is_some());
             assert!(board.hit(FaultKind::Hang, "POST /refunds").is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_point_is_passed_unless_a_crash_or_a_hang_is_armed_for_it() {
+        let board = Switchboard::idle();
+        let narrow = |kind, operation: &str| {
+            let mut narrow = fault("f", kind, Some(100));
+            narrow.fault.target.operation = Some(operation.to_owned());
+            narrow
+        };
+        board.arm(narrow(FaultKind::Crash, "elsewhere"));
+        board.point("2pc.decide").await;
+        board.clear("f");
+
+        board.arm(narrow(FaultKind::Hang, "2pc.decide"));
+        let mut held_up = Box::pin(board.point("2pc.decide"));
+        assert!(futures_util::poll!(&mut held_up).is_pending());
+        board.clear("f");
+        held_up.await;
+
+        board.arm(narrow(FaultKind::Crash, "2pc.decide"));
+        tokio::select! {
+            () = board.point("2pc.decide") => panic!("nothing happens after a crash"),
+            id = board.dying() => assert_eq!(id, "f"),
         }
     }
 

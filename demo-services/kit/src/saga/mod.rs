@@ -19,6 +19,7 @@ pub use operate::{Operation, operate};
 pub(crate) use operate::{TABLES as OPERATION_TABLES, carry_out};
 pub use policy::Policy;
 pub use runner::SagaRunner;
+pub use sagascope_instrument::{Event, SagaEvents, SagaStep};
 pub(crate) use store::TABLES;
 pub use store::{StartError, counts, find, keep, keep_on, let_go, start};
 

@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::time::Duration;
 
+pub use opentelemetry::KeyValue;
+use opentelemetry::global;
 use opentelemetry::metrics::Meter;
 pub use opentelemetry::trace::SpanKind;
 use opentelemetry::trace::{Link, SpanContext, Status, TraceContextExt, Tracer};
-use opentelemetry::{KeyValue, global};
 use opentelemetry_otlp::{MetricExporter, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
