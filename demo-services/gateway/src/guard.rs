@@ -86,6 +86,14 @@ impl Guard {
         }
     }
 
+    /// The visitor may see what belongs to all: guests and users while nobody needs a token, else administrators.
+    pub(crate) fn allow_all(&self, visitor: &Visitor) -> Result<(), Problem> {
+        match self.auth {
+            Auth::Optional => Ok(()),
+            Auth::Required => scoped(visitor, ADMIN).map(drop),
+        }
+    }
+
     /// One more login of an address; how long to wait when it is one too many.
     pub(crate) fn admit_login(&self, email: &str) -> Result<(), Duration> {
         self.admit(&self.logins, &email.to_ascii_lowercase())

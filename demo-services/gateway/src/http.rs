@@ -14,7 +14,9 @@ use shop_kit::request::{Body, IdempotencyKey, check_id};
 
 use tokio::time::Instant;
 
+use crate::active_users;
 use crate::compose;
+use crate::graph::{self, Graph};
 use crate::guard::{self, Guard, Visitor};
 use crate::people;
 use crate::shelf::{self, Shelf};
@@ -29,6 +31,7 @@ pub(crate) struct Gateway {
     pub(crate) upstream: Upstream,
     pub(crate) guard: Guard,
     pub(crate) shelf: Shelf,
+    pub(crate) graph: Graph,
 }
 
 /// What a fault can be narrowed to.
@@ -45,6 +48,8 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "POST /api/v1/users",
     "GET /api/v1/users/{id}",
     "POST /api/v1/login",
+    "GET /api/v1/reports/active-users-orders",
+    "POST /graphql",
 ];
 
 /// Every route.
@@ -53,6 +58,7 @@ pub(crate) fn router(upstream: Upstream, guard: Guard) -> Router {
         upstream,
         guard: guard.clone(),
         shelf: Shelf::default(),
+        graph: graph::graph(),
     };
     Router::new()
         .route("/api/v1/products", get(browse))
@@ -71,6 +77,8 @@ pub(crate) fn router(upstream: Upstream, guard: Guard) -> Router {
             get(people::show).put(people::change).delete(people::remove),
         )
         .route("/api/v1/login", post(people::login))
+        .route("/api/v1/reports/active-users-orders", get(active_users::report))
+        .route("/graphql", post(graph::ask))
         .with_state(gateway)
         .layer(from_fn_with_state(guard.clone(), guard::identify))
         .layer(from_fn_with_state(guard, guard::share))

@@ -1,7 +1,9 @@
 //! Demo shop: the gateway. The one door for shoppers: it routes, composes answers of several services, and goes on
 //! selling from memory when the catalog is down.
 
+mod active_users;
 mod compose;
+mod graph;
 mod guard;
 mod http;
 mod identity;

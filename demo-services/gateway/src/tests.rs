@@ -354,3 +354,134 @@ async fn browsing_goes_on_while_nobody_can_check_tokens() {
     assert_eq!(shop.get_as(&ada, "/api/v1/categories").await.0, 200);
     assert_eq!(shop.order(Some(&ada), Some("u-1")).await.0, 503);
 }
+
+fn a_month_of_orders(shop: &Shop) {
+    let now_ms = clock::unix_nanos_now() / 1_000_000;
+    let user = |n: u32| json!({ "id": format!("u-{n}"), "email": "x@example.org", "name": "Ada Lovelace", "display_name": format!("user {n}"), "tier": "gold", "status": "active" });
+    let users = json!({ "items": [user(1), user(2)], "next_cursor": "2" });
+    for limit in [2, 10] {
+        let path = format!("GET /api/v1/users?status=active&limit={limit}&cursor=0");
+        shop.behind.answer(&path, 200, users.clone());
+    }
+    shop.behind.answer("GET /api/v1/users/u-1", 200, user(1));
+    let line = |id: &str, at: u64| json!({ "order_id": id, "status": "confirmed", "items": 1, "total_minor": 5_000, "created_at_ms": at });
+    let orders = json!({ "items": [line("o-2", now_ms), line("o-1", now_ms - 40 * 86_400_000)], "next_cursor": null });
+    shop.behind
+        .answer("GET /api/v1/orders?customer_id=u-1&limit=50", 200, orders);
+    shop.behind
+        .answer("GET /api/v1/orders?customer_id=u-2&limit=50", 503, json!({}));
+    let order = json!({ "order_id": "o-2", "customer_id": "u-1", "status": "confirmed", "currency": "EUR", "total_minor": 5_000, "items": [{ "product_id": "p-1", "quantity": 1, "unit_price_minor": 5_000 }] });
+    shop.behind.answer("GET /api/v1/orders/o-2", 200, order);
+    let product = json!({ "id": "p-1", "name": "Mug", "category": "kitchen", "description": "A mug.", "price_minor": 5_000, "currency": "EUR" });
+    shop.behind.answer("GET /api/v1/products/p-1", 200, product);
+    shop.behind.answer(
+        "GET /api/v1/payments/o-2",
+        200,
+        json!({ "payment": { "state": "captured" } }),
+    );
+}
+
+impl Shop {
+    async fn ask(&self, query: &str) -> Value {
+        let (status, answer) = self.gateway.post("/graphql", None, &json!({ "query": query })).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+}
+
+#[tokio::test]
+async fn orders_of_active_users_of_the_last_month_by_composition() {
+    let shop = shop(Auth::Optional).await;
+    a_month_of_orders(&shop);
+    let (status, report) = shop.gateway.get("/api/v1/reports/active-users-orders").await;
+    assert_eq!(status, 200, "{report}");
+    let orders = report["items"][0]["orders"].as_array().unwrap();
+    assert_eq!(
+        (orders.len(), &orders[0]["order_id"]),
+        (1, &json!("o-2")),
+        "the other is too old"
+    );
+    assert!(
+        report["items"][1]["orders"]["unavailable"].is_string(),
+        "a partial answer"
+    );
+    assert!(!report.to_string().contains("Lovelace"));
+    assert_eq!(report["next_cursor"], "2");
+    for query in ["days=0", "days=400", "limit=21", "limit=x", "cursor=a%20b"] {
+        let path = format!("/api/v1/reports/active-users-orders?{query}");
+        assert_eq!(shop.gateway.get(&path).await.0, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn and_by_graphql_with_everything_about_them() {
+    let shop = shop(Auth::Optional).await;
+    a_month_of_orders(&shop);
+    let question =
+        "{ activeUsers(first: 2) { displayName email orders(lastDays: 30) { id items { product { name } } } } }";
+    let answer = shop.ask(question).await;
+    let users = &answer["data"]["activeUsers"];
+    let ada = &users[0];
+    assert_eq!(
+        (&ada["displayName"], &ada["email"]),
+        (&json!("user 1"), &Value::Null),
+        "{answer}"
+    );
+    assert_eq!(ada["orders"].as_array().unwrap().len(), 1);
+    assert_eq!(ada["orders"][0]["items"][0]["product"]["name"], "Mug");
+    assert_eq!(
+        users[1]["orders"],
+        Value::Null,
+        "a part that cannot be had is told beside the others"
+    );
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "unavailable");
+}
+
+#[tokio::test]
+async fn one_order_by_graphql() {
+    let shop = shop(Auth::Optional).await;
+    a_month_of_orders(&shop);
+    let answer = shop
+        .ask("{ order(id: \"o-2\") { status payment user { displayName name } items { product { name } } } none: order(id: \"o-9\") { status } }")
+        .await;
+    let order = &answer["data"]["order"];
+    assert_eq!(
+        (&order["payment"], &order["user"]["displayName"]),
+        (&json!("captured"), &json!("user 1")),
+        "{answer}"
+    );
+    assert_eq!(
+        (&order["user"]["name"], &answer["data"]["none"]),
+        (&Value::Null, &Value::Null)
+    );
+    let closed = self::shop(Auth::Required).await;
+    a_month_of_orders(&closed);
+    let answer = closed.ask("{ order(id: \"o-2\") { status } }").await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "token_needed", "{answer}");
+}
+
+#[tokio::test]
+async fn questions_have_limits() {
+    let shop = shop(Auth::Optional).await;
+    a_month_of_orders(&shop);
+    let deep = (0..6).fold("id".to_owned(), |inner, _| format!("user {{ orders {{ {inner} }} }}"));
+    let wide = "{ activeUsers(first: 20) { orders { items { product { id name } } user { orders { items { product { id } } } } } } }";
+    for question in [
+        format!("{{ order(id: \"o-2\") {{ {deep} }} }}"),
+        wide.to_owned(),
+        "{ nonsense }".to_owned(),
+        "{".to_owned(),
+    ] {
+        let answer = shop.ask(&question).await;
+        assert!(
+            answer["errors"].is_array() && answer["data"].is_null(),
+            "{question}: {answer}"
+        );
+    }
+    assert!(
+        shop.behind.asked("GET /api/v1/orders/o-2").is_empty(),
+        "refused before anything is asked"
+    );
+    let (status, _) = shop.gateway.post("/graphql", None, &json!({ "quest": 1 })).await;
+    assert_eq!(status, 400);
+}

@@ -38,6 +38,8 @@ pub(crate) struct CustomerOrder {
     pub(crate) items: u32,
     /// Sum of the items.
     pub(crate) total_minor: i64,
+    /// When it was created, as long as its events are kept.
+    pub(crate) created_at_ms: Option<i64>,
     /// Place in the list.
     #[serde(skip)]
     pub(crate) position: i64,
@@ -79,7 +81,9 @@ pub(crate) fn list(
     limit: u32,
 ) -> Result<Vec<CustomerOrder>, DatabaseError> {
     let mut query = conn.prepare_cached(
-        "SELECT order_id, status, items, total_minor, position FROM customer_orders
+        "SELECT order_id, status, items, total_minor, position,
+             (SELECT created_at / 1000000 FROM events WHERE events.position = customer_orders.position)
+         FROM customer_orders
          WHERE customer_id = ? AND position < ? ORDER BY position DESC LIMIT ?",
     )?;
     let rows = query.query_map(params![customer_id, before, limit], |row| {
@@ -89,6 +93,7 @@ pub(crate) fn list(
             items: row.get(2)?,
             total_minor: row.get(3)?,
             position: row.get(4)?,
+            created_at_ms: row.get(5)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
