@@ -4,16 +4,20 @@ mod http;
 mod product;
 mod store;
 
+use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{DATABASE, narrowable};
-use shop_kit::database::Database;
-use shop_kit::service::{Assembled, Readiness, Service};
+use shop_kit::durable::Durable;
+use shop_kit::service::{Assembled, Service};
 
 /// Runs the service until it is told to stop.
 ///
 /// # Errors
 /// When it cannot start: a port is taken, or its database is damaged.
 pub async fn run() -> anyhow::Result<()> {
-    let service = Service::start("catalog", narrowable(http::OPERATIONS, &[&DATABASE]))?;
+    let service = Service::start(
+        "catalog",
+        narrowable(http::OPERATIONS, &[&DATABASE, &[FaultKind::StoppedOutboxRelay]]),
+    )?;
     assemble(&service).await?.serve(service).await
 }
 
@@ -22,16 +26,8 @@ pub async fn run() -> anyhow::Result<()> {
 /// # Errors
 /// When its database cannot be opened.
 pub async fn assemble(service: &Service) -> anyhow::Result<Assembled> {
-    let db = Database::open(&service.database_path(), &[store::TABLES], service.faults.clone())?;
-    store::fill(&db, product::assortment()).await?;
-    let readiness = Readiness::new().on("database", {
-        let db = db.clone();
-        move || ping(db.clone())
-    });
-    Ok(Assembled::new(http::router(db), readiness))
-}
-
-async fn ping(db: Database) -> anyhow::Result<()> {
-    db.read(store::categories).await?;
-    Ok(())
+    let durable = Durable::open(service, &[store::TABLES])?;
+    store::fill(&durable.db, product::assortment()).await?;
+    let assembled = Assembled::new(http::router(durable.db.clone()), durable.readiness());
+    Ok(assembled.with(durable))
 }

@@ -2,7 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
-use shop_kit::database::{Database, DatabaseError};
+use serde_json::json;
+use shop_kit::context::Context;
+use shop_kit::database::{Database, DatabaseError, Tx};
+use shop_kit::outbox;
 
 use crate::product::Product;
 
@@ -18,8 +21,14 @@ CREATE TABLE IF NOT EXISTS products (
     currency TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS products_by_category ON products (category, number);
+CREATE TABLE IF NOT EXISTS announced_products (
+    id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS product_words USING fts5 (name, category, description, content='');
 ";
+
+/// Where the service tells of its products; the key of a message is the product's id.
+pub(crate) const TOPIC: &str = "catalog.events";
 
 /// Most words of a search that count.
 const MAX_WORDS: usize = 8;
@@ -65,10 +74,28 @@ pub(crate) async fn fill(db: &Database, products: Vec<Product>) -> Result<(), Da
                     params![tx.last_insert_rowid(), name, category, description],
                 )?;
             }
+            announce(tx, product)?;
         }
         Ok(())
     })
     .await
+}
+
+/// Tells the others of a product, once: they keep copies of what they show.
+fn announce(tx: &Tx<'_>, product: &Product) -> Result<(), DatabaseError> {
+    let first = tx.execute("INSERT OR IGNORE INTO announced_products VALUES (?)", [&product.id])?;
+    if first == 1 {
+        let payload = json!({
+            "product_id": product.id,
+            "version": 1,
+            "name": product.name,
+            "category": product.category,
+            "price_minor": product.price_minor,
+            "currency": product.currency,
+        });
+        outbox::enqueue(tx, TOPIC, &product.id, "ProductListed", &payload, &Context::fresh())?;
+    }
+    Ok(())
 }
 
 /// One product.
@@ -179,6 +206,11 @@ mod tests {
             .map(|category| category.products)
             .sum();
         assert_eq!(total, 24);
+        let told = db.read(|conn| {
+            let sql = "SELECT count(*) FROM outbox WHERE event_type = 'ProductListed'";
+            Ok::<i64, DatabaseError>(conn.query_row(sql, [], |row| row.get(0))?)
+        });
+        assert_eq!(told.await.unwrap(), 24, "each is told once");
         assert_eq!(found(&db, "notebook").await, ["Notebook"]);
     }
 

@@ -18,7 +18,7 @@ use shop_kit::request::check_id;
 use crate::event_forms::FORMS;
 use crate::http::Orders;
 use crate::order::{Item, Order, Status};
-use crate::read_models::{search as words, summary};
+use crate::read_models::{lines, search as words, summary};
 use crate::remote::Catalog;
 use crate::{flows, order_store};
 
@@ -31,6 +31,7 @@ const MAX_FOUND: u32 = 50;
 pub(crate) fn router<C: Catalog>() -> Router<Orders<C>> {
     Router::new()
         .route("/api/v1/orders/search", get(search::<C>))
+        .route("/api/v1/orders/{id}/details", get(details::<C>))
         .route("/api/v1/orders/{id}/history", get(history::<C>))
         .route("/api/v1/orders/{id}/status", get(status::<C>))
         .route("/api/v1/event-kinds", get(kinds::<C>))
@@ -235,6 +236,19 @@ async fn search<C: Catalog>(
         found.collect::<Result<_, DatabaseError>>()
     });
     Ok(Json(Found { items: read.await? }))
+}
+
+/// `GET /api/v1/orders/{id}/details`: with the names of its customer and products, from local copies.
+async fn details<C: Catalog>(
+    State(orders): State<Orders<C>>,
+    Path(id): Path<String>,
+    min: MinPosition,
+) -> Result<Json<lines::Details>, Problem> {
+    check_id("id", &id)?;
+    min.reached(&orders.db, lines::NAME).await?;
+    let key = id.clone();
+    let found = orders.db.read(move |conn| lines::details(conn, &key)).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("order", &id))
 }
 
 /// `GET /api/v1/event-kinds`: what is stored by type and form, and how this version reads it.

@@ -5,6 +5,7 @@
 mod add_item;
 mod cancel_order;
 mod confirm_order;
+mod copies;
 mod create_order;
 mod event_forms;
 mod flows;
@@ -48,6 +49,8 @@ const SCHEMA: &[&str] = &[
     read_models::SCHEMA[1],
     read_models::SCHEMA[2],
     read_models::SCHEMA[3],
+    read_models::SCHEMA[4],
+    copies::SCHEMA,
     open_order::SCHEMA,
     messages::SCHEMA,
 ];
@@ -98,6 +101,10 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         }),
         heard(OrderFlow::Choreographed).map(|from| durable.consume(from, flows::choreographed::react)),
     ];
+    let copies = [
+        durable.consume(copies::PRODUCTS, |tx, message, _| copies::product(tx, message)),
+        durable.consume(copies::CUSTOMERS, |tx, message, _| copies::customer(tx, message)),
+    ];
     let retention = durable.retain(&retention::RULES);
     let inline = SyncOrders {
         db: db.clone(),
@@ -113,7 +120,7 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         publisher,
     };
     let assembled = Assembled::new(http::router(orders), durable.readiness());
-    let assembled = assembled.with(reports).with(consumers).with(sagas);
+    let assembled = assembled.with(reports).with(consumers).with(copies).with(sagas);
     Ok(assembled.with(read_models).with(retention).with(durable))
 }
 

@@ -4,6 +4,7 @@
 //! products and customers, `search` is an index of words.
 
 pub(crate) mod by_customer;
+pub(crate) mod lines;
 pub(crate) mod search;
 pub(crate) mod statistics;
 pub(crate) mod summary;
@@ -22,14 +23,23 @@ pub(crate) const MODELS: &[ReadModel] = &[
             statistics::apply,
         )
     },
+    ReadModel::new(lines::NAME, &["order_heads", "order_lines"], lines::apply),
     ReadModel::new(search::NAME, &["order_words", "order_texts"], search::apply),
 ];
 
 /// Their tables.
-pub(crate) const SCHEMA: [&str; 4] = [summary::SCHEMA, by_customer::SCHEMA, statistics::SCHEMA, search::SCHEMA];
+pub(crate) const SCHEMA: [&str; 5] = [
+    lines::SCHEMA,
+    summary::SCHEMA,
+    by_customer::SCHEMA,
+    statistics::SCHEMA,
+    search::SCHEMA,
+];
 
 /// Statements that remove an order that ended long ago.
-pub(crate) const LET_GO: [&str; 5] = [
+pub(crate) const LET_GO: [&str; 7] = [
+    lines::LET_GO[0],
+    lines::LET_GO[1],
     summary::LET_GO,
     by_customer::LET_GO,
     statistics::LET_GO,

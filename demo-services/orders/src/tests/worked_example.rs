@@ -2,6 +2,7 @@
 //! reading one's own writes, rebuilding.
 
 use serde_json::{Value, json};
+use shop_kit::broker::{Message, Place};
 use shop_kit::context::Context;
 use shop_kit::database::Database;
 use shop_kit::event_store::{self, AppendError, NewEvent};
@@ -10,6 +11,7 @@ use shop_kit::testing::{TestServer, eventually};
 use tempfile::TempDir;
 
 use super::fakes::{Peers, Shop, open};
+use crate::copies;
 use crate::read_models::MODELS;
 
 async fn start() -> (Shop, TestServer, TempDir) {
@@ -383,4 +385,68 @@ async fn inv_09_every_read_model_rebuilt_is_what_it_was_and_nothing_is_told_agai
         assert_eq!(dump().await, before, "INV-09: {}", model.name);
     }
     assert_eq!(shop.told().await, told, "the outbox is unchanged");
+}
+
+fn told(event_type: &str, payload: Value) -> Message {
+    Message {
+        id: "m".into(),
+        place: Place {
+            topic: "t".into(),
+            partition: 0,
+            offset: 0,
+        },
+        key: "k".into(),
+        event_type: event_type.into(),
+        payload,
+        headers: Default::default(),
+        published_at: 0,
+        attempts: 1,
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_shown_with_the_names_of_its_customer_and_products() {
+    let (shop, server, _folder) = start().await;
+    let status = order_123(&server).await;
+    let url = format!("/api/v1/orders/order-123/details?min_position={}", status["position"]);
+    let (_, bare) = server.get(&url).await;
+    assert_eq!(
+        (&bare["customer"]["display_name"], &bare["lines"][0]["name"]),
+        (&json!(null), &json!(null))
+    );
+    let write = shop.db.write(|tx| {
+        let product = |version, name| json!({ "product_id": "product-1", "version": version, "name": name, "category": "kitchen" });
+        let user = |version, name| json!({ "user_id": "c-1", "version": version, "display_name": name, "tier": "gold" });
+        copies::product(tx, &told("ProductChanged", product(2, "Enamel mug")))?;
+        copies::product(tx, &told("ProductListed", product(1, "an older name")))?;
+        copies::product(tx, &told("ProductSungAbout", json!({})))?;
+        copies::customer(tx, &told("UserRegistered", user(1, "Ada")))
+    });
+    write.await.expect("copied");
+    let (_, order) = server.get(&url).await;
+    assert_eq!(
+        (&order["status"], &order["total_minor"]),
+        (&json!("confirmed"), &json!(13_000))
+    );
+    assert_eq!(
+        (&order["customer"]["display_name"], &order["customer"]["tier"]),
+        (&json!("Ada"), &json!("gold"))
+    );
+    assert_eq!(
+        (&order["lines"][0]["name"], &order["lines"][1]["name"]),
+        (&json!("Enamel mug"), &json!(null))
+    );
+
+    let forget = shop.db.write(|tx| {
+        copies::customer(tx, &told("UserDeleted", json!({ "user_id": "c-1", "version": 2 })))?;
+        copies::customer(
+            tx,
+            &told(
+                "UserChanged",
+                json!({ "user_id": "c-1", "version": 1, "display_name": "Ada" }),
+            ),
+        )
+    });
+    forget.await.expect("forgotten");
+    assert_eq!(server.get(&url).await.1["customer"]["display_name"], json!(null));
 }
