@@ -123,6 +123,9 @@ async fn answer(client: &Client, question: Question) -> Answer {
         Question::Arm(request) => Answer::Armed(client.arm(&request).await.map(Box::new)),
         Question::Clear(id) => Answer::Cleared(client.clear(&id).await),
         Question::ClearAll => Answer::Cleared(client.clear_all().await),
+        Question::Letters(action, letters) => Answer::Acted(client.settle_letters(action, &letters).await),
+        Question::Rebuild(service, name) => Answer::Acted(client.rebuild(&service, &name).await),
+        Question::Act(action, key) => Answer::Acted(client.act_on_saga(action, &key.id, Some(&key.name)).await),
         Question::Traffic(traffic) => Answer::Traffic(client.set_traffic(traffic).await),
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that can wake the dashboard, and everything it can ask of the world.
 
 use crossterm::event::{KeyEvent, MouseEvent};
+use sagascope_api::actions::{ActionDone, LetterAction, LettersRequest, SagaAction};
 use sagascope_api::client::live::LiveEvent;
 use sagascope_api::client::{Answer as Reply, ClientError};
 use sagascope_api::explain::Explanation;
@@ -67,6 +68,12 @@ pub(crate) enum Question {
     ClearAll,
     /// Another rate of orders.
     Traffic(Traffic),
+    /// Settle dead letters.
+    Letters(LetterAction, LettersRequest),
+    /// Start a read model from zero: service and name.
+    Rebuild(String, String),
+    /// Help a saga on.
+    Act(SagaAction, SagaKey),
 }
 
 /// A saga instance.
@@ -96,6 +103,8 @@ pub(crate) enum Answer {
     /// One fault, or every one, was ended.
     Cleared(Result<(), ClientError>),
     Traffic(Reply<Traffic>),
+    /// A service did what was asked.
+    Acted(Reply<ActionDone>),
     /// A line for the person, such as a browser that could not be started.
     Told(String),
 }

@@ -43,6 +43,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Tui(options) => tui::run(options).await,
             Command::Service { name } => service::run(name).await,
             Command::Inject(options) => remote::inject::run(options).await,
+            Command::Act(options) => remote::act::run(options).await,
             Command::Explain(options) => remote::explain::run(options).await,
             Command::Health(options) => remote::health::run(options).await,
             Command::Views(view) => remote::show::run(view).await,

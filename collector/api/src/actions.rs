@@ -87,6 +87,18 @@ pub struct ActionDone {
     pub verified: Verified,
 }
 
+impl ActionDone {
+    /// In a line, with how it is known.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let known = match self.verified {
+            Verified::Telemetry => "the telemetry shows it",
+            Verified::Answer => "the telemetry does not show it yet",
+        };
+        format!("{} ({}; {known})", self.detail, self.services.join(", "))
+    }
+}
+
 /// How it is known that an action had its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::actions::{ActionDone, LetterAction, LettersRequest, SagaAction, SagaRequest};
 use crate::breakers::Breaker;
 use crate::correlations::Correlation;
 use crate::explain::Explanation;
@@ -276,6 +277,30 @@ impl Client {
     /// Asks the demo's shoppers for another rate; needs the token.
     pub async fn set_traffic(&self, traffic: Traffic) -> Answer<Traffic> {
         self.send(Method::PUT, &Target::api("traffic"), &traffic).await
+    }
+
+    /// Delivers dead letters once more, or throws them away; needs the token.
+    pub async fn settle_letters(&self, action: LetterAction, letters: &LettersRequest) -> Answer<ActionDone> {
+        let target = Target::api("actions/dead-letters").part(action.as_str());
+        self.send(Method::POST, &target, letters).await
+    }
+
+    /// Starts a read model from zero; needs the token.
+    pub async fn rebuild(&self, service: &str, name: &str) -> Answer<ActionDone> {
+        let target = Target::api("actions/read-models")
+            .part(service)
+            .part(name)
+            .part("rebuild");
+        self.send(Method::POST, &target, &serde_json::json!({})).await
+    }
+
+    /// Helps a saga on; needs the token. `name` tells equal ids of two types apart.
+    pub async fn act_on_saga(&self, action: SagaAction, id: &str, name: Option<&str>) -> Answer<ActionDone> {
+        let target = Target::api("actions/sagas").part(id).part(action.as_str());
+        let request = SagaRequest {
+            name: name.map(ToOwned::to_owned),
+        };
+        self.send(Method::POST, &target, &request).await
     }
 
     async fn get<T: DeserializeOwned>(&self, target: &Target) -> Answer<T> {

@@ -1,6 +1,7 @@
 //! Which action does what, and moving about.
 
 use sagascope_api::Time;
+use sagascope_api::actions::{LetterAction, SagaAction};
 use sagascope_api::text::Tone;
 
 use super::App;
@@ -61,6 +62,12 @@ impl App {
             Action::Arm => self.arm(now),
             Action::ClearFault => return self.clear_fault(now),
             Action::ClearAll => return self.clear_all(now),
+            Action::Inspect => self.inspect(now),
+            Action::Replay => self.settle_letter(LetterAction::Replay, now),
+            Action::Purge => self.settle_letter(LetterAction::Purge, now),
+            Action::Rebuild => self.rebuild(now),
+            Action::RetrySaga => self.act_on_saga(SagaAction::Retry, now),
+            Action::CancelSaga => self.act_on_saga(SagaAction::Cancel, now),
             Action::RateUp => return self.change_rate(true, now),
             Action::RateDown => return self.change_rate(false, now),
             Action::Mouse => {

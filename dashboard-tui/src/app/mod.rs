@@ -1,6 +1,7 @@
 //! The dashboard without its screen and its sockets: events go in, effects come out.
 
 mod act;
+mod actions;
 mod bindings;
 mod control;
 pub(crate) mod filter;
@@ -273,6 +274,7 @@ impl App {
                 let rate = traffic.orders_per_second;
                 (Tone::Good, format!("asked the shoppers for {rate} orders a second"))
             }),
+            Answer::Acted(reply) => reply.map(|done| (Tone::Good, done.line())),
             Answer::Told(line) => Ok((Tone::Info, line)),
             // Look-ups were kept by `Known::learn`.
             _ => return,

@@ -11,6 +11,8 @@ pub(crate) enum Overlay {
     Picker(Picker),
     /// Something that waits for a yes.
     Confirm(Confirm),
+    /// All that is known of a dead letter, by id.
+    Letter(String),
     /// What happened to an id.
     Explanation { id: String, selected: usize },
 }

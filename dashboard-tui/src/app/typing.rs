@@ -65,6 +65,7 @@ impl App {
                 }
                 return vec![];
             }
+            Some(Overlay::Letter(id)) => return self.press_in_letter(id, key, now),
             Some(Overlay::Explanation { id, selected }) => return self.press_in_explanation(id, selected, key, now),
             None => {}
         }
@@ -74,6 +75,20 @@ impl App {
         match keys::action(&key, &self.place) {
             Some(action) => self.act(action, now),
             None => vec![],
+        }
+    }
+
+    fn press_in_letter(&mut self, id: String, key: KeyEvent, now: Time) -> Vec<Effect> {
+        match key.code {
+            KeyCode::Esc | KeyCode::Char('q') => vec![],
+            KeyCode::Enter => self.act(Action::Enter, now),
+            KeyCode::Char('R') => self.act(Action::Replay, now),
+            KeyCode::Char('P') => self.act(Action::Purge, now),
+            KeyCode::Char('y') => self.act(Action::Copy, now),
+            _ => {
+                self.overlay = Some(Overlay::Letter(id));
+                vec![]
+            }
         }
     }
 

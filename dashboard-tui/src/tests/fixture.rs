@@ -278,7 +278,7 @@ fn outboxes() -> Vec<Outbox> {
     vec![unused, outbox("orders", 0, None), outbox("payments", 412, Some(31.0))]
 }
 
-fn letter() -> DeadLetter {
+pub(crate) fn letter() -> DeadLetter {
     DeadLetter {
         id: "m-1".into(),
         destination: "payments.events".into(),

@@ -1,5 +1,6 @@
 //! The dashboard driven by scripted events, and looked at as a whole.
 
+mod actions;
 pub(crate) mod fixture;
 mod hand;
 mod measure;

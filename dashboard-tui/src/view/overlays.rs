@@ -2,9 +2,10 @@
 
 use ratatui::layout::{Constraint, Flex, Layout, Rect};
 use ratatui::text::{Line, Span, Text};
-use sagascope_api::text::Tone;
+use sagascope_api::text::{self, Tone};
 
 use super::canvas::Canvas;
+use super::chrome::clock;
 use super::words::pad;
 use crate::app::Target;
 use crate::app::list::ListId;
@@ -16,6 +17,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
         None => {}
         Some(Overlay::Picker(picker)) => draw_picker(canvas, area, picker),
         Some(Overlay::Confirm(confirm)) => draw_confirm(canvas, area, confirm),
+        Some(Overlay::Letter(id)) => draw_letter(canvas, area, id),
         Some(Overlay::Explanation { id, selected }) => draw_explanation(canvas, area, id, *selected),
     }
 }
@@ -98,6 +100,47 @@ fn draw_confirm<'a>(canvas: &mut Canvas<'a>, area: Rect, confirm: &'a Confirm) {
         ..inner
     };
     canvas.line(last, answer);
+}
+
+fn draw_letter(canvas: &mut Canvas, area: Rect, id: &str) {
+    let inner = window(canvas, area, 90.min(area.width.saturating_sub(4)), 14, "Dead letter");
+    let Some(letter) = canvas.picture().dead_letters.get(id) else {
+        let line = canvas.dim("it is a dead letter no more");
+        return canvas.line(inner, line);
+    };
+    let known = |text: &Option<String>| text.clone().unwrap_or_else(|| text::UNKNOWN.to_owned());
+    let rows = [
+        ("message", letter.id.clone()),
+        ("from", letter.destination.clone()),
+        ("told by", letter.service.clone()),
+        ("given up at", clock(letter.at)),
+        (
+            "tries",
+            letter
+                .attempts
+                .map_or_else(|| text::UNKNOWN.to_owned(), |n| n.to_string()),
+        ),
+        ("correlation", known(&letter.correlation_id)),
+        ("trace", known(&letter.trace_id)),
+    ];
+    for (place, (name, value)) in inner.rows().zip(&rows) {
+        let spans = vec![canvas.dim(pad(name, 13, false, canvas.theme)), Span::raw(value.clone())];
+        canvas.line(place, spans);
+    }
+    let reason = Rect {
+        y: inner.y + rows.len() as u16,
+        height: inner.height.saturating_sub(rows.len() as u16 + 1),
+        ..inner
+    };
+    let tone = canvas.theme.tone(Tone::Bad);
+    canvas.paragraph(reason, Text::styled(known(&letter.reason), tone));
+    let last = Rect {
+        y: inner.bottom().saturating_sub(1),
+        height: 1,
+        ..inner
+    };
+    let hint = canvas.dim("R replay…   P purge…   Enter trace   y copy id   Esc close");
+    canvas.line(last, hint);
 }
 
 fn draw_explanation(canvas: &mut Canvas, area: Rect, id: &str, selected: usize) {

@@ -1,5 +1,6 @@
 //! The command line: what can be said, and what it means. No effects.
 
+mod act;
 mod bench;
 mod collector;
 mod connection;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sagascope_conventions::FlowMix;
 use sagascope_conventions::fault::FaultKind;
 
+pub(crate) use act::{ActOptions, Deed};
 pub(crate) use bench::{BenchCompression, BenchOptions, BenchProtocol, LoadOptions, SubjectOptions};
 pub(crate) use collector::{CollectorOptions, Durability};
 pub(crate) use connection::{Connection, read_token};
@@ -54,6 +56,9 @@ pub(crate) enum Command {
     /// Break something on purpose, for a while
     #[command(after_help = INJECT_EXAMPLES)]
     Inject(InjectOptions),
+    /// Have a service do something: settle dead letters, rebuild a read model, help a saga on
+    #[command(after_help = act::EXAMPLES)]
+    Act(ActOptions),
     /// Say what happened to a correlation, saga, order or trace id, and why
     Explain(ExplainOptions),
     /// End with code 0 when a collector or service is ready

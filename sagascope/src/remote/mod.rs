@@ -1,5 +1,6 @@
 //! Commands that talk to a running collector.
 
+pub(crate) mod act;
 pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod inject;
