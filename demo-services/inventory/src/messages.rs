@@ -6,7 +6,7 @@ use shop_kit::context::Context;
 use shop_kit::database::Tx;
 use shop_kit::idempotency::Answer;
 use shop_kit::order_commands::Command;
-use shop_kit::participant::{Choreographed, Participant, Reaction};
+use shop_kit::participant::Participant;
 use shop_kit::problem::Problem;
 use shop_kit::request::{check_id, decoded};
 
@@ -51,16 +51,5 @@ impl Participant for Inventory {
             status: 201,
             body: serde_json::json!(reservation?),
         })
-    }
-}
-
-impl Choreographed for Inventory {
-    fn reaction(event_type: &str) -> Option<Reaction> {
-        match event_type {
-            "OrderCreated" => Some(Reaction::step(Command::ReserveItems)),
-            "PaymentFailed" | "PaymentRefunded" => Some(Reaction::step(Command::ReleaseItems)),
-            "OrderConfirmed" => Some(Reaction::follow_up(Command::SellItems)),
-            _ => None,
-        }
     }
 }

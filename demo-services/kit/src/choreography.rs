@@ -6,6 +6,7 @@ use sagascope_instrument::{Event, SagaEvents};
 
 use crate::context::Context;
 use crate::database::{DatabaseError, Tx};
+use crate::order_commands::Command;
 use crate::sql::{signed, unsigned};
 use crate::state_events;
 
@@ -19,6 +20,35 @@ CREATE TABLE IF NOT EXISTS choreography (
 
 /// Where the events travel that the participants react to; the key of a message is the order's id.
 pub const TOPIC: &str = "order-choreographed.events";
+
+/// What a service does when it hears an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    /// Carried out.
+    pub command: Command,
+    /// It is a step of the saga, or its undo, told as such and by an event; otherwise something that follows from the end.
+    pub is_step: bool,
+}
+
+/// The whole choreography, but for orders, which opens and closes it: who does what upon which event. A step that is
+/// refused turns the order round, and each service undoes its own step when it hears that the one behind it is undone.
+#[must_use]
+pub fn reaction(service: &str, event_type: &str) -> Option<Reaction> {
+    let command = match (service, event_type) {
+        ("inventory", "OrderCreated") => Command::ReserveItems,
+        ("payments", "ItemsReserved") => Command::ChargePayment,
+        ("shipping", "PaymentProcessed") => Command::ShipOrder,
+        ("inventory", "OrderConfirmed") => Command::SellItems,
+        ("shipping", "OrderRejected") => Command::CancelShipment,
+        ("payments", "ShipmentFailed" | "ShipmentCancelled") => Command::RefundPayment,
+        ("inventory", "PaymentFailed" | "PaymentRefunded") => Command::ReleaseItems,
+        _ => return None,
+    };
+    Some(Reaction {
+        command,
+        is_step: command != Command::SellItems,
+    })
+}
 
 /// Records what `build` tells of an order, in the transaction that makes it true.
 ///

@@ -17,6 +17,7 @@ use shop_kit::database::{Database, DatabaseError, Tx};
 use shop_kit::event_store::{self, AppendError};
 use shop_kit::idempotency::{self, Answer, Begin};
 use shop_kit::order_commands::STEPS;
+use shop_kit::participant::Publish;
 use shop_kit::problem::Problem;
 use shop_kit::projection::{self, MinPosition, positioned};
 use shop_kit::request::{Body, IdempotencyKey, check_id, parse_time};
@@ -24,8 +25,8 @@ use shop_kit::saga::{self, Instance, StartError, StepDefinition};
 use tokio::time::Instant;
 
 use crate::cancel_order::{cancel_for_compensation, request_cancellation};
+use crate::flows;
 use crate::flows::sync::Inline;
-use crate::flows::{self, Publish};
 use crate::order::{Item, Refusal, Status};
 use crate::order_saga::{self, AcceptedOrder};
 use crate::order_store;

@@ -31,11 +31,10 @@ use sagascope_conventions::{FaultKind, OrderFlow};
 use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
-use shop_kit::participant;
+use shop_kit::participant::{self, Publish};
 use shop_kit::service::{Assembled, Service};
 use tokio::task::JoinSet;
 
-use crate::flows::Publish;
 use crate::flows::messages::{self, OverMessages};
 use crate::flows::sync::SyncOrders;
 use crate::http::Orders;

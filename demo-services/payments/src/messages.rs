@@ -5,7 +5,7 @@ use shop_kit::context::Context;
 use shop_kit::database::Tx;
 use shop_kit::idempotency::Answer;
 use shop_kit::order_commands::Command;
-use shop_kit::participant::{Choreographed, Participant, Reaction};
+use shop_kit::participant::Participant;
 use shop_kit::problem::Problem;
 use shop_kit::request::decoded;
 
@@ -37,16 +37,6 @@ impl Participant for Payments {
             (Command::ChargePayment, Some(card)) => charge_order(tx, key, decoded(body)?, card, context),
             (Command::RefundPayment, None) => refund_order(tx, key, decoded(body)?, context),
             (other, _) => Err(other.not_ours()),
-        }
-    }
-}
-
-impl Choreographed for Payments {
-    fn reaction(event_type: &str) -> Option<Reaction> {
-        match event_type {
-            "ItemsReserved" => Some(Reaction::step(Command::ChargePayment)),
-            "ShipmentFailed" | "ShipmentCancelled" => Some(Reaction::step(Command::RefundPayment)),
-            _ => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use shop_kit::context::Context;
 use shop_kit::database::Tx;
 use shop_kit::idempotency::Answer;
 use shop_kit::order_commands::Command;
-use shop_kit::participant::{Choreographed, Participant, Reaction};
+use shop_kit::participant::Participant;
 use shop_kit::problem::Problem;
 use shop_kit::request::{check_id, decoded};
 
@@ -47,15 +47,5 @@ impl Participant for Shipping {
             status: 201,
             body: json!(shipment),
         })
-    }
-}
-
-impl Choreographed for Shipping {
-    fn reaction(event_type: &str) -> Option<Reaction> {
-        match event_type {
-            "PaymentProcessed" => Some(Reaction::step(Command::ShipOrder)),
-            "OrderRejected" => Some(Reaction::step(Command::CancelShipment)),
-            _ => None,
-        }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Asked, Part, Participant, carried_out};
 use crate::broker::Message;
-use crate::choreography;
+use crate::choreography::{self, Reaction};
 use crate::consumer::Handle;
 use crate::context::Context;
 use crate::database::{Database, Tx};
@@ -34,41 +34,10 @@ pub struct Story {
     pub output: Value,
 }
 
-/// What a participant does when it hears an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reaction {
-    /// Carried out.
-    pub command: Command,
-    /// It is a step of the saga, told as such and by an event; otherwise something that follows from its end.
-    pub is_step: bool,
-}
-
-impl Reaction {
-    /// A step, or the undo of one.
-    #[must_use]
-    pub const fn step(command: Command) -> Self {
-        Self { command, is_step: true }
-    }
-
-    /// What follows from the end of the saga.
-    #[must_use]
-    pub const fn follow_up(command: Command) -> Self {
-        Self {
-            command,
-            is_step: false,
-        }
-    }
-}
-
-/// A participant that reacts to events.
-pub trait Choreographed {
-    /// What it does when it hears an event of this type; most concern others.
-    fn reaction(event_type: &str) -> Option<Reaction>;
-}
-
 /// Reacts to the events of choreographed orders.
 #[derive(Debug)]
 pub struct Reacts<P> {
+    service: &'static str,
     group: &'static str,
     part: Part<P>,
     /// Attempts of a step before the order turns back.
@@ -77,9 +46,11 @@ pub struct Reacts<P> {
 }
 
 impl<P> Reacts<P> {
-    /// Remembers messages under the name of `group`; attempts and deadlines are those of the profile.
-    pub const fn new(group: &'static str, part: Part<P>, profile: &Profile) -> Self {
+    /// The part of `service`, which remembers messages under the name of `group`; attempts and deadlines are those of the
+    /// profile.
+    pub const fn new(service: &'static str, group: &'static str, part: Part<P>, profile: &Profile) -> Self {
         Self {
+            service,
             group,
             part,
             attempts: profile.retry.attempts,
@@ -96,9 +67,9 @@ struct Turn {
     context: Context,
 }
 
-impl<P: Participant + Choreographed> Handle for Reacts<P> {
+impl<P: Participant> Handle for Reacts<P> {
     async fn handle(&self, db: &Database, message: Message, context: Context) -> anyhow::Result<()> {
-        let Some(reaction) = P::reaction(&message.event_type) else {
+        let Some(reaction) = choreography::reaction(self.service, &message.event_type) else {
             return Ok(());
         };
         let story: Story = serde_json::from_value(message.payload.clone())?;

@@ -12,6 +12,7 @@ mod naive;
 mod tests;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -31,9 +32,9 @@ use crate::order_commands::Command;
 use crate::problem::Problem;
 use crate::service::Service;
 
-pub use choreographed::{Choreographed, Reaction, Reacts, Story};
+pub use choreographed::{Reacts, Story};
 pub use hardened::Hardened;
-pub use naive::Naive;
+pub use naive::{Naive, Publish};
 
 /// A service that carries commands out.
 pub trait Participant: Clone + Send + Sync + 'static {
@@ -117,11 +118,7 @@ pub fn topic_of(flow: OrderFlow, service: &str) -> &'static str {
 
 /// Takes part in all flows that travel by messages, until the consumers are dropped.
 #[must_use]
-pub fn take_part<P: Participant + Choreographed>(
-    service: &Service,
-    durable: &Durable,
-    participant: P,
-) -> Vec<Consumer> {
+pub fn take_part<P: Participant>(service: &Service, durable: &Durable, participant: P) -> Vec<Consumer> {
     let part = Part {
         participant,
         faults: service.faults.clone(),
@@ -129,7 +126,7 @@ pub fn take_part<P: Participant + Choreographed>(
     };
     let on = |flow| subscription(flow, service.name);
     let naive = on(OrderFlow::Broker).map(|to| {
-        let naive = Naive::new(part.clone(), durable.broker.clone());
+        let naive = Naive::new(part.clone(), Arc::new(durable.broker.clone()));
         durable.consume_with(to, naive)
     });
     let hardened = on(OrderFlow::Hardened).map(|to| {
@@ -137,7 +134,7 @@ pub fn take_part<P: Participant + Choreographed>(
         durable.consume_with(to, hardened)
     });
     let choreographed = on(OrderFlow::Choreographed).map(|to| {
-        let handler = Reacts::new(to.group, part.clone(), &service.profile);
+        let handler = Reacts::new(service.name, to.group, part.clone(), &service.profile);
         durable.consume_with(to, handler)
     });
     [naive, hardened, choreographed].into_iter().flatten().collect()

@@ -2,6 +2,7 @@
 //!
 //! On purpose nothing notes which message was handled, and nothing keeps the answer until the broker has it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use sagascope_conventions::OrderFlow;
@@ -15,22 +16,39 @@ use crate::ids;
 use crate::order_commands::Command;
 use crate::problem::Problem;
 
-/// See the module.
-#[derive(Debug)]
-pub struct Naive<P, B> {
-    part: Part<P>,
-    broker: Arc<B>,
+/// Publishes after a commit, and loses what the broker does not take: nothing else has kept it.
+pub trait Publish: Send + Sync + 'static {
+    /// Hands the messages to the broker.
+    fn publish_or_lose(&self, messages: Vec<NewMessage>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-impl<P, B> Naive<P, B> {
-    /// Answers through `broker`.
-    pub fn new(part: Part<P>, broker: B) -> Self {
-        let broker = Arc::new(broker);
-        Self { part, broker }
+impl<B: Broker> Publish for B {
+    fn publish_or_lose(&self, messages: Vec<NewMessage>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            if messages.is_empty() {
+                return;
+            }
+            if let Err(error) = self.publish(messages).await {
+                tracing::warn!(%error, "messages got lost between the commit and the broker");
+            }
+        })
     }
 }
 
-impl<P: Participant, B: Broker> Handle for Naive<P, B> {
+/// See the module.
+pub struct Naive<P> {
+    part: Part<P>,
+    publisher: Arc<dyn Publish>,
+}
+
+impl<P> Naive<P> {
+    /// Answers through `publisher`.
+    pub fn new(part: Part<P>, publisher: Arc<dyn Publish>) -> Self {
+        Self { part, publisher }
+    }
+}
+
+impl<P: Participant> Handle for Naive<P> {
     async fn handle(&self, db: &Database, message: Message, context: Context) -> anyhow::Result<()> {
         let Some(command) = Command::parse(&message.event_type) else {
             return Ok(());
@@ -62,9 +80,7 @@ impl<P: Participant, B: Broker> Handle for Naive<P, B> {
             })?,
             headers: context.to_headers(),
         };
-        if let Err(error) = self.broker.publish(vec![reply]).await {
-            tracing::warn!(%error, "an answer got lost");
-        }
+        self.publisher.publish_or_lose(vec![reply]).await;
         Ok(())
     }
 }

@@ -15,10 +15,10 @@ use shop_kit::context::Context;
 use shop_kit::database::{Database, Tx};
 use shop_kit::ids;
 use shop_kit::order_commands::{Command, Ordered};
-use shop_kit::participant::{Asked, Replied, topic_of};
+use shop_kit::participant::{Asked, Publish, Replied, topic_of};
 use shop_kit::saga::{self, Direction, Instance, Next, StartError, StepDefinition, StepFailure, StepResult};
 
-use super::{ONCE, Publish};
+use super::ONCE;
 use crate::order_saga::{self, AcceptedOrder, LocalError};
 use crate::order_store;
 

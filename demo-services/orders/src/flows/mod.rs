@@ -10,7 +10,6 @@ use std::pin::Pin;
 
 use rusqlite::Connection;
 use sagascope_conventions::OrderFlow;
-use shop_kit::broker::{Broker, NewMessage};
 use shop_kit::database::DatabaseError;
 use shop_kit::retry::RetryPolicy;
 use shop_kit::saga::{self, Instance, Policy};
@@ -45,22 +44,3 @@ pub(crate) const ONCE: Policy = {
         back: once,
     }
 };
-
-/// Publishes after a commit, and loses what the broker does not take: nothing else has kept it.
-pub(crate) trait Publish: Send + Sync + 'static {
-    /// Hands the messages to the broker.
-    fn publish_or_lose(&self, messages: Vec<NewMessage>) -> Boxed<'_, ()>;
-}
-
-impl<B: Broker> Publish for B {
-    fn publish_or_lose(&self, messages: Vec<NewMessage>) -> Boxed<'_, ()> {
-        Box::pin(async move {
-            if messages.is_empty() {
-                return;
-            }
-            if let Err(error) = self.publish(messages).await {
-                tracing::warn!(%error, "messages got lost between the commit and the broker");
-            }
-        })
-    }
-}

@@ -13,6 +13,7 @@ use shop_kit::database::Database;
 use shop_kit::events::StateEvents;
 use shop_kit::faults::Switchboard;
 use shop_kit::order_commands::{Command, Ordered};
+use shop_kit::participant::Publish;
 use shop_kit::problem::Problem;
 use shop_kit::profile::Profile;
 use shop_kit::projection::Projection;
@@ -22,8 +23,8 @@ use shop_kit::testing::{TestServer, eventually};
 use tempfile::TempDir;
 
 use crate::SCHEMA;
+use crate::flows::Boxed;
 use crate::flows::sync::SyncOrders;
-use crate::flows::{Boxed, Publish};
 use crate::http::{Orders, router};
 use crate::order::{Item, Order};
 use crate::order_saga::{self, AcceptedOrder, OrderSaga};
@@ -96,6 +97,21 @@ impl Peers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Refuses or fails before the effect; otherwise whether the answer will get lost after it.
+    pub(super) fn begin(&self, call: &'static str) -> Result<bool, CallError> {
+        match self.lock().next_trouble(call) {
+            None => Ok(false),
+            Some(Trouble::Refused) => Err(refused(call)),
+            Some(Trouble::AnswerLost | Trouble::HangsAfter) => Ok(true),
+            Some(Trouble::Lost | Trouble::HangsBefore) => Err(unavailable()),
+        }
+    }
+
+    /// The effect.
+    pub(super) fn act(&self, call: &'static str) -> Result<Value, CallError> {
+        self.lock().act(call)
+    }
+
     async fn answer(&self, call: &'static str) -> Result<Value, CallError> {
         let trouble = self.lock().next_trouble(call);
         match trouble {
@@ -127,7 +143,8 @@ impl Inside {
             "reserve" | "sell" if closed(self, "reserve") => return Err(refused("released")),
             "charge" if closed(self, "charge") => return Err(refused("undone")),
             "ship" if closed(self, "ship") => return Err(refused("cancelled")),
-            "reserve" => self.effects.reserved = 1,
+            "reserve" if self.effects.sold == 0 => self.effects.reserved = 1,
+            "reserve" => {}
             "sell" => (self.effects.reserved, self.effects.sold) = (0, 1),
             "charge" => self.effects.captured = 1,
             "ship" => self.effects.shipped = 1,
@@ -166,7 +183,7 @@ impl Remote for Peers {
 }
 
 /// What the tests call a command.
-const fn word(command: Command) -> &'static str {
+pub(super) const fn word(command: Command) -> &'static str {
     match command {
         Command::ReserveItems => "reserve",
         Command::ChargePayment => "charge",
@@ -198,20 +215,25 @@ fn unavailable() -> CallError {
     }
 }
 
-/// What was handed to the broker, by type.
+/// What was handed to the broker.
 #[derive(Debug, Default)]
-pub(super) struct Published(Mutex<Vec<String>>);
+pub(super) struct Published(Mutex<Vec<NewMessage>>);
 
 impl Published {
     pub(super) fn types(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let messages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        messages.iter().map(|message| message.event_type.clone()).collect()
+    }
+
+    /// Takes all.
+    pub(super) fn take(&self) -> Vec<NewMessage> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Publish for Published {
     fn publish_or_lose(&self, messages: Vec<NewMessage>) -> Boxed<'_, ()> {
-        let types = messages.into_iter().map(|message| message.event_type);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(types);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(messages);
         Box::pin(async {})
     }
 }
