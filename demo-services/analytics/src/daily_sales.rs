@@ -1,16 +1,30 @@
-//! `daily_sales`: orders, pieces and money by day, from `orders.events`.
+//! `daily_sales`: orders, pieces and money by day, from what orders tells.
 
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
-use shop_kit::broker::Message;
 use shop_kit::database::{DatabaseError, Tx};
+use shop_kit::event_store::StoredEvent;
+use shop_kit::projection::ReadModel;
 
-/// Name on the dashboards.
-pub(crate) const NAME: &str = "daily_sales";
+/// The read model.
+pub(crate) const MODEL: ReadModel = ReadModel {
+    carried,
+    ..ReadModel::new("daily_sales", &["daily_sales"], apply)
+};
+/// Whose events it follows.
+const SOURCE: &str = "orders.events";
 
 /// Tables.
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS daily_sales (
+    day TEXT PRIMARY KEY,
+    created INTEGER NOT NULL DEFAULT 0,
+    confirmed INTEGER NOT NULL DEFAULT 0,
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    pieces INTEGER NOT NULL DEFAULT 0,
+    sales_minor INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS daily_sales_carried (
     day TEXT PRIMARY KEY,
     created INTEGER NOT NULL DEFAULT 0,
     confirmed INTEGER NOT NULL DEFAULT 0,
@@ -52,11 +66,29 @@ struct Item {
     quantity: i64,
 }
 
-/// Takes one message in. Types that this version does not know change nothing.
-pub(crate) fn apply(tx: &Tx<'_>, message: &Message) -> anyhow::Result<()> {
-    if let Some(change) = change(&message.event_type, serde_json::from_value(message.payload.clone())?)? {
-        add(tx, &change)?;
+/// Takes one event in. Types that this version does not know change nothing.
+fn apply(tx: &Tx<'_>, event: &StoredEvent) -> anyhow::Result<()> {
+    if event.aggregate_type == SOURCE
+        && let Some(change) = change(&event.event_type, serde_json::from_value(event.data.clone())?)?
+    {
+        add(tx, "daily_sales", &change)?;
     }
+    Ok(())
+}
+
+/// Carries forward what an event adds that is let go. One that was parked adds nothing.
+pub(crate) fn carry(tx: &Tx<'_>, event: &StoredEvent) -> Result<(), DatabaseError> {
+    let news = serde_json::from_value(event.data.clone())
+        .ok()
+        .filter(|_| event.aggregate_type == SOURCE);
+    match news.map(|news| change(&event.event_type, news)) {
+        Some(Ok(Some(change))) => add(tx, "daily_sales_carried", &change),
+        _ => Ok(()),
+    }
+}
+
+fn carried(tx: &Tx<'_>) -> Result<(), DatabaseError> {
+    tx.execute("INSERT INTO daily_sales SELECT * FROM daily_sales_carried", [])?;
     Ok(())
 }
 
@@ -91,16 +123,16 @@ fn change(event_type: &str, news: OrderNews) -> anyhow::Result<Option<Day>> {
     })
 }
 
-fn add(tx: &Tx<'_>, change: &Day) -> Result<(), DatabaseError> {
-    let mut upsert = tx.prepare_cached(
-        "INSERT INTO daily_sales VALUES (?, ?, ?, ?, ?, ?)
+fn add(tx: &Tx<'_>, table: &str, change: &Day) -> Result<(), DatabaseError> {
+    let mut upsert = tx.prepare_cached(&format!(
+        "INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (day) DO UPDATE SET
             created = created + excluded.created,
             confirmed = confirmed + excluded.confirmed,
             cancelled = cancelled + excluded.cancelled,
             pieces = pieces + excluded.pieces,
             sales_minor = sales_minor + excluded.sales_minor",
-    )?;
+    ))?;
     let Day {
         day,
         created,

@@ -1,7 +1,8 @@
-//! Demo shop: read models over the events of others. `daily_sales` follows `orders.events`, `revenue` follows
-//! `payments.events`; each tells its position and lag, and can be paused.
+//! Demo shop: read models over the events of others. `feed` takes over what orders and payments tell, partition by
+//! partition; `daily_sales` and `revenue` follow it. Each tells its position and lag, can be paused, and rebuilt.
 
 mod daily_sales;
+mod feed;
 mod http;
 mod revenue;
 #[cfg(test)]
@@ -9,7 +10,6 @@ mod tests;
 
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{CONSUMER, DATABASE, capabilities};
-use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
 use shop_kit::service::{Assembled, Service};
 
@@ -25,27 +25,19 @@ pub async fn run() -> anyhow::Result<()> {
         "analytics",
         capabilities(&[&DATABASE, &CONSUMER, &[FaultKind::PausedProjection]]),
     )?;
-    assemble(&service)?.serve(service).await
+    assemble(&service).await?.serve(service).await
 }
 
 /// Puts the service together on what `service` gives: a place for its data, and its ways to others.
 ///
 /// # Errors
 /// When its database cannot be opened.
-pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
+pub async fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     let durable = Durable::open(service, SCHEMA)?;
-    let daily_sales = Subscription {
-        group: "analytics.daily_sales",
-        topics: &["orders.events"],
-        projection: Some(daily_sales::NAME),
-    };
-    let revenue = Subscription {
-        group: "analytics.revenue",
-        topics: &["payments.events"],
-        projection: Some(revenue::NAME),
-    };
-    let daily_sales = durable.consume(daily_sales, |tx, message, _| daily_sales::apply(tx, message));
-    let revenue = durable.consume(revenue, |tx, message, _| revenue::apply(tx, message));
+    durable.db.write(feed::adopt).await?;
+    let read_models = durable.read_models(feed::MODELS);
+    let feeds = feed::FEEDS.map(|from| durable.consume(from, feed::take));
+    let retention = durable.retain(&feed::RULES);
     let assembled = Assembled::new(http::router(durable.db.clone()), durable.readiness());
-    Ok(assembled.with(daily_sales).with(revenue).with(durable))
+    Ok(assembled.with(feeds).with(read_models).with(retention).with(durable))
 }

@@ -254,7 +254,7 @@ fn sabotage(path: &Path, sql: &str) -> anyhow::Result<()> {
 
 async fn assemble(name: &str, service: &Service) -> anyhow::Result<Assembled> {
     match name {
-        "analytics" => shop_analytics::assemble(service),
+        "analytics" => shop_analytics::assemble(service).await,
         "broker" => shop_broker::assemble(service, BROKER),
         "catalog" => shop_catalog::assemble(service).await,
         "inventory" => shop_inventory::assemble(service).await,
