@@ -1,6 +1,6 @@
 //! Tells who waits for a table that rows were committed into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -12,14 +12,10 @@ pub(super) struct Inserts(Arc<Mutex<Tables>>);
 
 #[derive(Default)]
 struct Tables {
-    watched: BTreeMap<&'static str, Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    touched: bool,
-    /// One for each who waits, woken in the order in which they came.
-    senders: Vec<watch::Sender<u64>>,
+    /// Of each table one for each who waits, woken in the order in which they came.
+    watched: BTreeMap<&'static str, Vec<watch::Sender<u64>>>,
+    /// Since the last commit. Noted for every table: somebody may begin to wait between the insert and its commit.
+    touched: BTreeSet<String>,
 }
 
 impl Inserts {
@@ -29,15 +25,15 @@ impl Inserts {
         connection.update_hook(Some(move |action: Action, _: &str, table: &str, _: i64| {
             // Read models move on by updates of their row; readers wait for that.
             let counts = action == Action::SQLITE_INSERT || (action == Action::SQLITE_UPDATE && table == "projections");
-            if counts && let Some(table) = inserts.lock().watched.get_mut(table) {
-                table.touched = true;
+            if counts {
+                inserts.lock().touch(table);
             }
         }))
     }
 
     pub(super) fn subscribe(&self, table: &'static str) -> watch::Receiver<u64> {
         let mut tables = self.lock();
-        let senders = &mut tables.watched.entry(table).or_default().senders;
+        let senders = tables.watched.entry(table).or_default();
         senders.retain(|sender| !sender.is_closed());
         let (sender, receiver) = watch::channel(0);
         senders.push(sender);
@@ -46,9 +42,9 @@ impl Inserts {
 
     /// After a commit: wakes those whose tables were touched. A rolled-back insert may wake too; waking is only a hint.
     pub(super) fn committed(&self) {
-        for table in self.lock().watched.values_mut().filter(|table| table.touched) {
-            table.touched = false;
-            for sender in &table.senders {
+        let mut tables = self.lock();
+        for table in std::mem::take(&mut tables.touched) {
+            for sender in tables.watched.get(table.as_str()).into_iter().flatten() {
                 sender.send_modify(|count| *count += 1);
             }
         }
@@ -56,5 +52,13 @@ impl Inserts {
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn touch(&mut self, table: &str) {
+        if !self.touched.contains(table) {
+            self.touched.insert(table.to_owned());
+        }
     }
 }

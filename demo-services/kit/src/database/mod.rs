@@ -288,6 +288,20 @@ mod tests {
         assert!(!outbox_seen.has_changed().expect("open"));
     }
 
+    #[tokio::test]
+    async fn whoever_begins_to_wait_between_an_insert_and_its_commit_is_woken_too() {
+        let folder = tempfile::tempdir().expect("folder");
+        let db = testing::open_with_schema(folder.path(), SCHEMA);
+        let late = db.clone();
+        let write = db.write(move |tx| {
+            tx.execute("INSERT INTO numbers VALUES (1)", [])?;
+            Ok::<_, DatabaseError>(late.inserts("numbers"))
+        });
+        let mut seen = write.await.expect("written");
+        let woken = tokio::time::timeout(std::time::Duration::from_secs(20), seen.changed());
+        woken.await.expect("in time").expect("open");
+    }
+
     #[test]
     fn a_damaged_file_is_named_with_what_to_do() {
         let folder = tempfile::tempdir().expect("folder");
