@@ -1,5 +1,6 @@
 //! Pieces of screen that pages share.
 
+pub(crate) mod act;
 pub(crate) mod charts;
 pub(crate) mod faults;
 pub(crate) mod flow;

@@ -1,33 +1,38 @@
 //! Read models with their lag, outboxes with their backlog, dead letters with their reason.
 
 use leptos::prelude::*;
+use sagascope_api::actions::LetterAction;
 use sagascope_api::live::Topic;
 use sagascope_api::read_models::{DeadLetter, Outbox, ReadModel};
 use sagascope_api::text;
 use sagascope_conventions::ProjectionState;
+use serde_json::json;
 
 use crate::clock::use_clock;
+use crate::components::act::{self, Acting, Asked};
 use crate::components::charts;
 use crate::components::faults::bands;
 use crate::components::marks::{clean, glyph, known, state};
 use crate::connection::use_live;
 use crate::geometry;
-use crate::route::{correlation_path, trace_path};
+use crate::route::{correlation_path, encode, trace_path};
 
 /// Rows of each kind in the document.
 const SHOWN: usize = 200;
 
 /// The page.
 pub(crate) fn read_models() -> AnyView {
+    let acting = Acting::new();
     view! {
         <div class="head"><h1>"Read models"</h1><span class="soft">"lag in seconds over the last five minutes"</span></div>
-        {models()}
-        <div class="grid">{outboxes()} {letters()}</div>
+        {act::strip(acting)}
+        {models(acting)}
+        <div class="grid">{outboxes()} {letters(acting)}</div>
     }
     .into_any()
 }
 
-fn models() -> AnyView {
+fn models(acting: Acting) -> AnyView {
     let live = use_live();
     let keys = Memo::new(move |_| {
         live.read(&[Topic::ReadModels], |picture| {
@@ -37,7 +42,7 @@ fn models() -> AnyView {
     let row = move |key: String| {
         let model =
             Memo::new(move |_| live.read(&[Topic::ReadModels], |picture| picture.read_models.get(&key).cloned()));
-        view! { {move || model.get().map(|model| model_row(&model))} }
+        view! { {move || model.get().map(|model| model_row(&model, acting))} }
     };
     view! {
         <section class="card" aria-label="Read models" id="read-models">
@@ -48,7 +53,7 @@ fn models() -> AnyView {
     .into_any()
 }
 
-fn model_row(model: &ReadModel) -> AnyView {
+fn model_row(model: &ReadModel, acting: Acting) -> AnyView {
     let live = use_live();
     let clock = use_clock();
     let number = |value: Option<u64>| value.map_or_else(|| text::UNKNOWN.to_owned(), text::count);
@@ -79,6 +84,7 @@ fn model_row(model: &ReadModel) -> AnyView {
                     <span class="soft">{partition}</span>
                     {state(text::projection_mark(model.state), &text::words(model.state.as_str()))}
                     {stalled}
+                    {act::button(acting, "Rebuild…", rebuild(model))}
                 </div>
                 <div class="facts soft">
                     <span>"position " <b>{number(model.position)}</b></span>
@@ -94,6 +100,20 @@ fn model_row(model: &ReadModel) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+fn rebuild(model: &ReadModel) -> Asked {
+    Asked {
+        title: format!("Rebuild {} of {}?", model.name, model.service),
+        effect: "It is emptied and filled again from its events; until then it shows less. Nothing is sent twice.",
+        yes: "Rebuild",
+        path: format!(
+            "/actions/read-models/{}/{}/rebuild",
+            encode(&model.service),
+            encode(&model.name)
+        ),
+        body: json!({}),
+    }
 }
 
 fn outboxes() -> AnyView {
@@ -138,7 +158,7 @@ fn outbox_row(outbox: &Outbox) -> AnyView {
     .into_any()
 }
 
-fn letters() -> AnyView {
+fn letters(acting: Acting) -> AnyView {
     let live = use_live();
     let all = Memo::new(move |_| {
         live.read(&[Topic::DeadLetters], |picture| {
@@ -151,14 +171,36 @@ fn letters() -> AnyView {
     view! {
         <section class="card" aria-label="Dead letters" id="dead-letters">
             <header><h2>"Dead letters"</h2><span class="soft push">{move || text::count(all.read().len() as u64)}</span></header>
-            <div class="scroll-x"><table><tbody>{move || all.get().iter().map(letter_row).collect_view()}</tbody></table></div>
+            <div class="scroll-x"><table><tbody>{move || all.get().iter().map(|letter| letter_row(letter, acting)).collect_view()}</tbody></table></div>
             <Show when=move || all.read().is_empty()><p class="empty">"None."</p></Show>
         </section>
     }
     .into_any()
 }
 
-fn letter_row(letter: &DeadLetter) -> AnyView {
+fn settle(letter: &DeadLetter, action: LetterAction) -> Asked {
+    let (word, effect, yes) = match action {
+        LetterAction::Replay => (
+            "Replay",
+            "It is delivered once more to whoever gave it up. Handled already, it has no second effect.",
+            "Replay",
+        ),
+        LetterAction::Purge => (
+            "Purge",
+            "It is thrown away for good: what it asked for never happens.",
+            "Purge",
+        ),
+    };
+    Asked {
+        title: format!("{word} {} of {}?", letter.id, letter.destination),
+        effect,
+        yes,
+        path: format!("/actions/dead-letters/{}", action.as_str()),
+        body: json!({ "destination": letter.destination, "id": letter.id }),
+    }
+}
+
+fn letter_row(letter: &DeadLetter, acting: Acting) -> AnyView {
     let clock = use_clock();
     let at = letter.at;
     let attempts = letter.attempts.map(|attempts| format!(" after {attempts} deliveries"));
@@ -172,6 +214,8 @@ fn letter_row(letter: &DeadLetter) -> AnyView {
                 <div class="wrap">{known(letter.reason.as_deref())} <span class="soft">{attempts}</span></div>
                 <div class="facts soft">
                     <span class="mono">{clean(&letter.id)}</span>
+                    {act::button(acting, "Replay…", settle(letter, LetterAction::Replay))}
+                    {act::button(acting, "Purge…", settle(letter, LetterAction::Purge))}
                     {letter.trace_id.as_deref().map(|id| view! { <a href=trace_path(id)>"trace"</a> })}
                     {letter.correlation_id.as_deref().map(|id| view! { <a href=correlation_path(id)>"correlation"</a> })}
                 </div>

@@ -1,12 +1,16 @@
 //! One saga: its flow, why it waits, what happened, and the way to everything that belongs to it.
 
 use leptos::prelude::*;
+use sagascope_api::actions::SagaAction;
 use sagascope_api::live::Topic;
 use sagascope_api::sagas::{SagaDetail, SagaEvent};
 use sagascope_api::text::{self, Mark};
 use sagascope_api::{Time, explain::Explanation};
+use sagascope_conventions::SagaState;
+use serde_json::json;
 
 use crate::clock::use_clock;
+use crate::components::act::{self, Acting, Asked};
 use crate::components::flow::flow;
 use crate::components::marks::{clean, glyph, known, sentence, state, tone, trouble};
 use crate::connection::{Live, use_live};
@@ -20,6 +24,7 @@ const EVENTS: usize = 300;
 /// The panel for the saga `id`; the type's name comes from the query.
 pub(crate) fn panel(id: String, close: impl Fn() + Copy + Send + 'static) -> AnyView {
     let live = use_live();
+    let acting = Acting::new();
     let name = use_router().query("name");
     let path = {
         let id = id.clone();
@@ -74,6 +79,8 @@ pub(crate) fn panel(id: String, close: impl Fn() + Copy + Send + 'static) -> Any
                 </div>
             })}
             {move || detail.value.read().as_ref().map(facts)}
+            {act::strip(acting)}
+            {move || detail.value.read().as_ref().and_then(|detail| help(detail, acting))}
             {move || told.value.read().as_ref().map(explained)}
             {move || detail.value.read().as_ref().map(|detail| view! { <div class="body">{flow(detail)}</div> })}
             {move || detail.value.read().as_ref().map(history)}
@@ -90,6 +97,35 @@ fn headline(detail: &SagaDetail) -> AnyView {
         text::words(saga.state.as_str())
     };
     state(text::saga_mark(saga.state, saga.stuck), &word)
+}
+
+/// What a person may do about it, as long as it is not over.
+fn help(detail: &SagaDetail, acting: Acting) -> Option<AnyView> {
+    let saga = &detail.saga;
+    let asked = |action: SagaAction, word: &str, effect, yes| Asked {
+        title: format!("{word} {}?", saga.id),
+        effect,
+        yes,
+        path: format!("/actions/sagas/{}/{}", encode(&saga.id), action.as_str()),
+        body: json!({ "name": saga.name }),
+    };
+    let again = match saga.state {
+        SagaState::Completed | SagaState::Compensated => return None,
+        SagaState::Failed => "It is parked; what could not be undone is tried again from the first attempt.",
+        SagaState::Running | SagaState::Compensating => "The attempt that it waits for is made now.",
+    };
+    let retry = asked(SagaAction::Retry, "Retry", again, "Retry");
+    let back = "Every effect that it had, or may have had, is undone. Refused once its last step has begun.";
+    let cancel = (saga.state == SagaState::Running).then(|| asked(SagaAction::Cancel, "Turn back", back, "Turn back"));
+    Some(
+        view! {
+            <div class="body facts" id="saga-actions">
+                {act::button(acting, "Retry…", retry)}
+                {cancel.map(|cancel| act::button(acting, "Turn back…", cancel))}
+            </div>
+        }
+        .into_any(),
+    )
 }
 
 fn facts(detail: &SagaDetail) -> AnyView {

@@ -1,5 +1,6 @@
 //! The durable side of a service in one piece: its database, and the tasks that carry what is committed there onwards.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -10,6 +11,7 @@ use crate::consumer::{Consumer, Handle, Subscription};
 use crate::context::Context;
 use crate::database::{Database, DatabaseError, Tx};
 use crate::event_store::StoredEvent;
+use crate::jobs::{Job, Worker};
 use crate::outbox::OutboxRelay;
 use crate::projection::{Projection, ReadModel};
 use crate::retention::{GUARD_RULES, Retention, Rule};
@@ -17,7 +19,8 @@ use crate::saga::{Policy, SagaDefinition, SagaRunner};
 use crate::service::{Readiness, Service};
 use crate::state_events::StateEventRelay;
 use crate::{
-    choreography, event_store, idempotency, inbox, outbox, projection, retention, saga, state_events, totals, two_phase,
+    choreography, event_store, idempotency, inbox, jobs, outbox, projection, retention, saga, state_events, totals,
+    two_phase,
 };
 
 /// Tables of the kit, made in the database of every service.
@@ -26,6 +29,7 @@ pub(crate) const TABLES: &[&str] = &[
     event_store::TABLES,
     idempotency::TABLES,
     inbox::TABLES,
+    jobs::TABLES,
     outbox::TABLES,
     projection::TABLES,
     retention::TABLES,
@@ -116,6 +120,19 @@ impl Durable {
     #[must_use]
     pub fn consume_with(&self, subscription: Subscription, handler: impl Handle) -> Consumer {
         Consumer::start_with(subscription, self.db.clone(), self.broker.clone(), handler)
+    }
+
+    /// Works a queue of background jobs off; failed ones can be replayed and purged.
+    #[must_use]
+    pub fn work_off<W, F>(&self, queue: &'static str, work: W) -> Worker
+    where
+        W: Fn(Job) -> F + Send + Sync + 'static,
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let db = self.db.clone();
+        self.actions
+            .offer(move |action| jobs::carry_out(db.clone(), queue, action));
+        Worker::start(queue, self.db.clone(), self.policy.forward, work)
     }
 
     /// Keeps a read model over the local event store up.

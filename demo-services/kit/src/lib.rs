@@ -23,6 +23,7 @@ pub mod faults;
 pub mod idempotency;
 pub mod ids;
 pub mod inbox;
+pub mod jobs;
 mod logging;
 pub mod order_commands;
 pub mod outbox;

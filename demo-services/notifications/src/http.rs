@@ -45,10 +45,12 @@ async fn letters(State(db): State<Database>, Query(query): Query<LettersQuery>) 
 #[derive(Debug, Serialize)]
 struct Audit {
     letters: BTreeMap<String, u32>,
+    mails: store::Mails,
 }
 
 async fn audit(State(db): State<Database>) -> Result<Json<Audit>, Problem> {
     Ok(Json(Audit {
         letters: db.read(store::counts).await?,
+        mails: db.read(store::mails).await?,
     }))
 }

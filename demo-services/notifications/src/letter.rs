@@ -45,7 +45,7 @@ fn total_with_currency(mut old: Value) -> Result<Value, serde_json::Error> {
 }
 
 /// A letter to a customer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Letter {
     /// About which order.
     pub(crate) order_id: String,

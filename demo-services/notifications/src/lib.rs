@@ -1,13 +1,14 @@
 //! Demo shop: letters to customers. Listens to `orders.events` and writes one letter for each final state of an order,
-//! however often a message is delivered.
+//! however often a message is delivered. Mails go out as background jobs.
 
 mod http;
 mod letter;
+mod mail;
 mod store;
 #[cfg(test)]
 mod tests;
 
-use shop_kit::capabilities::{CONSUMER, DATABASE, capabilities};
+use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
 use shop_kit::service::{Assembled, Service};
@@ -17,7 +18,7 @@ use shop_kit::service::{Assembled, Service};
 /// # Errors
 /// When its port is taken or its database cannot be opened.
 pub async fn run() -> anyhow::Result<()> {
-    let service = Service::start("notifications", capabilities(&[&DATABASE, &CONSUMER]))?;
+    let service = Service::start("notifications", narrowable(&[mail::SEND], &[&DATABASE, &CONSUMER]))?;
     assemble(&service)?.serve(service).await
 }
 
@@ -34,6 +35,8 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     };
     let retention = durable.retain(&store::RULES);
     let consumer = durable.consume(subscription, |tx, message, _| store::handle(tx, message));
+    let db = durable.db.clone();
+    let mails = durable.work_off(mail::QUEUE, move |job| mail::send(db.clone(), job));
     let assembled = Assembled::new(http::router(durable.db.clone()), durable.readiness());
-    Ok(assembled.with(consumer).with(retention).with(durable))
+    Ok(assembled.with(consumer).with(mails).with(retention).with(durable))
 }

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
+use serde::Serialize;
 use shop_kit::broker::{Message, schema};
+use shop_kit::context::Context;
 use shop_kit::database::{DatabaseError, Tx};
+use shop_kit::jobs;
 use shop_kit::retention::{self, ENDED, Rule};
 use shop_kit::totals;
 
 use crate::letter::{Letter, forms, write};
+use crate::mail;
 
 /// Tables; one letter an order and final state, whatever is delivered how often.
 pub(crate) const SCHEMA: &[&str] = &["
@@ -21,6 +25,11 @@ CREATE TABLE IF NOT EXISTS letters (
     body TEXT NOT NULL,
     UNIQUE (order_id, state)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS mails_sent (
+    order_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (order_id, state)
+) STRICT, WITHOUT ROWID;
 "];
 
 /// Letters of long ago go; their counts stay.
@@ -32,13 +41,20 @@ pub(crate) fn handle(tx: &Tx<'_>, message: &Message) -> anyhow::Result<()> {
         return Ok(());
     };
     if let Some(letter) = write(&message.event_type, news) {
-        send(tx, &letter)?;
+        keep(tx, &letter)?;
+        let context = Context::from_headers(&message.headers).caused_by(message.id.clone());
+        jobs::add(
+            tx,
+            mail::QUEUE,
+            &format!("{}/{}", letter.order_id, letter.state),
+            &letter,
+            &context,
+        )?;
     }
     Ok(())
 }
 
-/// The outgoing mail of this shop is a table.
-fn send(tx: &Tx<'_>, letter: &Letter) -> Result<(), DatabaseError> {
+fn keep(tx: &Tx<'_>, letter: &Letter) -> Result<(), DatabaseError> {
     let mut insert = tx.prepare_cached(
         "INSERT OR IGNORE INTO letters (order_id, state, customer_id, subject, body) VALUES (?, ?, ?, ?, ?)",
     )?;
@@ -58,9 +74,37 @@ pub(crate) fn let_go(tx: &Tx<'_>, order_id: &str) -> Result<bool, DatabaseError>
     for letter in about(tx, order_id)? {
         totals::carry(tx, &format!("letters/{}", letter.state), 1)?;
     }
-    tx.prepare_cached("DELETE FROM letters WHERE order_id = ?")?
-        .execute([order_id])?;
+    for table in ["letters", "mails_sent"] {
+        tx.prepare_cached(&format!("DELETE FROM {table} WHERE order_id = ?"))?
+            .execute([order_id])?;
+    }
     Ok(true)
+}
+
+/// Notes a mail as sent; one that was sent before counts once.
+pub(crate) fn sent(tx: &Tx<'_>, letter: &Letter) -> Result<(), DatabaseError> {
+    tx.prepare_cached("INSERT OR IGNORE INTO mails_sent VALUES (?, ?)")?
+        .execute([&letter.order_id, &letter.state])?;
+    Ok(())
+}
+
+/// How mails stand, of orders that are still kept.
+#[derive(Debug, Serialize)]
+pub(crate) struct Mails {
+    sent: u64,
+    waiting: u64,
+    failed: u64,
+}
+
+/// See [`Mails`].
+pub(crate) fn mails(conn: &Connection) -> Result<Mails, DatabaseError> {
+    let (waiting, failed) = jobs::counts(conn, mail::QUEUE)?;
+    let sent: i64 = conn.query_row("SELECT count(*) FROM mails_sent", [], |row| row.get(0))?;
+    Ok(Mails {
+        sent: sent.unsigned_abs(),
+        waiting,
+        failed,
+    })
 }
 
 /// Letters about an order.

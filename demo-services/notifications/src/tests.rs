@@ -1,14 +1,20 @@
 //! Letters are written once, however often and in whatever company a message comes.
 
+use std::time::Duration;
+
+use sagascope_conventions::fault::ArmedFault;
+use sagascope_conventions::{Fault, FaultKind, FaultStrength, FaultTarget};
 use serde_json::{Value, json};
 use shop_kit::broker::{Message, Place, schema};
 use shop_kit::database::Database;
 use shop_kit::faults::Switchboard;
 use shop_kit::inbox;
+use shop_kit::jobs::Worker;
 use shop_kit::retention::Rule;
-use shop_kit::testing::TestServer;
+use shop_kit::retry::RetryPolicy;
+use shop_kit::testing::{TestServer, eventually};
 
-use crate::{http, store};
+use crate::{http, mail, store};
 
 fn message(id: &str, event_type: &str, payload: Value) -> Message {
     Message {
@@ -120,6 +126,60 @@ async fn g15_a_later_form_of_a_message_gives_the_same_letter_and_an_unknown_one_
         .await
         .expect_err("not guessed");
     assert!(unknown.is::<schema::Unreadable>(), "{unknown}");
+}
+
+#[tokio::test]
+async fn mails_go_out_as_jobs_and_those_that_fail_wait_for_a_person() {
+    let folder = tempfile::tempdir().expect("folder");
+    let board = Switchboard::idle();
+    let db = Database::open(&folder.path().join("n.sqlite"), store::SCHEMA, board.clone()).expect("opens");
+    let server = TestServer::start(http::router(db.clone())).await;
+    let away = Fault {
+        id: "f-1".into(),
+        target: FaultTarget {
+            operation: Some(mail::SEND.into()),
+            ..FaultTarget::default()
+        },
+        kind: FaultKind::ErrorRate,
+        strength: FaultStrength {
+            percent: Some(100),
+            ..FaultStrength::default()
+        },
+        duration_seconds: 600,
+        seed: 1,
+    };
+    let armed = ArmedFault {
+        fault: away,
+        remaining_ms: 600_000,
+    };
+    assert!(board.arm(armed));
+    deliver(&db, message("m-1", "OrderConfirmed", order(None)))
+        .await
+        .expect("handled");
+    let retry = RetryPolicy {
+        attempts: 2,
+        base: Duration::from_millis(1),
+        factor: 1,
+        cap: Duration::from_millis(1),
+        jitter: 0.0,
+    };
+    let mails = |expected: Value| {
+        let server = &server;
+        async move {
+            eventually("the mails stand so", || async {
+                (server.get("/api/v1/audit").await.1["mails"] == expected).then_some(())
+            })
+            .await;
+        }
+    };
+    let work = db.clone();
+    let _worker = Worker::start(mail::QUEUE, db.clone(), retry, move |job| mail::send(work.clone(), job));
+    mails(json!({ "sent": 0, "waiting": 0, "failed": 1 })).await;
+    board.clear("f-1");
+    deliver(&db, message("m-2", "OrderCancelled", order(Some("declined"))))
+        .await
+        .expect("handled");
+    mails(json!({ "sent": 1, "waiting": 0, "failed": 1 })).await;
 }
 
 #[tokio::test]
