@@ -22,6 +22,7 @@ pub(crate) async fn run(name: String) -> anyhow::Result<()> {
         "hotels" => shop_hotels::run().await,
         "cars" => shop_cars::run().await,
         "registry" => shop_registry::run().await,
+        "cart" => shop_cart::run().await,
         _ => Err(crate::exit::usage(format!("there is no service {name}"))),
     }
 }

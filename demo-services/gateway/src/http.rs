@@ -3,7 +3,7 @@
 use axum::extract::{Extension, Path, Query, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use shop_kit::request::{Body, IdempotencyKey, check_id};
 use tokio::time::Instant;
 
 use crate::active_users;
+use crate::carts;
 use crate::compose;
 use crate::graph::{self, Graph};
 use crate::guard::{self, Guard, Visitor};
@@ -50,6 +51,8 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "POST /api/v1/login",
     "GET /api/v1/reports/active-users-orders",
     "POST /graphql",
+    "POST /api/v1/carts/{customer_id}/items",
+    "POST /api/v1/carts/{customer_id}/checkout",
 ];
 
 /// Every route.
@@ -77,6 +80,10 @@ pub(crate) fn router(upstream: Upstream, guard: Guard) -> Router {
             get(people::show).put(people::change).delete(people::remove),
         )
         .route("/api/v1/login", post(people::login))
+        .route("/api/v1/carts/{customer_id}", get(carts::show))
+        .route("/api/v1/carts/{customer_id}/items", post(carts::command))
+        .route("/api/v1/carts/{customer_id}/items/{product_id}", delete(carts::remove))
+        .route("/api/v1/carts/{customer_id}/checkout", post(carts::command))
         .route("/api/v1/reports/active-users-orders", get(active_users::report))
         .route("/graphql", post(graph::ask))
         .with_state(gateway)

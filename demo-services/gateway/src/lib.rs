@@ -2,6 +2,7 @@
 //! selling from memory when the catalog is down.
 
 mod active_users;
+mod carts;
 mod compose;
 mod graph;
 mod guard;

@@ -83,6 +83,7 @@ pub(crate) async fn shop(auth: Auth) -> Shop {
         shipping: caller("shipping"),
         booking: caller("booking"),
         users: caller("users"),
+        cart: caller("cart"),
     };
     let guard = Guard::new(auth, Checker::new(upstream.users.clone()), &["http://page".to_owned()]);
     let gateway = TestServer::start(router(upstream, guard)).await;
@@ -484,4 +485,37 @@ async fn questions_have_limits() {
     );
     let (status, _) = shop.gateway.post("/graphql", None, &json!({ "quest": 1 })).await;
     assert_eq!(status, 400);
+}
+
+#[tokio::test]
+async fn a_cart_is_its_owners() {
+    let shop = shop(Auth::Optional).await;
+    let cart = json!({ "customer_id": "u-1", "items": [] });
+    shop.behind.answer("GET /api/v1/carts/u-1", 200, cart.clone());
+    shop.behind.answer("POST /api/v1/carts/u-1/items", 200, cart);
+    let accepted = json!({ "order_id": "o-1", "status_url": "/api/v1/orders/o-1" });
+    shop.behind.answer("POST /api/v1/carts/u-1/checkout", 202, accepted);
+    let post = async |token: &str, what: &str| {
+        let headers = [("authorization", token), ("idempotency-key", "k-1")];
+        let path = format!("/api/v1/carts/u-1/{what}");
+        shop.gateway.send(Method::POST, &path, &headers, Some(&json!({}))).await
+    };
+    let ada = token("u-1", "cart:write");
+    assert_eq!(shop.get_as(&ada, "/api/v1/carts/u-1").await.0, 200);
+    assert_eq!(
+        shop.get_as(&token("u-2", "cart:write"), "/api/v1/carts/u-1").await.0,
+        403
+    );
+    assert_eq!(post(&token("u-2", "cart:write"), "items").await.0, 403);
+    assert_eq!(
+        post(&token("u-1", "profile"), "items").await.0,
+        403,
+        "without the scope"
+    );
+    assert_eq!(post(&ada, "items").await.0, 200);
+    let (status, headers, _) = post(&ada, "checkout").await;
+    assert_eq!(
+        (status, headers["location"].to_str().unwrap()),
+        (202, "/api/v1/orders/o-1")
+    );
 }

@@ -15,6 +15,7 @@ pub(crate) struct Upstream {
     pub(crate) shipping: Caller,
     pub(crate) booking: Caller,
     pub(crate) users: Caller,
+    pub(crate) cart: Caller,
 }
 
 impl Upstream {
@@ -27,6 +28,7 @@ impl Upstream {
             shipping: service.caller("shipping"),
             booking: service.caller("booking"),
             users: service.caller("users"),
+            cart: service.caller("cart"),
         }
     }
 }

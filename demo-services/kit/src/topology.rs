@@ -1,7 +1,7 @@
 //! Who lives where: every address follows from one port base.
 
 /// The processes of the shop, in port order.
-pub const SERVICES: [&str; 15] = [
+pub const SERVICES: [&str; 16] = [
     "gateway",
     "catalog",
     "inventory",
@@ -17,6 +17,7 @@ pub const SERVICES: [&str; 15] = [
     "hotels",
     "cars",
     "registry",
+    "cart",
 ];
 
 /// Distance from the port base to the first service.

@@ -24,6 +24,8 @@ const POPULAR: u32 = 6;
 const CUSTOMERS: u32 = 500;
 /// One visitor in so many looks the order up until it has ended.
 const PATIENT: u32 = 10;
+/// One visitor in so many fills a cart first.
+const CART: u32 = 5;
 /// How often, and how many times, a patient visitor looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOOKS: u32 = 20;
@@ -64,6 +66,7 @@ struct Wish {
     look_at: String,
     order: Value,
     patient: bool,
+    fills_a_cart: bool,
     trip: Option<Trip>,
 }
 
@@ -82,6 +85,7 @@ impl Wish {
             look_at: look(dice),
             order: json!({ "customer_id": customer_id, "items": items, "flow": flows.pick(dice.next_u64()) }),
             patient: dice.random_range(0..PATIENT) == 0,
+            fills_a_cart: dice.random_range(0..CART) == 0,
             trip: Trip::roll(dice, &customer_id, today),
         }
     }
@@ -149,7 +153,10 @@ impl Shop {
         // Looking around may fail without spoiling the visit: the order is what counts.
         let _ = self.get(&wish.look_at, pass).await;
         let key = format!("{}-{}", self.process, wish.key);
-        let placed = self.post("/api/v1/orders", &wish.order, &key, pass).await;
+        let placed = match wish.fills_a_cart {
+            true => self.fill_and_check_out(&wish, &key, pass).await,
+            false => self.post("/api/v1/orders", &wish.order, &key, pass).await,
+        };
         if let Some(trip) = &wish.trip {
             // Beside the order, and like looking around it may fail without spoiling the visit.
             let _ = self.post(trip.path, &trip.booking, &key, pass).await;
@@ -165,6 +172,21 @@ impl Shop {
             Some(url) if wish.patient => self.wait_for_the_end(url, pass).await,
             _ => Visit::Accepted,
         }
+    }
+
+    /// One thing after another into the cart, and then all of it.
+    async fn fill_and_check_out(&self, wish: &Wish, key: &str, pass: Option<&Pass>) -> Result<Value, CallError> {
+        let cart = format!(
+            "/api/v1/carts/{}",
+            wish.order["customer_id"].as_str().unwrap_or_default()
+        );
+        let items = wish.order["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for (index, item) in items.iter().enumerate() {
+            self.post(&format!("{cart}/items"), item, &format!("{key}-{index}"), pass)
+                .await?;
+        }
+        let command = json!({ "flow": wish.order["flow"] });
+        self.post(&format!("{cart}/checkout"), &command, key, pass).await
     }
 
     async fn wait_for_the_end(&self, url: &str, pass: Option<&Pass>) -> Visit {
