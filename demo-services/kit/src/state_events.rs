@@ -4,8 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
-use sagascope_instrument::Event;
+pub use sagascope_instrument::event::Value;
 use sagascope_instrument::metrics::LossMetrics;
+pub use sagascope_instrument::{Event, SagaEvents, SagaStep};
 use tokio::task::JoinSet;
 
 use crate::context::Context;

@@ -25,6 +25,8 @@ use super::names::{Names, cut};
 use crate::block::{LogRef, SpanRef};
 use crate::rows::TraceId;
 
+#[cfg(test)]
+mod choreography_tests;
 mod instance;
 mod order;
 mod replay;

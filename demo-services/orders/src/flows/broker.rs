@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use sagascope_conventions::{OrderFlow, StepState, attributes};
-use sagascope_instrument::Event;
 use serde_json::{Value, json};
 use shop_kit::broker::{Message, NewMessage};
 use shop_kit::clock::unix_nanos_now;
@@ -17,6 +16,7 @@ use shop_kit::ids;
 use shop_kit::order_commands::{Command, Ordered};
 use shop_kit::participant::{Asked, Publish, Replied, topic_of};
 use shop_kit::saga::{self, Direction, Instance, Next, StartError, StepDefinition, StepFailure, StepResult};
+use shop_kit::state_events::Event;
 
 use super::ONCE;
 use crate::order_saga::{self, AcceptedOrder, LocalError};

@@ -5,7 +5,6 @@
 //! ReserveFailed, comes back here and the order is cancelled.
 
 use sagascope_conventions::{OrderFlow, SagaState, StepState};
-use sagascope_instrument::{Event, SagaEvents, SagaStep};
 use serde_json::Value;
 use shop_kit::broker::Message;
 use shop_kit::choreography::{self, TOPIC};
@@ -16,6 +15,7 @@ use shop_kit::order_commands::STEPS;
 use shop_kit::outbox;
 use shop_kit::participant::Story;
 use shop_kit::saga::{self, Instance, StartError, StepDefinition};
+use shop_kit::state_events::{Event, SagaEvents, SagaStep};
 
 use crate::order_saga::{self, AcceptedOrder, LocalError};
 

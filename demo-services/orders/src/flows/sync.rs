@@ -8,7 +8,6 @@ use std::sync::Arc;
 use http::StatusCode;
 use opentelemetry::KeyValue;
 use sagascope_conventions::{Coordination, OrderFlow, SagaState, attributes};
-use sagascope_instrument::Event;
 use serde_json::{Value, json};
 use shop_kit::caller::CallError;
 use shop_kit::clock::unix_nanos_now;
@@ -19,6 +18,7 @@ use shop_kit::idempotency::Answer;
 use shop_kit::order_commands::{Command, Ordered, STEPS};
 use shop_kit::problem::Problem;
 use shop_kit::saga::{self, Direction, Instance, Next, StartError, StepDefinition, StepFailure};
+use shop_kit::state_events::Event;
 use shop_kit::telemetry::{SpanKind, span};
 
 use super::{Boxed, ONCE};

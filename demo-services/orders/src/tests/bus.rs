@@ -95,12 +95,12 @@ pub(super) struct Bus {
 }
 
 impl Bus {
-    pub(super) fn open(peers: &Peers) -> Self {
+    /// `patience` is for an answer.
+    pub(super) fn open(peers: &Peers, patience: Duration) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let profile = Profile {
-            // On a busy machine an answer may take long; only a script that gives none runs into this.
-            call_timeout: Duration::from_secs(1),
-            step_deadline: Duration::from_secs(20),
+            call_timeout: patience,
+            step_deadline: patience * 4,
             breaker: BreakerPolicy {
                 consecutive_failures: 1_000,
                 minimum_calls: 1_000,
@@ -287,7 +287,7 @@ impl Bus {
 
     /// Delivers what there is in order, each message `times`, until nothing more comes and the saga has ended.
     pub(super) async fn settle(&mut self, from: usize, times: u32) -> End {
-        let (mut next, give_up) = (from, tokio::time::Instant::now() + Duration::from_secs(20));
+        let (mut next, give_up) = (from, tokio::time::Instant::now() + Duration::from_secs(120));
         loop {
             while next < self.log.len() {
                 let message = self.log[next].clone();
@@ -338,9 +338,9 @@ impl Bus {
         texts
             .iter()
             .map(|text| {
-                let event: sagascope_instrument::Event = serde_json::from_str(text).expect("an event");
+                let event: shop_kit::state_events::Event = serde_json::from_str(text).expect("an event");
                 let step = match event.attribute("saga.step.name") {
-                    Some(sagascope_instrument::event::Value::Text(step)) => step.to_string(),
+                    Some(shop_kit::state_events::Value::Text(step)) => step.to_string(),
                     _ => String::new(),
                 };
                 (event.name.to_string(), step)
