@@ -6,6 +6,7 @@ mod cli;
 mod collect;
 mod demo;
 mod exit;
+mod lab;
 mod lifeline;
 mod logging;
 mod memory;
@@ -40,6 +41,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Demo(options) => demo::run(options).await,
             Command::Collect(options) => collect::run(options).await,
             Command::Bench(options) => bench::run(options).await,
+            Command::Lab(options) => lab::run(options).await,
             Command::Tui(options) => tui::run(options).await,
             Command::Service { name } => service::run(name).await,
             Command::Inject(options) => remote::inject::run(options).await,

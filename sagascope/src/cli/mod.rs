@@ -4,6 +4,7 @@ mod act;
 mod bench;
 mod collector;
 mod connection;
+mod lab;
 mod units;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -14,6 +15,7 @@ pub(crate) use act::{ActOptions, Deed};
 pub(crate) use bench::{BenchCompression, BenchOptions, BenchProtocol, LoadOptions, SubjectOptions};
 pub(crate) use collector::{CollectorOptions, Durability};
 pub(crate) use connection::{Connection, read_token};
+pub(crate) use lab::LabOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +47,9 @@ pub(crate) enum Command {
     /// Measure what a collector takes on this machine
     #[command(after_help = bench::EXAMPLES)]
     Bench(BenchOptions),
+    /// Run experiments on shops of their own: patterns compared by measurement, each with a verdict
+    #[command(after_help = lab::EXAMPLES)]
+    Lab(LabOptions),
     /// Open the terminal dashboard of a running collector
     Tui(TuiOptions),
     /// Run one demo service in this process (the demo starts these itself)
@@ -325,6 +330,15 @@ mod tests {
             "--pid 1",
         ] {
             assert!(parse(&format!("sagascope bench {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_lab_runs_named_scenarios_or_all() {
+        assert!(parse("sagascope lab").is_ok());
+        assert!(parse("sagascope lab generations payments-down --seed 7").is_ok());
+        for wrong in ["generations --all", "--rate 0", "--rate nan", "--seconds 0"] {
+            assert!(parse(&format!("sagascope lab {wrong}")).is_err(), "{wrong}");
         }
     }
 

@@ -47,6 +47,14 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A rate at which something happens at all.
+pub(crate) fn load_rate(text: &str) -> Result<f64, String> {
+    match rate(text) {
+        Ok(rate) if rate >= 0.1 => Ok(rate),
+        _ => Err("a rate is a number from 0.1 to 1000".into()),
+    }
+}
+
 /// A base port with room for all ports that are counted from it.
 pub(crate) fn port_base(text: &str) -> Result<u16, String> {
     match text.parse::<u16>() {

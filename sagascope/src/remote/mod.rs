@@ -6,7 +6,7 @@ pub(crate) mod health;
 pub(crate) mod inject;
 pub(crate) mod show;
 
-mod table;
+pub(crate) mod table;
 
 use sagascope_api::client::{Client, ClientError};
 use sagascope_api::text;

@@ -7,6 +7,7 @@ mod browser;
 mod command_line;
 mod crash;
 mod faults;
+mod lab;
 mod lifecycle;
 mod limits;
 mod memory;

@@ -1,0 +1,201 @@
+//! A seeded stream of wishes to order at a steady rate, placed by clients that ask once more when they get no answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::cluster::Cluster;
+use super::fates::{Fate, Fates, Order, judge};
+
+/// Products of the assortment.
+const PRODUCTS: u32 = 24;
+/// How often a client is asked for, and how long it waits before asking again.
+const ATTEMPTS: u32 = 2;
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// One wish in so many is watched closely until its order has ended.
+const WATCHED: u32 = 4;
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const WATCH_FOR: Duration = Duration::from_secs(20);
+
+/// What is asked of the shop.
+#[derive(Clone, Debug)]
+pub(super) struct Load {
+    pub(super) seed: u64,
+    /// Name of the flow, as the orders service knows it.
+    pub(super) flow: &'static str,
+    pub(super) per_second: f64,
+    pub(super) duration: Duration,
+}
+
+/// One wish with what its client saw.
+#[derive(Debug)]
+pub(super) struct Wish {
+    /// Nobody else orders under this name, so that all orders of the wish can be found.
+    pub(super) customer: String,
+    /// From the first request to the answer that the client kept; none when it got no answer.
+    pub(super) answered_after: Option<Duration>,
+    /// That answer was a success.
+    pub(super) accepted: bool,
+    /// From the answer until the read model showed the end of the order; of watched wishes.
+    pub(super) visible_after: Option<Duration>,
+    /// When its end was seen, from the beginning of the load; of watched wishes.
+    pub(super) ended_at: Option<Duration>,
+}
+
+impl Load {
+    /// Places every wish at its time and waits for all clients.
+    pub(super) async fn run(&self, cluster: &Arc<Cluster>) -> Vec<Wish> {
+        let began = Instant::now();
+        let gap = Duration::from_secs_f64(1.0 / self.per_second);
+        let count = (self.duration.as_secs_f64() * self.per_second) as u32;
+        let mut clients = JoinSet::new();
+        for n in 0..count {
+            sleep_until(began + gap * n).await;
+            clients.spawn(client(Arc::clone(cluster), self.clone(), n, began));
+        }
+        clients.join_all().await
+    }
+}
+
+async fn client(cluster: Arc<Cluster>, load: Load, n: u32, began: Instant) -> Wish {
+    let mut dice = StdRng::seed_from_u64(load.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(n)));
+    let customer = format!("lab-{}-{n}", load.flow.replace('_', "-"));
+    let order = wish(&mut dice, &customer, load.flow);
+    let mut wish = Wish {
+        customer: customer.clone(),
+        answered_after: None,
+        accepted: false,
+        visible_after: None,
+        ended_at: None,
+    };
+    let asked = Instant::now();
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            sleep(ASK_AGAIN_AFTER).await;
+        }
+        // The same key each time: what a shop without idempotency makes of that is its own affair.
+        let Ok(reply) = cluster.post("orders", "/api/v1/orders", &order, Some(&customer)).await else {
+            continue;
+        };
+        wish.answered_after = Some(asked.elapsed());
+        wish.accepted = reply.is_success();
+        if reply.is_success() && n.is_multiple_of(WATCHED) {
+            watch(&cluster, &reply.body, &mut wish, began).await;
+        }
+        if reply.status < 500 {
+            break;
+        }
+    }
+    wish
+}
+
+fn wish(dice: &mut StdRng, customer: &str, flow: &str) -> Value {
+    let mut products: Vec<u32> = (0..dice.random_range(1..=3))
+        .map(|_| dice.random_range(1..=PRODUCTS))
+        .collect();
+    products.sort_unstable();
+    products.dedup();
+    let items: Vec<Value> = products
+        .iter()
+        .map(|product| json!({ "product_id": format!("product-{product}"), "quantity": dice.random_range(1..=2) }))
+        .collect();
+    json!({ "customer_id": customer, "items": items, "flow": flow })
+}
+
+/// Looks until the read model shows the end of the order.
+async fn watch(cluster: &Cluster, placed: &Value, wish: &mut Wish, began: Instant) {
+    let Some(id) = placed["order_id"].as_str() else { return };
+    let (path, answered) = (format!("/api/v1/orders/{id}"), Instant::now());
+    while answered.elapsed() < WATCH_FOR {
+        if let Ok(reply) = cluster.get("orders", &path).await
+            && is_final(&reply.body)
+        {
+            wish.visible_after = Some(answered.elapsed());
+            wish.ended_at = Some(began.elapsed());
+            return;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+fn is_final(order: &Value) -> bool {
+    matches!(order["status"].as_str(), Some("confirmed" | "cancelled"))
+}
+
+/// What the services' own books say after the load.
+#[derive(Debug)]
+pub(super) struct Books {
+    pub(super) fates: Fates,
+    /// Payments that hold money for an order that does not exist.
+    pub(super) orphaned_payments: usize,
+}
+
+impl Books {
+    /// Reads them for these wishes, which are all that the shop was ever asked for.
+    pub(super) async fn read(cluster: &Cluster, wishes: &[Wish]) -> anyhow::Result<Self> {
+        let mut money = ledger(cluster).await?;
+        let mut fates = Vec::with_capacity(wishes.len());
+        for wish in wishes {
+            let path = format!("/api/v1/orders?customer_id={}&limit=100", wish.customer);
+            let list = cluster.read("orders", &path).await?;
+            let mut orders = Vec::new();
+            for listed in list["items"].as_array().into_iter().flatten() {
+                let id = listed["order_id"].as_str().unwrap_or_default();
+                let order = cluster.read("orders", &format!("/api/v1/orders/{id}")).await?;
+                orders.push(Order {
+                    status: order["status"].as_str().unwrap_or_default().to_owned(),
+                    total_minor: order["total_minor"].as_i64().unwrap_or_default(),
+                    net_minor: money.remove(id).unwrap_or_default(),
+                });
+            }
+            fates.push(judge(&orders, wish.accepted));
+        }
+        Ok(Self {
+            fates: fates.into_iter().collect(),
+            orphaned_payments: money.values().filter(|net| **net != 0).count(),
+        })
+    }
+
+    /// Reads them again and again until every order has ended, or until `patience` is over: what is open then is stuck.
+    pub(super) async fn settled(cluster: &Cluster, wishes: &[Wish], patience: Duration) -> anyhow::Result<Self> {
+        let began = Instant::now();
+        loop {
+            let books = Self::read(cluster, wishes).await?;
+            if books.fates.of(Fate::Stuck) == 0 || began.elapsed() > patience {
+                return Ok(books);
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Everything that no customer and no accountant should see.
+    pub(super) fn wrong(&self) -> u32 {
+        self.fates.wrong() + u32::try_from(self.orphaned_payments).unwrap_or(u32::MAX)
+    }
+}
+
+/// Captured less refunded, by order.
+async fn ledger(cluster: &Cluster) -> anyhow::Result<BTreeMap<String, i64>> {
+    let mut money = BTreeMap::new();
+    let mut after = String::new();
+    loop {
+        let page = cluster
+            .read("payments", &format!("/api/v1/audit?limit=1000&after={after}"))
+            .await?;
+        for order in page["orders"].as_array().into_iter().flatten() {
+            let amount = |field: &str| order[field].as_i64().unwrap_or_default();
+            let id = order["order_id"].as_str().unwrap_or_default().to_owned();
+            money.insert(id, amount("captured_minor") - amount("refunded_minor"));
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => return Ok(money),
+        }
+    }
+}
