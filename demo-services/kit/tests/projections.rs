@@ -314,3 +314,44 @@ async fn read_models_tell_how_far_they_are_and_are_rebuilt_over_http() {
         404
     );
 }
+
+#[tokio::test]
+async fn inv_09_a_read_model_is_compared_with_its_fold_and_a_wrong_row_is_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let db = open(folder.path());
+    for n in 0..40_u64 {
+        let data = if n == 7 {
+            json!({ "poison": true })
+        } else {
+            json!({ "amount": n })
+        };
+        append(&db, &format!("o-{}", n % 4), n / 4, data).await;
+    }
+    let _projection = Projection::of(MODELS[0], db.clone());
+    until(&db, 40).await;
+    let before = dump(&db).await;
+    let verified = MODELS[0].verify(&db).await.expect("compares");
+    assert_eq!(
+        (verified.agrees, verified.rows, verified.position, verified.difference),
+        (true, 4, 40, None)
+    );
+    assert_eq!(dump(&db).await, before, "nothing changes by looking");
+    let spoil =
+        db.write(|tx| Ok::<_, DatabaseError>(tx.execute("UPDATE totals SET total = 1 WHERE order_id = 'o-2'", [])?));
+    spoil.await.expect("spoiled");
+    let verified = MODELS[0].verify(&db).await.expect("compares");
+    assert!(!verified.agrees && verified.difference.is_some_and(|row| row.contains("o-2")));
+}
+
+#[tokio::test]
+async fn inv_08_a_stream_with_a_gap_is_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let db = open(folder.path());
+    for n in 0..6_u64 {
+        append(&db, &format!("o-{}", n % 2), n / 2, json!({ "amount": n })).await;
+    }
+    assert!(db.read(event_store::broken_streams).await.expect("reads").is_empty());
+    let spoil = db.write(|tx| Ok::<_, DatabaseError>(tx.execute("DELETE FROM events WHERE position = 4", [])?));
+    spoil.await.expect("spoiled");
+    assert_eq!(db.read(event_store::broken_streams).await.expect("reads"), ["o-1"]);
+}

@@ -52,6 +52,19 @@ pub fn census(conn: &Connection, upcasters: &Upcasters) -> Result<Vec<Kind>, Dat
     Ok(kinds.collect::<Result<_, _>>()?)
 }
 
+/// Streams whose versions are not 1, 2, 3, … (INV-08), up to ten of them.
+///
+/// # Errors
+/// When the database fails.
+pub fn broken_streams(conn: &Connection) -> Result<Vec<String>, DatabaseError> {
+    let mut query = conn.prepare_cached(
+        "SELECT aggregate_id FROM events GROUP BY aggregate_id
+         HAVING min(event_version) <> 1 OR max(event_version) <> count(*) LIMIT 10",
+    )?;
+    let broken = query.query_map([], |row| row.get(0))?;
+    Ok(broken.collect::<Result<_, _>>()?)
+}
+
 fn standing(upcasters: &Upcasters, event_type: &str, schema_version: u32) -> Standing {
     match upcasters.newest(event_type) {
         _ if event_type == REPLACED => Standing::Current,

@@ -22,7 +22,7 @@ use crate::database::DatabaseError;
 use crate::sql::Headers;
 
 pub use aggregate::{Aggregate, Appended, Loaded, append_to, fold, fold_as_of};
-pub use census::{Kind, Standing, census};
+pub use census::{Kind, Standing, broken_streams, census};
 pub use handlers::Handlers;
 pub use rewrite::{REPLACED, Replaced, RewriteError, copy_and_replace, replaced_by};
 pub use stream::{append, head, let_go, load, load_as_of, read_all, version};

@@ -10,8 +10,9 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use super::{Parked, ReadModel, Standing, parked, reached, standing};
+use super::{Parked, ReadModel, Standing, Verified, parked, reached, standing};
 use crate::database::{Database, DatabaseError};
+use crate::event_store;
 use crate::problem::Problem;
 
 /// Header of an answer: position up to which a read model must be, to show what the answer tells of.
@@ -27,12 +28,15 @@ struct Models {
     models: &'static [ReadModel],
 }
 
-/// `GET /api/v1/read-models`, `GET /api/v1/read-models/{name}` and `POST /api/v1/read-models/{name}/rebuild`.
+/// `GET /api/v1/read-models` and `GET /api/v1/read-models/{name}`; `POST …/{name}/rebuild` and `…/{name}/verify`; and
+/// `GET /api/v1/event-store`.
 pub fn router(db: Database, models: &'static [ReadModel]) -> Router {
     Router::new()
         .route("/api/v1/read-models", get(list))
         .route("/api/v1/read-models/{name}", get(show))
         .route("/api/v1/read-models/{name}/rebuild", post(rebuild))
+        .route("/api/v1/read-models/{name}/verify", post(verify))
+        .route("/api/v1/event-store", get(store))
         .with_state(Models { db, models })
 }
 
@@ -74,6 +78,29 @@ async fn rebuild(State(state): State<Models>, Path(name): Path<String>) -> Resul
     let seen = state.db.read(move |conn| standing(conn, model.name)).await?;
     let location = format!("/api/v1/read-models/{}", model.name);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(seen)).into_response())
+}
+
+async fn verify(State(state): State<Models>, Path(name): Path<String>) -> Result<Json<Verified>, Problem> {
+    Ok(Json(state.find(&name)?.verify(&state.db).await?))
+}
+
+/// `GET /api/v1/event-store`.
+#[derive(Serialize)]
+struct Store {
+    /// Position of the last event.
+    head: u64,
+    /// Streams whose versions are not 1, 2, 3, …: none, or INV-08 is broken.
+    broken_streams: Vec<String>,
+}
+
+async fn store(State(state): State<Models>) -> Result<Json<Store>, Problem> {
+    let read = state.db.read(|conn| {
+        Ok::<_, DatabaseError>(Store {
+            head: event_store::head(conn)?,
+            broken_streams: event_store::broken_streams(conn)?,
+        })
+    });
+    Ok(Json(read.await?))
 }
 
 impl Models {

@@ -10,6 +10,7 @@ mod http;
 mod progress;
 mod rebuild;
 mod run;
+mod verify;
 
 use rusqlite::Connection;
 use sagascope_conventions::action::{Action, ActionOutcome};
@@ -23,6 +24,7 @@ use crate::{effects, simulated, telemetry};
 pub use http::{MinPosition, POSITION_HEADER, positioned, router};
 pub use progress::{Parked, Standing, dump, parked, position, reached, standing};
 pub use rebuild::rebuild;
+pub use verify::Verified;
 
 pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS projections (

@@ -383,8 +383,17 @@ async fn inv_09_every_read_model_rebuilt_is_what_it_was_and_nothing_is_told_agai
         let url = format!("/api/v1/read-models/{}/rebuild", model.name);
         assert_eq!(server.post(&url, None, &json!({})).await.0, 202);
         assert_eq!(dump().await, before, "INV-09: {}", model.name);
+        let (_, verified) = server
+            .post(&format!("/api/v1/read-models/{}/verify", model.name), None, &json!({}))
+            .await;
+        assert_eq!(
+            (&verified["agrees"], &verified["difference"]),
+            (&json!(true), &json!(null))
+        );
     }
     assert_eq!(shop.told().await, told, "the outbox is unchanged");
+    let (_, store) = server.get("/api/v1/event-store").await;
+    assert_eq!(store["broken_streams"], json!([]), "INV-08");
 }
 
 fn told(event_type: &str, payload: Value) -> Message {
