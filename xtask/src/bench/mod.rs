@@ -48,10 +48,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
         report: steps::timed("load, questions, restart, overload", || bench(&binary, &overloaded))?,
         ..Measured::default()
     };
-    // The processor time of two runs in a row, so that both met the machine in the same mood.
+    // Processor time is compared between the better of two runs with and without watchers: one run may meet the machine in a
+    // bad mood.
     let alone = steps::timed("load", || bench(&binary, &load))?;
     measured.watched = steps::timed("load, 100 watchers", || bench(&binary, &watched))?;
+    let watched_again = steps::timed("load, 100 watchers, again", || bench(&binary, &watched))?;
     take_lower(&mut measured.report, &alone, "cpu_seconds_per_million");
+    take_lower(&mut measured.watched, &watched_again, "cpu_seconds_per_million");
     measured.frame_micros = steps::timed("terminal frames", || frames(root))?;
     measured.bundle_bytes = bundle(&root.join(BUNDLE));
     print(&measured, options.quick);
