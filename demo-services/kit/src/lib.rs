@@ -34,6 +34,7 @@ pub mod profile;
 pub mod projection;
 pub mod random;
 pub mod request;
+pub mod request_reply;
 pub mod retention;
 pub mod retry;
 pub mod saga;

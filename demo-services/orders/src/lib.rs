@@ -18,6 +18,7 @@ mod order_saga;
 mod order_store;
 mod place_order;
 mod prices;
+mod quotes;
 mod read_models;
 mod remote;
 mod replace_http;
@@ -32,6 +33,7 @@ use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
 use shop_kit::participant::{self, Publish};
+use shop_kit::request_reply::Requester;
 use shop_kit::service::{Assembled, Service};
 use tokio::task::JoinSet;
 
@@ -118,7 +120,14 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         inline: Arc::new(inline),
         publisher,
     };
-    let assembled = Assembled::new(http::router(orders), durable.readiness());
+    let asking = Requester::start(
+        quotes::ANSWERS,
+        quotes::ANSWER_TOPICS,
+        durable.db.clone(),
+        durable.broker.clone(),
+    );
+    let router = http::router(orders).merge(quotes::router(asking));
+    let assembled = Assembled::new(router, durable.readiness());
     let assembled = assembled.with(reports).with(consumers).with(copies).with(sagas);
     Ok(assembled.with(read_models).with(retention).with(durable))
 }

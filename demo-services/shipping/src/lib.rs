@@ -2,6 +2,7 @@
 
 mod http;
 mod messages;
+mod quote;
 mod shipment;
 mod store;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         carrier: Outside::new("carrier", Duration::from_millis(30), Duration::from_millis(180)),
     };
     let consumers = participant::take_part(service, &durable, shipping.clone());
+    let quotes = durable.consume(quote::QUESTIONS, quote::answer);
     let assembled = Assembled::new(http::router(shipping), durable.readiness());
-    Ok(assembled.with(consumers).with(retention).with(durable))
+    Ok(assembled.with(consumers).with(quotes).with(retention).with(durable))
 }

@@ -60,7 +60,22 @@ pub fn enqueue_form(
     payload: &impl Serialize,
     context: &Context,
 ) -> Result<String, DatabaseError> {
+    enqueue_with(tx, topic, key, (event_type, schema_version), payload, context, [])
+}
+
+/// The same with further headers.
+#[allow(clippy::too_many_arguments, reason = "a message has so many parts")]
+pub(crate) fn enqueue_with<const N: usize>(
+    tx: &Tx<'_>,
+    topic: &str,
+    key: &str,
+    (event_type, schema_version): (&str, u32),
+    payload: &impl Serialize,
+    context: &Context,
+    more: [(String, String); N],
+) -> Result<String, DatabaseError> {
     let mut headers = context.to_headers();
+    headers.extend(more);
     headers.insert(SCHEMA_VERSION.to_owned(), schema_version.to_string());
     effects::allowed("message in the outbox")?;
     let id = ids::unique();
