@@ -57,3 +57,27 @@ async fn quote<B: Broker + Clone>(
         Problem::new(status, code, "there is no quote now").detail(format!("{error}; ask again later"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use shop_kit::broker::HttpBroker;
+    use shop_kit::database::Database;
+    use shop_kit::faults::Switchboard;
+    use shop_kit::testing::TestServer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bad_question_is_refused_and_a_broker_that_is_away_is_told() {
+        let folder = tempfile::tempdir().expect("folder");
+        let db = Database::open(&folder.path().join("o.sqlite"), &[], Switchboard::idle()).expect("opens");
+        let away = HttpBroker::new("http://127.0.0.1:1").expect("client");
+        let server = TestServer::start(router(Requester::start(ANSWERS, ANSWER_TOPICS, db, away))).await;
+        for query in ["", "?pieces=0", "?pieces=-1", "?pieces=many", "?pieces=100001"] {
+            let (status, problem) = server.get(&format!("/api/v1/shipping-quotes{query}")).await;
+            assert_eq!((status, &problem["field"]), (400, &json!("pieces")), "{query}");
+        }
+        let (status, problem) = server.get("/api/v1/shipping-quotes?pieces=3").await;
+        assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));
+    }
+}
