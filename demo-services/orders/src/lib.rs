@@ -35,6 +35,7 @@ use shop_kit::durable::Durable;
 use shop_kit::participant::{self, Publish};
 use shop_kit::request_reply::Requester;
 use shop_kit::service::{Assembled, Service};
+use shop_kit::simulated;
 use tokio::task::JoinSet;
 
 use crate::flows::messages::{self, OverMessages};
@@ -86,7 +87,7 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     let read_models = durable.read_models(read_models::MODELS);
     let by_message = OverMessages::new(db.clone(), profile.breaker, patience, &service.events);
     let mut reports = JoinSet::new();
-    reports.spawn(by_message.clone().report());
+    reports.spawn(simulated::carry(by_message.clone().report()));
     let fourth = OrderSaga::<_, EventSourced>::new(db.clone(), Arc::new(peers.clone()), profile);
     let third = OrderSaga::<_, Hardened>::new(db.clone(), Arc::new(by_message.clone()), profile);
     let sagas = [durable.run_saga(Arc::new(fourth)), durable.run_saga(Arc::new(third))];

@@ -52,6 +52,7 @@ struct Shared {
     mutant: Option<Mutant>,
     machines: Mutex<BTreeMap<&'static str, Machine>>,
     keepers: Mutex<JoinSet<()>>,
+    starts: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 /// A machine with its service running on it.
@@ -79,10 +80,11 @@ impl Cluster {
             settings,
             story,
             network: network.clone(),
-            collector: Collector::new(),
+            collector: Collector::new(matches!(mutant, Some(Mutant::Leaks))),
             mutant,
             machines: Mutex::default(),
             keepers: Mutex::default(),
+            starts: Mutex::default(),
         });
         network.connect(shared.clone());
         Self { shared }
@@ -139,6 +141,15 @@ impl Cluster {
         }
     }
 
+    /// How often a service was started.
+    pub(crate) fn starts(&self, name: &str) -> u64 {
+        self.starts_by_name().get(name).copied().unwrap_or(0)
+    }
+
+    fn starts_by_name(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.shared.starts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Every machine that runs.
     pub(crate) fn running(&self) -> Vec<&'static str> {
         self.machines().keys().copied().collect()
@@ -172,6 +183,7 @@ impl Cluster {
             _parts: Box::new((parts, service)),
         };
         self.machines().insert(name, machine);
+        *self.starts_by_name().entry(name).or_default() += 1;
         Ok(())
     }
 

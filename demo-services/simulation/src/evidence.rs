@@ -18,6 +18,9 @@ pub(crate) struct Evidence {
     connections: RefCell<BTreeMap<&'static str, Rc<Connection>>>,
     pub(crate) collector: Collector,
     pub(crate) purchases: Vec<Purchase>,
+    /// Tables before and after all read models were built again.
+    pub(crate) before_rebuild: BTreeMap<String, Vec<String>>,
+    pub(crate) after_rebuild: BTreeMap<String, Vec<String>>,
 }
 
 impl Evidence {
@@ -27,6 +30,8 @@ impl Evidence {
             connections: RefCell::default(),
             collector,
             purchases,
+            before_rebuild: BTreeMap::new(),
+            after_rebuild: BTreeMap::new(),
         }
     }
 
@@ -51,6 +56,13 @@ impl Evidence {
         let db = self.db(service)?;
         let mut query = db.prepare_cached(sql)?;
         Ok(query.query_map([], read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Sorted rows of two columns.
+    pub(crate) fn pairs(&self, service: &'static str, sql: &str) -> anyhow::Result<Vec<(String, String)>> {
+        let mut pairs = self.rows(service, sql, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        pairs.sort();
+        Ok(pairs)
     }
 
     /// A query that answers one number.
@@ -90,8 +102,7 @@ impl Evidence {
                 must_be_zero(service, "untold state events", count);
             }
         }
-        let behind =
-            "SELECT count(*) FROM projections WHERE position < (SELECT coalesce(max(position), 0) FROM events)";
+        let behind = "SELECT count(*) FROM projections WHERE rebuilding = 1 OR position < (SELECT coalesce(max(position), 0) FROM events)";
         must_be_zero("orders", "read models behind", self.number("orders", behind)?);
         let undone = "SELECT count(*) FROM messages m JOIN positions p
             ON p.topic = m.topic AND p.partition = m.partition AND m.offset >= p.committed

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use shop_kit::broker::{Broker, HttpBroker};
 use shop_kit::simulated::Simulation;
 use shop_kit::topology::Topology;
+use shop_kit::transport::{Broken, Transport};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -24,11 +25,11 @@ use crate::weather::Weather;
 /// 2026-01-05 12:00 UTC: the day does not change within a run.
 const EPOCH_UNIX_NANOS: u64 = 1_767_614_400 * 1_000_000_000;
 /// The phase of trouble.
-const TROUBLE: Duration = Duration::from_secs(20);
+const TROUBLE_SECONDS: u64 = 16;
 /// Everything must be at rest so long after it was healed.
 const REST: Duration = Duration::from_secs(60);
 /// Between two looks from outside.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a run is made of, beside its seed.
 #[derive(Clone, Debug)]
@@ -39,14 +40,29 @@ pub struct Options {
     pub trouble: Option<BTreeSet<Trouble>>,
     /// A cluster that is broken on purpose.
     pub mutant: Option<Mutant>,
+    /// One crash at an exact step, beside the trouble.
+    pub crash_at: Option<CrashPoint>,
+    /// How long the phase of trouble is, in seconds of the run.
+    pub trouble_seconds: u64,
+}
+
+/// The `step`th step that any task of a service makes.
+#[derive(Clone, Copy, Debug)]
+pub struct CrashPoint {
+    /// Which service.
+    pub service: &'static str,
+    /// Counted from 1, from the moment at which all services run.
+    pub step: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            shoppers: 24,
+            shoppers: 18,
             trouble: None,
             mutant: None,
+            crash_at: None,
+            trouble_seconds: TROUBLE_SECONDS,
         }
     }
 }
@@ -68,6 +84,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// Sagas by their last state.
     pub sagas: BTreeMap<&'static str, usize>,
+    /// The crash that was asked for came.
+    pub crashed: bool,
     /// Time from the healing to the rest, seconds of the run.
     pub rest_after_seconds: f64,
 }
@@ -133,13 +151,17 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
     story.tell(format_args!("seed {seed}: {}", kinds.join(", ")));
     let cluster = Cluster::new(seed, folder.path(), story.clone(), options.mutant);
     cluster.start().await?;
+    let length = Duration::from_secs(options.trouble_seconds);
+    if let Some(CrashPoint { service, step }) = options.crash_at {
+        cluster.with_node(service, |node, _| node.die_after(step));
+    }
 
     let mut shoppers = JoinSet::new();
     for number in 1..=options.shoppers {
         let shopper = Shopper::new(number, seed, cluster.network(), story.clone());
         let (memory, wait) = (
             memory.clone(),
-            TROUBLE.mul_f64(f64::from(number) / f64::from(options.shoppers + 1)),
+            length.mul_f64(f64::from(number) / f64::from(options.shoppers + 1)),
         );
         shoppers.spawn(async move {
             tokio::time::sleep(wait).await;
@@ -148,7 +170,7 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
     }
     let watched = Evidence::new(folder.path(), cluster.collector().clone(), Vec::new());
     let mut watch = Watch::default();
-    let mut weather = tokio::spawn(Weather::new(seed, cluster.clone(), story.clone(), enabled.clone()).rage(TROUBLE));
+    let mut weather = tokio::spawn(Weather::new(seed, cluster.clone(), story.clone(), enabled.clone()).rage(length));
     while !weather.is_finished() {
         tokio::time::sleep(LOOK).await;
         watch.look(&watched);
@@ -156,10 +178,18 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
     (&mut weather).await?;
 
     let healed = Instant::now();
-    let unrest = rest(&cluster, &watched, &mut watch, &mut shoppers, healed).await?;
+    let mut unrest = rest(&cluster, &watched, &mut watch, &mut shoppers, healed).await?;
     let rest_after_seconds = healed.elapsed().as_secs_f64();
+    let before_rebuild = invariants::dump(&watched)?;
+    if unrest.is_empty() {
+        let rebuilt = rebuild(&cluster, &watched).await;
+        unrest.extend(rebuilt.err().map(|error| format!("{error:#}")));
+    }
+    let after_rebuild = invariants::dump(&watched)?;
+    let crashed = options.crash_at.is_some_and(|point| cluster.starts(point.service) > 1);
     cluster.stop();
-    let evidence = Evidence::new(folder.path(), cluster.collector().clone(), memory.purchases());
+    let mut evidence = Evidence::new(folder.path(), cluster.collector().clone(), memory.purchases());
+    (evidence.before_rebuild, evidence.after_rebuild) = (before_rebuild, after_rebuild);
     let mut violations = watch.into_violations();
     violations.extend(unrest.into_iter().map(|what| Violation {
         invariant: "INV-03",
@@ -187,8 +217,41 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
         seen: story.seen(),
         violations,
         sagas,
+        crashed,
         rest_after_seconds,
     })
+}
+
+/// Has every read model of orders built again from its events, and waits for the end of it.
+async fn rebuild(cluster: &Cluster, watched: &Evidence) -> anyhow::Result<()> {
+    let topology = Topology::new(shop_kit::service::Settings::default().port_base);
+    let base = topology.url("orders").context("orders has an address")?;
+    let transport = cluster.network().transport("operator");
+    let names: Vec<String> = watched.rows("orders", "SELECT name FROM projections ORDER BY name", |row| row.get(0))?;
+    for name in names {
+        ask_until_done(&transport, &format!("{base}/api/v1/read-models/{name}/rebuild")).await?;
+    }
+    let began = Instant::now();
+    while !watched.unrest()?.is_empty() && began.elapsed() < REST {
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+/// Posts until there is an answer: the machine may be starting again.
+async fn ask_until_done(transport: &Transport, url: &str) -> anyhow::Result<()> {
+    let mut answer = Err(Broken::Unreachable);
+    for _ in 0..20 {
+        let request = http::Request::post(url).body(bytes::Bytes::new())?;
+        answer = tokio::time::timeout(LOOK, transport.exchange(request, 1 << 20))
+            .await
+            .unwrap_or(Err(Broken::Cut));
+        if answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    anyhow::bail!("{url} answers {answer:?}")
 }
 
 /// Waits until nothing is under way; answers what still is when that takes too long. An operator puts dead letters back.
@@ -216,11 +279,10 @@ async fn rest(
             return Ok(unrest);
         }
         for letter in broker.dead_letters(100).await.unwrap_or_default() {
-            // Twice, as people do; the second time there is no such letter any more.
+            // Twice, as people do; the second time there is no such letter any more. When the broker is away, it comes
+            // round again.
             for _ in 0..2 {
-                if let Err(error) = broker.replay(letter.id).await {
-                    anyhow::bail!("a dead letter cannot be replayed: {error}");
-                }
+                let _ = broker.replay(letter.id).await;
             }
         }
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sagascope_conventions::OrderFlow;
 use serde_json::{Value, json};
 use shop_kit::caller::IDEMPOTENCY_HEADER;
 use shop_kit::topology::Topology;
@@ -19,6 +20,8 @@ use crate::story::Story;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two attempts, milliseconds.
 const AGAIN_MS: std::ops::RangeInclusive<u64> = 300..=1_500;
+/// Ways of an order that keep its promises under any trouble; the two oldest are there to break them.
+const FLOWS: [OrderFlow; 3] = [OrderFlow::EventSourced, OrderFlow::Hardened, OrderFlow::Choreographed];
 /// Longest answer read.
 const LONGEST: usize = 1 << 20;
 
@@ -123,7 +126,8 @@ impl Shopper {
                 json!({ "product_id": format!("product-{product}"), "quantity": quantity })
             })
             .collect();
-        json!({ "customer_id": format!("customer-{}", self.number % 5), "items": items })
+        let flow = FLOWS[self.dice.random_range(0..FLOWS.len())];
+        json!({ "customer_id": format!("customer-{}", self.number % 5), "items": items, "flow": flow })
     }
 
     async fn place(&mut self, key: &str, body: &Value) -> (u16, Value) {

@@ -99,7 +99,14 @@ pub(crate) fn targets(kind: FaultKind) -> &'static [&'static str] {
         FaultKind::LostMessage
         | FaultKind::DuplicatedMessage
         | FaultKind::ReorderedMessage
-        | FaultKind::PoisonMessage => &["notifications", "analytics"],
+        | FaultKind::PoisonMessage => &[
+            "notifications",
+            "analytics",
+            "orders",
+            "inventory",
+            "payments",
+            "shipping",
+        ],
         _ => &["orders", "inventory", "payments", "shipping"],
     }
 }

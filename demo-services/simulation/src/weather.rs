@@ -66,7 +66,9 @@ impl Weather {
             cluster.with_node(name, |node, faults| {
                 node.skew(0);
                 node.slow_disk(Duration::ZERO);
-                node.die_after(0);
+                if self.enabled.contains(&Trouble::CrashMidWork) {
+                    node.die_after(0);
+                }
                 faults.keep_only(&[]);
             });
         }

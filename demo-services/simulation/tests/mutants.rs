@@ -1,14 +1,21 @@
 //! No checker is blind: for each promise there is a cluster that breaks it, and its checker says so.
 
+use sagascope_conventions::FaultKind;
 use shop_simulation::{Mutant, Options, Trouble, run};
 
 /// A seed among these shows it.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=8;
 
 fn is_seen(invariant: &str, mutant: Mutant) {
+    is_seen_under(Trouble::all(), invariant, mutant);
+}
+
+fn is_seen_under(trouble: impl IntoIterator<Item = Trouble>, invariant: &str, mutant: Mutant) {
     let options = Options {
-        trouble: Some(Trouble::all().collect()),
+        trouble: Some(trouble.into_iter().collect()),
         mutant: Some(mutant),
+        shoppers: 12,
+        trouble_seconds: 10,
         ..Options::default()
     };
     let sees = |seed| {
@@ -54,4 +61,73 @@ fn the_picture_check_sees_state_events_that_are_not_told() {
     let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER INSERT ON state_events WHEN NEW.number % 11 = 0
         BEGIN DELETE FROM state_events WHERE number = NEW.number; END";
     is_seen("PICTURE", Mutant::Sabotages("orders", sql));
+}
+
+#[test]
+fn inv_06_sees_keys_that_are_forgotten() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER UPDATE ON idempotency
+        BEGIN DELETE FROM idempotency WHERE number = NEW.number; END";
+    is_seen("INV-06", Mutant::Sabotages("orders", sql));
+}
+
+#[test]
+fn inv_07_sees_events_without_an_outbox_row() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER INSERT ON outbox
+        WHEN NEW.topic = 'orders.events' AND NEW.number % 5 = 0 BEGIN DELETE FROM outbox WHERE number = NEW.number; END";
+    is_seen("INV-07", Mutant::Sabotages("orders", sql));
+}
+
+#[test]
+fn inv_07_sees_rows_that_are_marked_and_not_published() {
+    is_seen("INV-07", Mutant::Swallows("broker", "/messages"));
+}
+
+#[test]
+fn inv_08_sees_a_gap_in_a_stream() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER UPDATE ON sagas WHEN NEW.final = 1
+        BEGIN DELETE FROM events WHERE aggregate_id = NEW.id AND event_version = 2; END";
+    is_seen("INV-08", Mutant::Sabotages("orders", sql));
+}
+
+#[test]
+fn inv_09_sees_a_read_model_that_missed_an_event() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER UPDATE ON sagas WHEN NEW.final = 1 AND NEW.number % 5 = 0
+        BEGIN DELETE FROM order_summary WHERE order_id = NEW.id; END";
+    is_seen("INV-09", Mutant::Sabotages("orders", sql));
+}
+
+#[test]
+fn inv_09_sees_a_rebuild_that_comes_out_otherwise() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER UPDATE OF rebuilding ON projections WHEN NEW.rebuilding = 1
+        BEGIN DELETE FROM events WHERE position = 1; END";
+    is_seen("INV-09", Mutant::Sabotages("orders", sql));
+}
+
+#[test]
+fn inv_10_sees_a_position_that_goes_back() {
+    let sql =
+        "CREATE TRIGGER IF NOT EXISTS mutant AFTER UPDATE ON positions WHEN NEW.committed > 2 AND NEW.committed % 2 = 1
+        BEGIN UPDATE positions SET committed = 1 WHERE consumer_group = NEW.consumer_group AND topic = NEW.topic
+            AND partition = NEW.partition; END";
+    is_seen("INV-10", Mutant::Sabotages("broker", sql));
+}
+
+#[test]
+fn inv_11_sees_a_message_that_a_group_never_does() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER INSERT ON inbox WHEN NEW.number % 9 = 0
+        BEGIN DELETE FROM inbox WHERE number = NEW.number; END";
+    is_seen("INV-11", Mutant::Sabotages("notifications", sql));
+}
+
+#[test]
+fn inv_11_sees_dead_letters_that_vanish() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER INSERT ON dead_letters
+        BEGIN DELETE FROM dead_letters WHERE id = NEW.id; END";
+    let trouble = [Trouble::Fault(FaultKind::PoisonMessage)];
+    is_seen_under(trouble, "INV-11", Mutant::Sabotages("broker", sql));
+}
+
+#[test]
+fn inv_14_sees_a_leak_at_the_door() {
+    is_seen("INV-14", Mutant::Leaks);
 }

@@ -40,8 +40,9 @@ pub(super) fn inv_05_exactly_once(evidence: &Evidence) -> anyhow::Result<Vec<Str
     }
     let mut orders: BTreeMap<&str, usize> = BTreeMap::new();
     for purchase in &evidence.purchases {
-        if let Some(id) = purchase.order_id() {
-            *orders.entry(id).or_default() += 1;
+        match purchase.order_id() {
+            Some(id) => *orders.entry(id).or_default() += 1,
+            None => found.push(format!("{} was not taken: {:?}", purchase.key, purchase.answers)),
         }
     }
     let shared = orders.iter().filter(|(_, purchases)| **purchases > 1);

@@ -1,11 +1,17 @@
 //! The promises of the shop, each as a function over what is left when a run is over. Nothing in here is known to the
 //! services.
 
+mod accounts;
 mod effects;
+mod history;
+mod keys;
+mod messages;
 mod money;
 mod picture;
 mod sagas;
 mod stock;
+
+use std::collections::BTreeMap;
 
 use crate::evidence::Evidence;
 
@@ -27,6 +33,13 @@ const CHECKS: &[(&str, Check)] = &[
     ("INV-03", sagas::inv_03_ends),
     ("INV-04", sagas::inv_04_compensations),
     ("INV-05", effects::inv_05_exactly_once),
+    ("INV-06", keys::inv_06_idempotency_keys),
+    ("INV-07", messages::inv_07_outbox),
+    ("INV-08", history::inv_08_versions),
+    ("INV-09", history::inv_09_read_models),
+    ("INV-10", inv_10_positions_at_rest),
+    ("INV-11", messages::inv_11_every_message_is_done),
+    ("INV-14", accounts::inv_14_accounting),
     ("PICTURE", picture::picture_equals_the_logs),
 ];
 
@@ -40,6 +53,15 @@ pub(crate) fn check_all(evidence: &Evidence) -> Vec<Violation> {
     violations
 }
 
+pub(crate) use history::dump;
+
+/// The part of INV-10 that needs no history: no position is beyond what there is.
+fn inv_10_positions_at_rest(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
+    let mut found = history::beyond_the_last_event(evidence)?;
+    found.extend(messages::beyond_the_head(evidence)?);
+    Ok(found)
+}
+
 /// Names of all promises that are checked.
 pub fn names() -> impl Iterator<Item = &'static str> {
     CHECKS.iter().map(|(name, _)| *name)
@@ -49,6 +71,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[derive(Default)]
 pub(crate) struct Watch {
     violations: Vec<Violation>,
+    /// Positions at the last look.
+    positions: BTreeMap<String, i64>,
 }
 
 impl Watch {
@@ -56,6 +80,23 @@ impl Watch {
     pub(crate) fn look(&mut self, evidence: &Evidence) {
         let found = stock::pieces_are_somewhere(evidence);
         self.keep("INV-02", found);
+        self.keep("INV-10", inv_10_positions_at_rest(evidence));
+        self.keep("INV-11", messages::dead_letters_are_settled(evidence));
+        let found = self.went_back(evidence);
+        self.keep("INV-10", found);
+    }
+
+    /// INV-10: positions that are behind where they were.
+    fn went_back(&mut self, evidence: &Evidence) -> anyhow::Result<Vec<String>> {
+        let mut positions = history::positions(evidence)?;
+        positions.extend(messages::committed(evidence)?);
+        let mut found = Vec::new();
+        for (name, before) in std::mem::replace(&mut self.positions, positions) {
+            if self.positions.get(&name).is_some_and(|now| *now < before) {
+                found.push(format!("{name} went back from {before} to {}", self.positions[&name]));
+            }
+        }
+        Ok(found)
     }
 
     /// What was seen.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use sagascope_api::Time;
 use sagascope_api::sagas::SagaDetail;
 use sagascope_conventions::StepState;
-use shop_kit::saga::Instance;
+use shop_kit::saga::{Instance, Step};
 
+use super::sagas::is_orchestrated;
 use crate::evidence::Evidence;
 
 /// What the collector shows of each saga is what orders has stored, and it shows no other.
@@ -32,48 +33,41 @@ pub(super) fn picture_equals_the_logs(evidence: &Evidence) -> anyhow::Result<Vec
 }
 
 fn differences(stored: &Instance, shown: &SagaDetail) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut compare = |what: &str, stored: String, shown: String| {
-        if stored != shown {
-            found.push(format!("{what} is {stored} and shown as {shown}"));
-        }
-    };
     let id = &stored.id;
-    compare(
-        &format!("saga {id}"),
+    let mut pairs = vec![(
+        format!("saga {id}"),
         stored.state.as_str().to_owned(),
         shown.saga.state.as_str().to_owned(),
-    );
-    compare(
-        &format!("number of events of {id}"),
-        stored.sequence.to_string(),
-        shown.events.len().to_string(),
-    );
-    for (index, step) in stored.steps.iter().enumerate() {
-        let what = format!("step {} of {id}", step.name);
-        let Some(seen) = shown.steps.get(index) else {
-            compare(&what, "known".to_owned(), "nothing".to_owned());
-            continue;
-        };
-        let forward = format!(
-            "{} after {} attempts",
-            step.forward.state.as_str(),
-            step.forward.attempt
-        );
-        compare(
-            &what,
-            forward,
-            format!("{} after {} attempts", seen.state.as_str(), seen.attempts),
-        );
-        let undo = step.undo.as_ref().filter(|undo| undo.state != StepState::Pending);
-        let undo = undo.map(|undo| format!("{} after {} attempts", undo.state.as_str(), undo.attempt));
-        let seen = seen.compensation.as_ref();
-        let seen = seen.map(|undo| format!("{} after {} attempts", undo.state.as_str(), undo.attempts));
-        compare(
-            &format!("undo of {what}"),
-            undo.unwrap_or_default(),
-            seen.unwrap_or_default(),
+    )];
+    if is_orchestrated(stored) {
+        let told = shown.events.len().to_string();
+        pairs.push((format!("number of events of {id}"), stored.sequence.to_string(), told));
+        pairs.extend(
+            stored
+                .steps
+                .iter()
+                .enumerate()
+                .flat_map(|(index, step)| steps(id, index, step, shown)),
         );
     }
-    found
+    let differ = pairs.into_iter().filter(|(_, stored, shown)| stored != shown);
+    differ
+        .map(|(what, stored, shown)| format!("{what} is {stored} and shown as {shown}"))
+        .collect()
+}
+
+/// A step and its undo: what it is, how it is stored, how it is shown.
+fn steps(id: &str, index: usize, step: &Step, shown: &SagaDetail) -> [(String, String, String); 2] {
+    let tell = |state: StepState, attempts: u32| format!("{} after {attempts} attempts", state.as_str());
+    let what = format!("step {} of {id}", step.name);
+    let seen = shown.steps.get(index);
+    let forward = seen.map(|seen| tell(seen.state, seen.attempts)).unwrap_or_default();
+    let undo = step.undo.as_ref().filter(|undo| undo.state != StepState::Pending);
+    let undo = undo.map(|undo| tell(undo.state, undo.attempt)).unwrap_or_default();
+    let seen = seen.and_then(|seen| seen.compensation.as_ref());
+    let back = seen.map(|seen| tell(seen.state, seen.attempts)).unwrap_or_default();
+    [
+        (what.clone(), tell(step.forward.state, step.forward.attempt), forward),
+        (format!("undo of {what}"), undo, back),
+    ]
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sagascope_api::Time;
 use sagascope_api::sagas::SagaDetail;
-use sagascope_conventions::{SagaState, StepState, events};
+use sagascope_conventions::{OrderFlow, SagaState, StepState, events};
 use shop_kit::saga::Instance;
 
 use crate::evidence::Evidence;
@@ -36,7 +36,7 @@ pub(super) fn inv_03_ends(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
 /// has undone nothing.
 pub(super) fn inv_04_compensations(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
-    for saga in evidence.sagas()? {
+    for saga in evidence.sagas()?.into_iter().filter(is_orchestrated) {
         let told = evidence
             .collector
             .lock()
@@ -61,6 +61,11 @@ pub(super) fn inv_04_compensations(evidence: &Evidence) -> anyhow::Result<Vec<St
         found.extend(told.and_then(|told| out_of_order(&saga, &told)));
     }
     Ok(found)
+}
+
+/// Without an orchestrator nobody keeps all steps: what the services did shows in money and stock.
+pub(super) fn is_orchestrated(saga: &Instance) -> bool {
+    saga.name != OrderFlow::Choreographed.saga_name()
 }
 
 /// The undo of an earlier step that was over before that of a later one.
