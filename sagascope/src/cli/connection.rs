@@ -12,13 +12,25 @@ const DEFAULT_TOKEN_FILE: &str = ".sagascope/token";
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// Address of the collector's web and API port
-    #[arg(long, env = "SAGASCOPE_URL", default_value = "http://127.0.0.1:4319")]
+    #[arg(long, global = true, env = "SAGASCOPE_URL", default_value = "http://127.0.0.1:4319")]
     pub(crate) url: String,
     /// Secret for control calls
-    #[arg(long, env = "SAGASCOPE_TOKEN", hide_env_values = true, value_name = "SECRET")]
+    #[arg(
+        long,
+        global = true,
+        env = "SAGASCOPE_TOKEN",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
     token: Option<String>,
     /// File that holds the secret [default: ./.sagascope/token when it exists]
-    #[arg(long, env = "SAGASCOPE_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
+    #[arg(
+        long,
+        global = true,
+        env = "SAGASCOPE_TOKEN_FILE",
+        value_name = "FILE",
+        conflicts_with = "token"
+    )]
     token_file: Option<PathBuf>,
 }
 

@@ -271,6 +271,20 @@ mod tests {
     }
 
     #[test]
+    fn an_action_says_what_on_what_and_flags_may_stand_at_the_end() {
+        assert!(parse("sagascope act").is_err());
+        assert!(parse("sagascope act rebuild orders").is_err());
+        for line in [
+            "sagascope act replay orders.events --id m-1 --url http://127.0.0.1:5002 --json",
+            "sagascope act --token t purge mails",
+            "sagascope act rebuild orders order_summary",
+            "sagascope act retry 7f3a91c2 --name order",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
     fn inject_needs_service_and_kind_or_a_question() {
         assert!(parse("sagascope inject").is_err());
         assert!(parse("sagascope inject payments").is_err());
