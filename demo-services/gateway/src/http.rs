@@ -86,9 +86,17 @@ pub(crate) fn router(upstream: Upstream, guard: Guard) -> Router {
         .route("/api/v1/carts/{customer_id}/checkout", post(carts::command))
         .route("/api/v1/reports/active-users-orders", get(active_users::report))
         .route("/graphql", post(graph::ask))
+        .route("/api/v1/openapi.json", get(openapi))
         .with_state(gateway)
         .layer(from_fn_with_state(guard.clone(), guard::identify))
         .layer(from_fn_with_state(guard, guard::share))
+}
+
+/// What can be asked here, for programs.
+pub(crate) const OPENAPI: &str = include_str!("../openapi.json");
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
 }
 
 /// Everything of the catalog: as it was a moment ago, fresh, or from memory when the catalog does not answer.
@@ -204,7 +212,12 @@ async fn show_order(
     Ok(Json(order))
 }
 
-async fn read_bookings(State(gateway): State<Gateway>, uri: Uri) -> Result<Json<Value>, Problem> {
+async fn read_bookings(
+    State(gateway): State<Gateway>,
+    Extension(visitor): Extension<Visitor>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    gateway.guard.allow(&visitor, "orders:read")?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     upstream::get(&gateway.upstream.booking, path).await.map(Json)
 }

@@ -15,7 +15,7 @@ use shop_kit::profile::Profile;
 use shop_kit::testing::TestServer;
 
 use crate::guard::{Auth, Guard};
-use crate::http::router;
+use crate::http::{OPERATIONS, router};
 use crate::identity::Checker;
 use crate::test_keys;
 use crate::upstream::Upstream;
@@ -518,4 +518,24 @@ async fn a_cart_is_its_owners() {
         (status, headers["location"].to_str().unwrap()),
         (202, "/api/v1/orders/o-1")
     );
+}
+
+#[tokio::test]
+async fn the_description_names_every_operation_and_no_other() {
+    let shop = shop(Auth::Optional).await;
+    let (status, document) = shop.gateway.get("/api/v1/openapi.json").await;
+    assert_eq!(status, 200);
+    let paths = document["paths"].as_object().unwrap();
+    for operation in OPERATIONS {
+        let (method, path) = operation.split_once(' ').unwrap();
+        assert!(paths[path][method.to_lowercase()].is_object(), "{operation}");
+    }
+    for (path, methods) in paths {
+        let (method, _) = methods.as_object().unwrap().iter().next().unwrap();
+        let method: Method = method.to_uppercase().parse().unwrap();
+        let path = path.replace(['{', '}'], "");
+        let (status, _, body) = shop.gateway.send(method, &path, &[], Some(&json!({}))).await;
+        assert!(status != 405, "{path} is no route");
+        assert!(status != 404 || body.is_object(), "{path} is no route");
+    }
 }
