@@ -156,8 +156,11 @@ impl<R: Remote> Life<R> {
         let told = self.transaction.deciding(unix_nanos_now(), self.deadline());
         self.save(told).await?;
         // Here everybody has voted and nobody knows the outcome: whoever voted yes waits for the next line.
-        let span = self.step_span(Next::Decide);
+        // An abort that the votes have settled is no step of its own.
+        let step = self.transaction.reason.is_none().then(|| self.step_span(Next::Decide));
+        let span = step.as_ref().unwrap_or(&self.span);
         span.run(self.shared.faults.point(DECIDE)).await;
+        drop(step);
         let told = self.transaction.decide(unix_nanos_now());
         self.save(told).await
     }
