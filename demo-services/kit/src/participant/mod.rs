@@ -8,8 +8,6 @@
 mod choreographed;
 mod hardened;
 mod naive;
-#[cfg(test)]
-mod tests;
 
 use std::future::Future;
 use std::sync::Arc;
