@@ -70,6 +70,12 @@ impl Evidence {
         Ok(self.db(service)?.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
     }
 
+    /// Does the database of a service have this table?
+    pub(crate) fn has(&self, service: &'static str, table: &str) -> anyhow::Result<bool> {
+        let sql = format!("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '{table}'");
+        Ok(self.number(service, &sql)? > 0)
+    }
+
     /// Every saga of orders as it is stored.
     pub(crate) fn sagas(&self) -> anyhow::Result<Vec<Instance>> {
         let texts: Vec<String> = self.rows("orders", "SELECT instance FROM sagas ORDER BY number", |row| row.get(0))?;
@@ -85,19 +91,15 @@ impl Evidence {
             }
         };
         for service in SERVICES {
-            let has = |table: &str| -> anyhow::Result<bool> {
-                let sql = format!("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '{table}'");
-                Ok(self.number(service, &sql)? > 0)
-            };
-            if has("sagas")? {
+            if self.has(service, "sagas")? {
                 let count = self.number(service, "SELECT count(*) FROM sagas WHERE final = 0")?;
                 must_be_zero(service, "unfinished sagas", count);
             }
-            if has("outbox")? {
+            if self.has(service, "outbox")? {
                 let count = self.number(service, "SELECT count(*) FROM outbox WHERE processed = 0")?;
                 must_be_zero(service, "unpublished messages", count);
             }
-            if has("state_events")? {
+            if self.has(service, "state_events")? {
                 let count = self.number(service, "SELECT count(*) FROM state_events")?;
                 must_be_zero(service, "untold state events", count);
             }

@@ -19,5 +19,5 @@ mod weather;
 
 pub use invariants::{Violation, names};
 pub use mutants::Mutant;
-pub use run::{CrashPoint, Options, Outcome, coverage_gaps, run, run_all};
+pub use run::{CrashPoint, Options, Outcome, Script, coverage_gaps, run, run_all};
 pub use trouble::Trouble;

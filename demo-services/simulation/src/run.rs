@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use sagascope_conventions::{FaultKind, OrderFlow};
 use shop_kit::broker::{Broker, HttpBroker};
 use shop_kit::simulated::Simulation;
 use shop_kit::topology::Topology;
@@ -20,12 +21,12 @@ use crate::mutants::Mutant;
 use crate::shoppers::{Memory, Shopper};
 use crate::story::Story;
 use crate::trouble::{Trouble, swarm};
-use crate::weather::Weather;
+use crate::weather::{self, Weather};
 
 /// 2026-01-05 12:00 UTC: the day does not change within a run.
 const EPOCH_UNIX_NANOS: u64 = 1_767_614_400 * 1_000_000_000;
 /// The phase of trouble.
-const TROUBLE_SECONDS: u64 = 16;
+const TROUBLE_SECONDS: u64 = 12;
 /// Everything must be at rest so long after it was healed.
 const REST: Duration = Duration::from_secs(60);
 /// Between two looks from outside.
@@ -42,8 +43,20 @@ pub struct Options {
     pub mutant: Option<Mutant>,
     /// One crash at an exact step, beside the trouble.
     pub crash_at: Option<CrashPoint>,
+    /// A script instead of free customers: all orders go this way, nobody changes their mind, and this fault, if any, is in
+    /// force at the service from the start to the end.
+    pub script: Option<Script>,
     /// How long the phase of trouble is, in seconds of the run.
     pub trouble_seconds: u64,
+}
+
+/// See [`Options::script`].
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    /// The way of every order.
+    pub flow: OrderFlow,
+    /// What goes wrong all the time, and where.
+    pub fault: Option<(FaultKind, &'static str)>,
 }
 
 /// The `step`th step that any task of a service makes.
@@ -58,10 +71,11 @@ pub struct CrashPoint {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            shoppers: 18,
+            shoppers: 14,
             trouble: None,
             mutant: None,
             crash_at: None,
+            script: None,
             trouble_seconds: TROUBLE_SECONDS,
         }
     }
@@ -84,6 +98,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// Sagas by their last state.
     pub sagas: BTreeMap<&'static str, usize>,
+    /// Where the business stands in the end: each customer's order, and each shelf. Ids and times are left out.
+    pub business: Vec<String>,
     /// The crash that was asked for came.
     pub crashed: bool,
     /// Time from the healing to the rest, seconds of the run.
@@ -152,13 +168,17 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
     let cluster = Cluster::new(seed, folder.path(), story.clone(), options.mutant);
     cluster.start().await?;
     let length = Duration::from_secs(options.trouble_seconds);
+    if let Some((kind, service)) = options.script.and_then(|script| script.fault) {
+        weather::arm_for_good(&cluster, kind, service);
+    }
     if let Some(CrashPoint { service, step }) = options.crash_at {
         cluster.with_node(service, |node, _| node.die_after(step));
     }
 
     let mut shoppers = JoinSet::new();
     for number in 1..=options.shoppers {
-        let shopper = Shopper::new(number, seed, cluster.network(), story.clone());
+        let flow = options.script.map(|script| script.flow);
+        let shopper = Shopper::new(number, seed, flow, cluster.network(), story.clone());
         let (memory, wait) = (
             memory.clone(),
             length.mul_f64(f64::from(number) / f64::from(options.shoppers + 1)),
@@ -217,9 +237,44 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
         seen: story.seen(),
         violations,
         sagas,
+        business: business(&evidence)?,
         crashed,
         rest_after_seconds,
     })
+}
+
+/// What a customer and a stock-taker see when all is over.
+fn business(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
+    let sagas: BTreeMap<String, _> = evidence
+        .sagas()?
+        .into_iter()
+        .map(|saga| (saga.id.clone(), saga))
+        .collect();
+    let mut lines = Vec::new();
+    for purchase in &evidence.purchases {
+        let Some(saga) = purchase.order_id().and_then(|id| sagas.get(id)) else {
+            continue;
+        };
+        let paid = format!(
+            "SELECT coalesce(sum(iif(kind = 'CHARGE', amount_minor, -amount_minor)), 0) FROM transactions WHERE order_id = '{}'",
+            saga.id
+        );
+        let (paid, reason) = (
+            evidence.number("payments", &paid)?,
+            saga.reason.as_deref().unwrap_or_default(),
+        );
+        lines.push(format!("{} {} paid {paid} {reason}", purchase.key, saga.state.as_str()));
+    }
+    lines.extend(evidence.rows(
+        "inventory",
+        "SELECT product_id, on_hand, reserved, sold FROM shelves",
+        |row| {
+            let (product, pieces): (String, [i64; 3]) = (row.get(0)?, [row.get(1)?, row.get(2)?, row.get(3)?]);
+            Ok(format!("{product} {pieces:?}"))
+        },
+    )?);
+    lines.sort();
+    Ok(lines)
 }
 
 /// Has every read model of orders built again from its events, and waits for the end of it.

@@ -70,10 +70,12 @@ pub(crate) struct Shopper {
     dice: StdRng,
     story: Story,
     number: u32,
+    /// Of a script: the way of the order, and nothing but the order.
+    flow: Option<OrderFlow>,
 }
 
 impl Shopper {
-    pub(crate) fn new(number: u32, seed: u64, network: &Network, story: Story) -> Self {
+    pub(crate) fn new(number: u32, seed: u64, flow: Option<OrderFlow>, network: &Network, story: Story) -> Self {
         let topology = Topology::new(shop_kit::service::Settings::default().port_base);
         Self {
             transport: network.transport("shopper"),
@@ -81,6 +83,7 @@ impl Shopper {
             dice: StdRng::seed_from_u64(seed ^ (u64::from(number) << 32)),
             story,
             number,
+            flow,
         }
     }
 
@@ -95,6 +98,9 @@ impl Shopper {
         self.story
             .tell(format_args!("shopper {} was answered {}", self.number, first.0));
         purchase.answers.push(first);
+        if self.flow.is_some() {
+            return memory.keep(purchase);
+        }
         if self.dice.random_bool(0.3)
             && let Some(id) = purchase.order_id().map(str::to_owned)
         {
@@ -126,7 +132,8 @@ impl Shopper {
                 json!({ "product_id": format!("product-{product}"), "quantity": quantity })
             })
             .collect();
-        let flow = FLOWS[self.dice.random_range(0..FLOWS.len())];
+        let free = FLOWS[self.dice.random_range(0..FLOWS.len())];
+        let flow = self.flow.unwrap_or(free);
         json!({ "customer_id": format!("customer-{}", self.number % 5), "items": items, "flow": flow })
     }
 
