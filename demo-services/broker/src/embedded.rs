@@ -14,7 +14,7 @@ use shop_kit::broker::{
 use shop_kit::clock::unix_nanos_now;
 use shop_kit::context::Context;
 use shop_kit::database::{Database, DatabaseError};
-use shop_kit::state_events;
+use shop_kit::{simulated, state_events};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
@@ -289,6 +289,39 @@ impl EmbeddedBroker {
         lane.done(offset);
         Ok(())
     }
+
+    /// Notes deliveries as done, in memory and in the log.
+    async fn settle(&self, group: &str, places: Vec<Place>) -> Result<(), BrokerError> {
+        let (name, group) = (group.to_owned(), self.group(group)?);
+        let mut lanes = group.lanes.lock().await;
+        let (mut settled, mut late): (BTreeMap<Partition, Vec<u64>>, Vec<Place>) = Default::default();
+        for place in places {
+            let partition = (place.topic.clone(), place.partition);
+            if lanes.get_mut(&partition).is_some_and(|lane| lane.done(place.offset)) {
+                settled.entry(partition).or_default().push(place.offset);
+            } else {
+                late.push(place);
+            }
+        }
+        let settled: Vec<_> = settled
+            .into_iter()
+            .map(|(partition, offsets)| {
+                let committed = lanes.get(&partition).map_or(0, Lane::committed);
+                (partition, offsets, committed)
+            })
+            .collect();
+        let write = self.inner.db.write(move |tx| {
+            for (partition, offsets, committed) in &settled {
+                log::settle(tx, &name, partition, offsets, *committed)?;
+            }
+            late.iter().try_for_each(|place| letters::unbury(tx, &name, place))
+        });
+        // Should this fail, a restart delivers again what the consumers know already.
+        write.await.map_err(unavailable)?;
+        drop(lanes);
+        group.settled.notify_waiters();
+        Ok(())
+    }
 }
 
 struct Taken {
@@ -342,35 +375,11 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn acknowledge(&self, group: &str, places: Vec<Place>) -> Result<(), BrokerError> {
-        let (name, group) = (group.to_owned(), self.group(group)?);
-        let mut lanes = group.lanes.lock().await;
-        let (mut settled, mut late): (BTreeMap<Partition, Vec<u64>>, Vec<Place>) = Default::default();
-        for place in places {
-            let partition = (place.topic.clone(), place.partition);
-            if lanes.get_mut(&partition).is_some_and(|lane| lane.done(place.offset)) {
-                settled.entry(partition).or_default().push(place.offset);
-            } else {
-                late.push(place);
-            }
-        }
-        let settled: Vec<_> = settled
-            .into_iter()
-            .map(|(partition, offsets)| {
-                let committed = lanes.get(&partition).map_or(0, Lane::committed);
-                (partition, offsets, committed)
-            })
-            .collect();
-        let write = self.inner.db.write(move |tx| {
-            for (partition, offsets, committed) in &settled {
-                log::settle(tx, &name, partition, offsets, *committed)?;
-            }
-            late.iter().try_for_each(|place| letters::unbury(tx, &name, place))
-        });
-        // Should this fail, a restart delivers again what the consumers know already.
-        write.await.map_err(unavailable)?;
-        drop(lanes);
-        group.settled.notify_waiters();
-        Ok(())
+        // In a task of its own: a client that goes away in the middle must not leave memory ahead of the log.
+        let (broker, group) = (self.clone(), group.to_owned());
+        let task = tokio::spawn(simulated::carry(async move { broker.settle(&group, places).await }));
+        task.await
+            .map_err(|_| BrokerError::Unavailable("the acknowledgement broke off".to_owned()))?
     }
 
     async fn reject(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {

@@ -72,3 +72,10 @@ fn the_same_seed_is_the_same_run() {
     }
     assert_ne!(run(1, &Options::default()).hash, run(2, &Options::default()).hash);
 }
+
+/// A consumer that gave up in the middle of its acknowledgement left the broker's memory ahead of its log.
+#[test]
+fn seed_94_an_acknowledgement_is_not_cut_off_in_the_middle() {
+    let outcome = run(94, &Options::default());
+    assert!(outcome.violations.is_empty(), "{}", how_to_repeat(&outcome));
+}
