@@ -9,7 +9,7 @@ use shop_kit::broker::{BrokerError, DeadLetter, Place};
 use shop_kit::database::{DatabaseError, Tx};
 use tokio::time::Instant;
 
-use crate::embedded::{EmbeddedBroker, check_name, unavailable};
+use crate::embedded::{EmbeddedBroker, carried_through, check_name, unavailable};
 use crate::letters;
 use crate::log::{self, PARTITIONS, Partition, signed, unsigned};
 
@@ -41,7 +41,7 @@ impl EmbeddedBroker {
         }
         let (name, in_memory) = (group.to_owned(), self.group(group)?);
         // Held while the database is read: nothing moves between the two.
-        let lanes = in_memory.lanes.lock().await;
+        let lanes = in_memory.lanes().await;
         let read = self.db().read(move |conn| standing(conn, &name));
         let mut standing = read.await.map_err(unavailable)?;
         for row in &mut standing {
@@ -68,8 +68,13 @@ impl EmbeddedBroker {
         if !self.is_known(group).await? {
             return Ok(None);
         }
+        let (broker, group) = (self.clone(), group.to_owned());
+        carried_through(async move { broker.move_to(&group, reset).await }).await
+    }
+
+    async fn move_to(&self, group: &str, reset: Reset) -> Result<Option<Vec<Moved>>, BrokerError> {
         let (name, in_memory) = (group.to_owned(), self.group(group)?);
-        let mut lanes = in_memory.lanes.lock().await;
+        let mut lanes = in_memory.lanes().await;
         let topic = reset.topic.clone();
         let write = self.db().write(move |tx| move_group(tx, &name, &reset));
         let moved = write.await.map_err(unavailable)?;

@@ -15,7 +15,7 @@ use shop_kit::clock::unix_nanos_now;
 use shop_kit::context::Context;
 use shop_kit::database::{Database, DatabaseError};
 use shop_kit::{simulated, state_events};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use crate::lane::{Lane, Rejected, Settings};
@@ -41,11 +41,21 @@ struct Inner {
     groups: StdMutex<HashMap<String, Arc<Group>>>,
 }
 
+/// Lanes of a group, held.
+pub(crate) type Lanes = OwnedMutexGuard<BTreeMap<Partition, Lane>>;
+
 #[derive(Default)]
 pub(crate) struct Group {
-    pub(crate) lanes: Mutex<BTreeMap<Partition, Lane>>,
+    lanes: Arc<Mutex<BTreeMap<Partition, Lane>>>,
     /// Told when a message was settled: another one of its key may be ready.
     pub(crate) settled: Notify,
+}
+
+impl Group {
+    /// Nothing moves in the group as long as they are held.
+    pub(crate) async fn lanes(&self) -> Lanes {
+        self.lanes.clone().lock_owned().await
+    }
 }
 
 impl EmbeddedBroker {
@@ -106,7 +116,7 @@ impl EmbeddedBroker {
 
     /// Leases what is ready now.
     async fn take(&self, fetch: &Fetch, group: &Group) -> Result<Taken, BrokerError> {
-        let mut lanes = group.lanes.lock().await;
+        let mut lanes = group.lanes().await;
         let partitions = self.look_ahead(fetch, &mut lanes).await?;
         let (now, settings) = (Instant::now(), &self.inner.settings);
         let (mut taken, mut given_up) = (Vec::new(), Vec::new());
@@ -130,9 +140,18 @@ impl EmbeddedBroker {
                     .map(|&(offset, attempts)| (place(partition, offset), attempts)),
             );
         }
-        for (place, attempts) in given_up {
-            let reason = format!("no answer to {attempts} deliveries");
-            self.give_up(&fetch.group, &mut lanes, place, attempts, &reason).await?;
+        if !given_up.is_empty() {
+            let (broker, name) = (self.clone(), fetch.group.clone());
+            lanes = carried_through(async move {
+                for (place, attempts) in given_up {
+                    let reason = format!("no answer to {attempts} deliveries");
+                    broker.give_up(&name, &mut lanes, place, attempts, &reason).await?;
+                }
+                Ok(lanes)
+            })
+            .await?;
+            // What stood behind them is ready: for this fetch too.
+            group.settled.notify_waiters();
         }
         let due = lanes.values().filter_map(Lane::next_due).min();
         drop(lanes);
@@ -225,7 +244,7 @@ impl EmbeddedBroker {
         let write = self.inner.db.write(move |tx| {
             partitions
                 .iter()
-                .try_for_each(|partition| log::settle(tx, &group, partition, &[], 0))
+                .try_for_each(|partition| log::settle(tx, &group, partition, &BTreeSet::new(), 0))
         });
         write.await.map_err(unavailable)
     }
@@ -264,7 +283,7 @@ impl EmbeddedBroker {
     async fn give_up(
         &self,
         group: &str,
-        lanes: &mut BTreeMap<Partition, Lane>,
+        lanes: &mut Lanes,
         place: Place,
         attempts: u32,
         reason: &str,
@@ -274,7 +293,7 @@ impl EmbeddedBroker {
             return Ok(());
         };
         let offset = place.offset;
-        let committed = lane.committed_without(offset);
+        let committed = lane.committed_without(&BTreeSet::from([offset]));
         let (group, reason) = (group.to_owned(), reason.to_owned());
         let buried = self.inner.db.write(move |tx| {
             if let Some(message) = log::message(tx, &place, attempts)? {
@@ -283,41 +302,83 @@ impl EmbeddedBroker {
                 let context = Context::from_headers(&message.headers);
                 state_events::record(tx, event.correlated(&context.correlation_id), &context)?;
             }
-            log::settle(tx, &group, &partition, &[offset], committed)
+            log::settle(tx, &group, &partition, &BTreeSet::from([offset]), committed)
         });
         buried.await.map_err(unavailable)?;
         lane.done(offset);
         Ok(())
     }
 
-    /// Notes deliveries as done, in memory and in the log.
+    /// Notes deliveries as done, in the log and then in memory: should the log fail, the next attempt finds them still out.
     async fn settle(&self, group: &str, places: Vec<Place>) -> Result<(), BrokerError> {
         let (name, group) = (group.to_owned(), self.group(group)?);
-        let mut lanes = group.lanes.lock().await;
-        let (mut settled, mut late): (BTreeMap<Partition, Vec<u64>>, Vec<Place>) = Default::default();
+        let mut lanes = group.lanes().await;
+        let (mut settled, mut late): (BTreeMap<Partition, BTreeSet<u64>>, Vec<Place>) = Default::default();
         for place in places {
             let partition = (place.topic.clone(), place.partition);
-            if lanes.get_mut(&partition).is_some_and(|lane| lane.done(place.offset)) {
-                settled.entry(partition).or_default().push(place.offset);
+            if lanes.get(&partition).is_some_and(|lane| lane.is_out(place.offset)) {
+                settled.entry(partition).or_default().insert(place.offset);
             } else {
                 late.push(place);
             }
         }
-        let settled: Vec<_> = settled
-            .into_iter()
+        let noted: Vec<_> = settled
+            .iter()
             .map(|(partition, offsets)| {
-                let committed = lanes.get(&partition).map_or(0, Lane::committed);
-                (partition, offsets, committed)
+                let committed = lanes.get(partition).map_or(0, |lane| lane.committed_without(offsets));
+                (partition.clone(), offsets.clone(), committed)
             })
             .collect();
         let write = self.inner.db.write(move |tx| {
-            for (partition, offsets, committed) in &settled {
+            for (partition, offsets, committed) in &noted {
                 log::settle(tx, &name, partition, offsets, *committed)?;
             }
             late.iter().try_for_each(|place| letters::unbury(tx, &name, place))
         });
-        // Should this fail, a restart delivers again what the consumers know already.
         write.await.map_err(unavailable)?;
+        for (partition, offsets) in settled {
+            if let Some(lane) = lanes.get_mut(&partition) {
+                offsets.into_iter().for_each(|offset| lane.done(offset));
+            }
+        }
+        drop(lanes);
+        group.settled.notify_waiters();
+        Ok(())
+    }
+
+    /// Has a delivery made again later, or gives the message up.
+    async fn send_back(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
+        let (name, group) = (group.to_owned(), self.group(group)?);
+        let mut lanes = group.lanes().await;
+        let partition = (place.topic.clone(), place.partition);
+        let Some(lane) = lanes.get_mut(&partition) else {
+            return Ok(());
+        };
+        match lane.reject(place.offset, Instant::now(), &self.inner.settings) {
+            Rejected::Unknown => return Ok(()),
+            Rejected::GiveUp { attempts } => self.give_up(&name, &mut lanes, place, attempts, reason).await?,
+            Rejected::Again { attempts } => {
+                let write = self
+                    .inner
+                    .db
+                    .write(move |tx| log::keep_attempts(tx, &name, &place, attempts));
+                write.await.map_err(unavailable)?;
+            }
+        }
+        drop(lanes);
+        group.settled.notify_waiters();
+        Ok(())
+    }
+
+    /// Gives a delivery up at once.
+    async fn set_aside(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
+        let (name, group) = (group.to_owned(), self.group(group)?);
+        let mut lanes = group.lanes().await;
+        let lane = lanes.get(&(place.topic.clone(), place.partition));
+        let Some(attempts) = lane.and_then(|lane| lane.attempts(place.offset)) else {
+            return Ok(());
+        };
+        self.give_up(&name, &mut lanes, place, attempts, reason).await?;
         drop(lanes);
         group.settled.notify_waiters();
         Ok(())
@@ -375,47 +436,18 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn acknowledge(&self, group: &str, places: Vec<Place>) -> Result<(), BrokerError> {
-        // In a task of its own: a client that goes away in the middle must not leave memory ahead of the log.
         let (broker, group) = (self.clone(), group.to_owned());
-        let task = tokio::spawn(simulated::carry(async move { broker.settle(&group, places).await }));
-        task.await
-            .map_err(|_| BrokerError::Unavailable("the acknowledgement broke off".to_owned()))?
+        carried_through(async move { broker.settle(&group, places).await }).await
     }
 
     async fn reject(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
-        let (name, group) = (group.to_owned(), self.group(group)?);
-        let mut lanes = group.lanes.lock().await;
-        let partition = (place.topic.clone(), place.partition);
-        let Some(lane) = lanes.get_mut(&partition) else {
-            return Ok(());
-        };
-        match lane.reject(place.offset, Instant::now(), &self.inner.settings) {
-            Rejected::Unknown => return Ok(()),
-            Rejected::GiveUp { attempts } => self.give_up(&name, &mut lanes, place, attempts, reason).await?,
-            Rejected::Again { attempts } => {
-                let write = self
-                    .inner
-                    .db
-                    .write(move |tx| log::keep_attempts(tx, &name, &place, attempts));
-                write.await.map_err(unavailable)?;
-            }
-        }
-        drop(lanes);
-        group.settled.notify_waiters();
-        Ok(())
+        let (broker, group, reason) = (self.clone(), group.to_owned(), reason.to_owned());
+        carried_through(async move { broker.send_back(&group, place, &reason).await }).await
     }
 
     async fn park(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
-        let (name, group) = (group.to_owned(), self.group(group)?);
-        let mut lanes = group.lanes.lock().await;
-        let lane = lanes.get(&(place.topic.clone(), place.partition));
-        let Some(attempts) = lane.and_then(|lane| lane.attempts(place.offset)) else {
-            return Ok(());
-        };
-        self.give_up(&name, &mut lanes, place, attempts, reason).await?;
-        drop(lanes);
-        group.settled.notify_waiters();
-        Ok(())
+        let (broker, group, reason) = (self.clone(), group.to_owned(), reason.to_owned());
+        carried_through(async move { broker.set_aside(&group, place, &reason).await }).await
     }
 
     async fn heads(&self) -> Result<Vec<Head>, BrokerError> {
@@ -445,6 +477,15 @@ impl Broker for EmbeddedBroker {
             .write(move |tx| Ok::<_, DatabaseError>(letters::take(tx, id, LetterOutcome::Purged)?.is_some()));
         write.await.map_err(unavailable)
     }
+}
+
+/// Work that changes both memory and log, in a task of its own: a client that goes away in the middle must not leave one
+/// of them ahead of the other.
+pub(crate) async fn carried_through<T: Send + 'static>(
+    work: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
+) -> Result<T, BrokerError> {
+    let carried = tokio::spawn(simulated::carry(work)).await;
+    carried.unwrap_or_else(|_| Err(BrokerError::Unavailable("the work broke off".to_owned())))
 }
 
 pub(crate) fn check_name(what: &str, name: &str) -> Result<(), BrokerError> {

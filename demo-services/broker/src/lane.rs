@@ -138,9 +138,14 @@ impl Lane {
         leased
     }
 
-    /// It is done, or given up for good. False when it was not out.
-    pub(crate) fn done(&mut self, offset: u64) -> bool {
-        self.pending.remove(&offset).is_some()
+    /// Is it known and not done?
+    pub(crate) fn is_out(&self, offset: u64) -> bool {
+        self.pending.contains_key(&offset)
+    }
+
+    /// It is done, or given up for good.
+    pub(crate) fn done(&mut self, offset: u64) {
+        self.pending.remove(&offset);
     }
 
     /// It could not be handled.
@@ -168,11 +173,11 @@ impl Lane {
         self.pending.keys().next().copied().unwrap_or(self.next)
     }
 
-    /// What [`Lane::committed`] will be when this one is done too.
-    pub(crate) fn committed_without(&self, offset: u64) -> u64 {
+    /// What [`Lane::committed`] will be when these are done too.
+    pub(crate) fn committed_without(&self, offsets: &BTreeSet<u64>) -> u64 {
         self.pending
             .keys()
-            .find(|&&other| other != offset)
+            .find(|other| !offsets.contains(other))
             .copied()
             .unwrap_or(self.next)
     }
@@ -240,9 +245,9 @@ mod tests {
         let (mut lane, now) = (lane(&["a", "b", "a", "b", "a"]), Instant::now());
         assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [0, 1]);
         assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [] as [u64; 0]);
-        assert!(lane.done(1));
+        lane.done(1);
         assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [3]);
-        assert!(lane.done(0));
+        lane.done(0);
         assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [2]);
     }
 
@@ -252,10 +257,11 @@ mod tests {
         lane.lease(now, 10, &SETTINGS);
         lane.done(1);
         assert_eq!((lane.committed(), lane.unfinished()), (0, 2));
+        assert_eq!(lane.committed_without(&BTreeSet::from([0, 2])), 3);
         lane.done(0);
-        assert_eq!(lane.committed(), 2);
+        assert_eq!((lane.committed(), lane.is_out(0), lane.is_out(2)), (2, false, true));
         lane.done(2);
-        assert_eq!((lane.committed(), lane.done(2)), (3, false));
+        assert_eq!(lane.committed(), 3);
     }
 
     #[test]

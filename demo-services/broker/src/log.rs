@@ -224,7 +224,7 @@ pub(crate) fn settle(
     tx: &Tx<'_>,
     group: &str,
     (topic, partition): &Partition,
-    offsets: &[u64],
+    offsets: &BTreeSet<u64>,
     committed: u64,
 ) -> Result<(), DatabaseError> {
     let committed = signed(committed);
@@ -376,7 +376,13 @@ mod tests {
         let db = Database::open(&path, &[TABLES], Switchboard::idle()).expect("opens");
         let forgotten = db.write(|tx| {
             (0..10).try_for_each(|n| append(tx, &message(n), None))?;
-            settle(tx, "analytics", &("orders.events".into(), partition_of("o-1")), &[], 0)?;
+            settle(
+                tx,
+                "analytics",
+                &("orders.events".into(), partition_of("o-1")),
+                &BTreeSet::new(),
+                0,
+            )?;
             Ok::<_, DatabaseError>([
                 forget_beyond(tx, 2, 10)?,
                 forget_beyond(tx, 2, 4)?,
