@@ -8,6 +8,7 @@ pub mod breaker_events;
 pub mod event;
 pub mod exporter;
 pub mod fault_events;
+pub mod invariant_events;
 pub mod message_events;
 pub mod metrics;
 pub mod saga_events;

@@ -6,7 +6,7 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Meter};
 use sagascope_conventions::events::metrics as name;
-use sagascope_conventions::{BreakerState, attributes as key};
+use sagascope_conventions::{BreakerState, Invariant, attributes as key};
 
 /// Of one breaker.
 #[derive(Clone, Debug)]
@@ -240,5 +240,34 @@ impl DeadLetterMetrics {
     pub fn waiting(&self, destination: &str, letters: u64) {
         let attributes = [KeyValue::new(key::MESSAGING_DESTINATION_NAME, destination.to_owned())];
         self.count.record(letters, &attributes);
+    }
+}
+
+/// Of one invariant, as one service sees it.
+#[derive(Clone, Debug)]
+pub struct InvariantMetrics {
+    violations: Gauge<u64>,
+    looks: Counter<u64>,
+    attributes: [KeyValue; 2],
+}
+
+impl InvariantMetrics {
+    /// For this invariant.
+    #[must_use]
+    pub fn new(meter: &Meter, invariant: Invariant) -> Self {
+        Self {
+            violations: meter.u64_gauge(name::INVARIANT_VIOLATIONS).build(),
+            looks: meter.u64_counter(name::INVARIANT_LOOKS).build(),
+            attributes: [
+                KeyValue::new(key::INVARIANT_ID, invariant.as_str()),
+                KeyValue::new(key::INVARIANT_STATEMENT, invariant.statement()),
+            ],
+        }
+    }
+
+    /// A look was taken and found so many violations.
+    pub fn looked(&self, violations: usize) {
+        self.violations.record(violations as u64, &self.attributes);
+        self.looks.add(1, &self.attributes);
     }
 }

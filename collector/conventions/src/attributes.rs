@@ -96,6 +96,15 @@ pub const DEAD_LETTER_OUTCOME: &str = "dead_letter.outcome";
 /// Deliveries before it was given up.
 pub const DEAD_LETTER_ATTEMPTS: &str = "dead_letter.attempts";
 
+/// Invariant, such as `INV-01`.
+pub const INVARIANT_ID: &str = "invariant.id";
+/// What must hold, in one sentence.
+pub const INVARIANT_STATEMENT: &str = "invariant.statement";
+/// Violations found in the look that an event tells of.
+pub const INVARIANT_VIOLATIONS: &str = "invariant.violations";
+/// One violation, with ids and numbers.
+pub const INVARIANT_EVIDENCE: &str = "invariant.evidence";
+
 /// Fault that acted on this span or event.
 pub const FAULT_ID: &str = "fault.id";
 /// Its kind.

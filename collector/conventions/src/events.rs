@@ -47,6 +47,11 @@ pub const FAULT_CLEARED: &str = "fault.cleared";
 /// A fault reached its end.
 pub const FAULT_EXPIRED: &str = "fault.expired";
 
+/// An invariant does not hold: a violation not seen at the look before (`invariant.evidence`).
+pub const INVARIANT_VIOLATED: &str = "invariant.violated";
+/// An invariant that did not hold holds again.
+pub const INVARIANT_RESTORED: &str = "invariant.restored";
+
 /// Metric names.
 pub mod metrics {
     /// Gauge, 1 for the state in force, 0 for the others (attribute `circuit_breaker.state`).
@@ -83,6 +88,10 @@ pub mod metrics {
     pub const RETRY_ATTEMPTS: &str = "retry.attempts";
     /// Counter: retries not made, because the budget of the caller was used up.
     pub const RETRY_REFUSED: &str = "retry.refused";
+    /// Gauge: violations found at the last look, 0 when it holds (attributes `invariant.id` and `invariant.statement`).
+    pub const INVARIANT_VIOLATIONS: &str = "invariant.violations";
+    /// Counter: looks taken. While it stands still, nothing is known.
+    pub const INVARIANT_LOOKS: &str = "invariant.looks";
     /// Counter: telemetry lost before it was sent (attributes `signal` and `reason`).
     pub const TELEMETRY_LOST: &str = "telemetry.lost";
 }

@@ -128,6 +128,18 @@ impl BreakerState {
 }
 
 words! {
+    /// Whether an invariant holds; what is worse comes later.
+    InvariantState {
+        /// Looked at, and nothing found.
+        Holds = "holds",
+        /// Not looked at for a while.
+        NoData = "no_data",
+        /// Violations were found.
+        Violated = "violated",
+    }
+}
+
+words! {
     /// How a read model keeps up.
     ProjectionState {
         /// At the head.

@@ -11,6 +11,7 @@ mod tests;
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{CONSUMER, DATABASE, capabilities};
 use shop_kit::durable::Durable;
+use shop_kit::invariants::{Watch, read_models_only_go_on, versions_are_whole};
 use shop_kit::service::{Assembled, Service};
 
 /// Tables of both read models.
@@ -38,6 +39,13 @@ pub async fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     let read_models = durable.read_models(feed::MODELS);
     let feeds = feed::FEEDS.map(|from| durable.consume(from, feed::take));
     let retention = durable.retain(&feed::RULES);
+    let checks = vec![versions_are_whole(), read_models_only_go_on()];
+    let watch = Watch::over(service, &durable.db, checks)?;
     let assembled = Assembled::new(http::router(durable.db.clone()), durable.readiness());
-    Ok(assembled.with(feeds).with(read_models).with(retention).with(durable))
+    Ok(assembled
+        .with(watch)
+        .with(feeds)
+        .with(read_models)
+        .with(retention)
+        .with(durable))
 }

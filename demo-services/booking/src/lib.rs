@@ -10,6 +10,7 @@ mod cancel_booking;
 mod confirm_booking;
 mod create_booking;
 mod http;
+pub mod invariants;
 mod place_booking;
 mod price;
 mod remote;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{DATABASE, narrowable, with_points};
 use shop_kit::durable::Durable;
+use shop_kit::invariants::Watch;
 use shop_kit::service::{Assembled, Service};
 
 use crate::booking_saga::BookingSaga;
@@ -51,6 +53,12 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     let sagas = durable.run_saga(saga.clone());
     let coordinator = Coordinator::start(db.clone(), peers, &service.profile);
     let retention = durable.retain(&booking_store::RULES);
+    let watch = Watch::over(service, &db, invariants::checks())?;
     let assembled = Assembled::new(http::router(Bookings { db, saga }), durable.readiness());
-    Ok(assembled.with(sagas).with(coordinator).with(retention).with(durable))
+    Ok(assembled
+        .with(watch)
+        .with(sagas)
+        .with(coordinator)
+        .with(retention)
+        .with(durable))
 }

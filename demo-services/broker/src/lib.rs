@@ -5,6 +5,7 @@ mod admin;
 mod admin_http;
 mod embedded;
 mod http;
+pub mod invariants;
 mod lane;
 mod letters;
 mod log;
@@ -21,6 +22,7 @@ use shop_kit::clock::unix_nanos_now;
 use shop_kit::context::Context;
 use shop_kit::database::Database;
 use shop_kit::events::StateEvents;
+use shop_kit::invariants::Watch;
 use shop_kit::service::{Assembled, Readiness, Service};
 use shop_kit::simulated;
 use shop_kit::state_events::StateEventRelay;
@@ -52,6 +54,7 @@ pub async fn run() -> anyhow::Result<()> {
 pub fn assemble(service: &Service, settings: Settings) -> anyhow::Result<Assembled> {
     let db = Database::open(&service.database_path(), EmbeddedBroker::SCHEMA, service.faults.clone())?;
     let state_events = StateEventRelay::start(db.clone(), service.log_exporter().context("no exporter of events")?);
+    let watch = Watch::over(service, &db, invariants::checks())?;
     let broker = EmbeddedBroker::new(db, settings);
     let act = broker.clone();
     service
@@ -66,7 +69,10 @@ pub fn assemble(service: &Service, settings: Settings) -> anyhow::Result<Assembl
     });
     let events = service.events.clone();
     let router = http::router(broker, Arc::new(move |fetched| tell_redelivered(fetched, &events)));
-    Ok(Assembled::new(router, readiness).with(tasks).with(state_events))
+    Ok(Assembled::new(router, readiness)
+        .with(tasks)
+        .with(watch)
+        .with(state_events))
 }
 
 /// The HTTP interface of `broker`.

@@ -5,6 +5,7 @@
 mod commands;
 mod confirm;
 mod http;
+pub mod invariants;
 mod release;
 mod reservation;
 mod reserve;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{DATABASE, narrowable};
 use shop_kit::durable::Durable;
+use shop_kit::invariants::Watch;
 use shop_kit::outside::Outside;
 use shop_kit::service::{Assembled, Service};
 use shop_kit::two_phase::Inquiry;
@@ -52,6 +54,7 @@ pub async fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         reception: Outside::new("reception", Duration::from_millis(10), Duration::from_millis(80)),
     };
     let inquiry = Inquiry::start(durable.db.clone(), Arc::new(hotels.clone()), service.caller("booking"));
+    let watch = Watch::over(service, &durable.db, invariants::checks())?;
     let assembled = Assembled::new(http::router(hotels), durable.readiness());
-    Ok(assembled.with(inquiry).with(retention).with(durable))
+    Ok(assembled.with(watch).with(inquiry).with(retention).with(durable))
 }

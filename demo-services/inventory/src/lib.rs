@@ -6,6 +6,7 @@ mod commands;
 mod confirm;
 mod first_filling;
 mod http;
+pub mod invariants;
 mod messages;
 mod release;
 mod reservation;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::durable::Durable;
+use shop_kit::invariants::Watch;
 use shop_kit::outside::Outside;
 use shop_kit::participant;
 use shop_kit::service::{Assembled, Service};
@@ -58,6 +60,7 @@ pub async fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         warehouse: Outside::new("warehouse", Duration::from_millis(15), Duration::from_millis(90)),
     };
     let consumers = participant::take_part(service, &durable, inventory.clone());
+    let watch = Watch::over(service, &durable.db, invariants::checks())?;
     let assembled = Assembled::new(http::router(inventory), durable.readiness());
-    Ok(assembled.with(consumers).with(retention).with(durable))
+    Ok(assembled.with(watch).with(consumers).with(retention).with(durable))
 }

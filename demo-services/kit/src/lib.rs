@@ -23,6 +23,7 @@ pub mod faults;
 pub mod idempotency;
 pub mod ids;
 pub mod inbox;
+pub mod invariants;
 pub mod jobs;
 mod logging;
 pub mod order_commands;

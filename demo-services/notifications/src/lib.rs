@@ -2,6 +2,7 @@
 //! however often a message is delivered. Mails go out as background jobs.
 
 mod http;
+pub mod invariants;
 mod letter;
 mod mail;
 mod store;
@@ -11,6 +12,7 @@ mod tests;
 use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
+use shop_kit::invariants::Watch;
 use shop_kit::service::{Assembled, Service};
 
 /// Runs the service until it is told to stop.
@@ -37,6 +39,12 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     let consumer = durable.consume(subscription, |tx, message, _| store::handle(tx, message));
     let db = durable.db.clone();
     let mails = durable.work_off(mail::QUEUE, move |job| mail::send(db.clone(), job));
+    let watch = Watch::over(service, &durable.db, invariants::checks())?;
     let assembled = Assembled::new(http::router(durable.db.clone()), durable.readiness());
-    Ok(assembled.with(consumer).with(mails).with(retention).with(durable))
+    Ok(assembled
+        .with(watch)
+        .with(consumer)
+        .with(mails)
+        .with(retention)
+        .with(durable))
 }

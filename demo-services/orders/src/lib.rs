@@ -11,6 +11,7 @@ mod event_forms;
 mod flows;
 mod history_http;
 mod http;
+pub mod invariants;
 mod open_order;
 mod open_order_http;
 mod order;
@@ -32,6 +33,7 @@ use sagascope_conventions::{FaultKind, OrderFlow};
 use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::consumer::Subscription;
 use shop_kit::durable::Durable;
+use shop_kit::invariants::Watch;
 use shop_kit::participant::{self, Publish};
 use shop_kit::request_reply::Requester;
 use shop_kit::service::{Assembled, Service};
@@ -129,7 +131,13 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     );
     let router = http::router(orders).merge(quotes::router(asking));
     let assembled = Assembled::new(router, durable.readiness());
-    let assembled = assembled.with(reports).with(consumers).with(copies).with(sagas);
+    let watch = Watch::over(service, &durable.db, invariants::checks()?)?;
+    let assembled = assembled
+        .with(watch)
+        .with(reports)
+        .with(consumers)
+        .with(copies)
+        .with(sagas);
     Ok(assembled.with(read_models).with(retention).with(durable))
 }
 

@@ -7,6 +7,7 @@ mod cards;
 mod charge;
 mod commands;
 mod http;
+pub mod invariants;
 mod ledger;
 mod messages;
 mod payment;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::durable::Durable;
+use shop_kit::invariants::Watch;
 use shop_kit::outside::Outside;
 use shop_kit::participant;
 use shop_kit::service::{Assembled, Service};
@@ -66,6 +68,12 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         Arc::new(payments.clone()),
         service.caller("booking"),
     );
+    let watch = Watch::over(service, &durable.db, invariants::checks())?;
     let assembled = Assembled::new(http::router(payments), durable.readiness());
-    Ok(assembled.with(consumers).with(inquiry).with(retention).with(durable))
+    Ok(assembled
+        .with(watch)
+        .with(consumers)
+        .with(inquiry)
+        .with(retention)
+        .with(durable))
 }

@@ -17,7 +17,8 @@ pub(super) fn open_for_writing(path: &Path, schema: &[&str]) -> Result<Connectio
     prepare(path, schema).map_err(|error| explain(path, error))
 }
 
-pub(super) fn open_for_reading(path: &Path) -> Result<Connection, DatabaseError> {
+/// A connection that only reads; it holds up nobody.
+pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, DatabaseError> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     configure(&connection)?;

@@ -7,6 +7,7 @@ mod connection;
 mod inline;
 mod inserts;
 mod readers;
+mod scratch;
 mod writer;
 
 use std::ops::Deref;
@@ -22,9 +23,11 @@ use crate::faults::Switchboard;
 use crate::simulated;
 use crate::telemetry::{Span, SpanKind, span};
 
+pub(crate) use connection::open_for_reading;
 use inline::Inline;
 use inserts::Inserts;
 use readers::Readers;
+pub(crate) use scratch::Scratch;
 use writer::Writer;
 
 /// What a database can fail with.

@@ -284,7 +284,7 @@ impl Service {
     }
 
     /// Not quiet, and not the registry itself.
-    fn is_in_a_cluster(&self) -> bool {
+    pub(crate) fn is_in_a_cluster(&self) -> bool {
         self.shared.telemetry.is_some() && self.name != REGISTRY
     }
 
