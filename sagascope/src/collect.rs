@@ -1,6 +1,7 @@
 //! The collector alone.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use anyhow::Context;
 use bytes::Bytes;
 use sagascope_api::overview::Demo;
 use sagascope_conventions::FlowMix;
-use sagascope_server::{Asset, Collector, Config, Memory, Ports};
+use sagascope_server::{Asset, Collector, Config, Laboratory, Memory, Ports};
 use shop_kit::profile::Profile;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::assets;
 use crate::cli::{self, CollectorOptions, read_token};
+use crate::lab::ChildLab;
 
 /// Runs the collector until it is told to stop.
 pub(crate) async fn run(options: CollectorOptions) -> anyhow::Result<()> {
@@ -68,6 +70,7 @@ fn config(options: &CollectorOptions, memory: Memory) -> anyhow::Result<Config> 
         storage_cap_bytes: options.storage_cap,
         retention: Some(Duration::from_secs(options.retention)),
         demo: demo_beside_us(),
+        laboratory: laboratory_beside_us(&options.data_dir),
         assets: Arc::new(page),
         give_back: crate::memory::give_back,
         ..Config::new(&options.data_dir)
@@ -84,6 +87,12 @@ fn demo_beside_us() -> Option<Demo> {
         orders_per_second: rate,
         flows: std::env::var("SAGASCOPE_FLOWS").map_or(Some(FlowMix::default()), |text| text.parse().ok())?,
     })
+}
+
+/// Experiments are part of the shop: a collector for your own services does not start others.
+fn laboratory_beside_us(data_dir: &Path) -> Option<Arc<dyn Laboratory>> {
+    demo_beside_us()?;
+    Some(Arc::new(ChildLab::new(data_dir)))
 }
 
 const fn durability(chosen: cli::Durability) -> sagascope_server::Durability {

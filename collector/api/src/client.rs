@@ -16,6 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::actions::{ActionDone, LetterAction, LettersRequest, SagaAction, SagaRequest};
 use crate::breakers::Breaker;
 use crate::correlations::Correlation;
+use crate::experiments::{ExperimentRun, Experiments, RunRequest};
 use crate::explain::Explanation;
 use crate::faults::{FaultRequest, FaultStatus, FaultTargetOption, Traffic};
 use crate::logs::LogRow;
@@ -267,6 +268,27 @@ impl Client {
     /// Ends every fault; needs the token.
     pub async fn clear_all(&self) -> Answer<()> {
         self.delete(&Target::api("faults")).await
+    }
+
+    /// The experiments of the lab, and the newest runs.
+    pub async fn experiments(&self) -> Answer<Experiments> {
+        self.get(&Target::api("experiments")).await
+    }
+
+    /// Starts an experiment; needs the token. One runs at a time.
+    pub async fn run_experiment(&self, name: &str, request: &RunRequest) -> Answer<ExperimentRun> {
+        let target = Target::api("experiments").part(name).part("run");
+        self.send(Method::POST, &target, request).await
+    }
+
+    /// One run as it stands.
+    pub async fn experiment_run(&self, id: &str) -> Answer<ExperimentRun> {
+        self.get(&Target::api("experiments/runs").part(id)).await
+    }
+
+    /// Ends a run; needs the token.
+    pub async fn cancel_run(&self, id: &str) -> Answer<()> {
+        self.delete(&Target::api("experiments/runs").part(id)).await
     }
 
     /// What the demo's shoppers are asked to do.

@@ -11,6 +11,7 @@ pub mod breakers;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod correlations;
+pub mod experiments;
 pub mod explain;
 pub mod faults;
 pub mod live;

@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::breakers::Breaker;
+use crate::experiments::Experiment;
 use crate::faults::FaultStatus;
 use crate::logs::LogRow;
 use crate::overview::Overview;
@@ -42,6 +43,8 @@ pub enum Topic {
     Logs,
     /// Faults.
     Faults,
+    /// Experiments of the lab, each with its newest run.
+    Experiments,
 }
 
 impl Topic {
@@ -49,6 +52,7 @@ impl Topic {
     pub const ALL: &'static [Self] = &[
         Self::Overview,
         Self::Faults,
+        Self::Experiments,
         Self::Services,
         Self::Breakers,
         Self::ReadModels,
@@ -73,6 +77,7 @@ impl Topic {
             Self::Traces => "traces",
             Self::Logs => "logs",
             Self::Faults => "faults",
+            Self::Experiments => "experiments",
         }
     }
 
@@ -148,6 +153,8 @@ pub enum Rows {
     Logs(Vec<LogRow>),
     /// Faults.
     Faults(Vec<FaultStatus>),
+    /// Experiments.
+    Experiments(Vec<Experiment>),
 }
 
 impl Rows {
@@ -165,6 +172,7 @@ impl Rows {
             Self::Traces(_) => Topic::Traces,
             Self::Logs(_) => Topic::Logs,
             Self::Faults(_) => Topic::Faults,
+            Self::Experiments(_) => Topic::Experiments,
         }
     }
 }
@@ -256,6 +264,8 @@ pub struct Picture {
     pub logs: VecDeque<LogRow>,
     /// By fault id.
     pub faults: BTreeMap<String, FaultStatus>,
+    /// By name.
+    pub experiments: BTreeMap<String, Experiment>,
     /// Place after the last message; resume from here.
     pub last_id: Option<LiveId>,
     /// Messages missed for being slow.
@@ -287,6 +297,14 @@ impl Picture {
         active
     }
 
+    /// Experiments in the order of the course.
+    #[must_use]
+    pub fn course(&self) -> Vec<&Experiment> {
+        let mut course: Vec<_> = self.experiments.values().collect();
+        course.sort_by_key(|experiment| experiment.place);
+        course
+    }
+
     fn forget(&mut self, topic: Topic) {
         match topic {
             Topic::Overview => self.overview = None,
@@ -299,6 +317,7 @@ impl Picture {
             Topic::Traces => self.traces.clear(),
             Topic::Logs => self.logs.clear(),
             Topic::Faults => self.faults.clear(),
+            Topic::Experiments => self.experiments.clear(),
         }
     }
 
@@ -317,6 +336,7 @@ impl Picture {
             Topic::DeadLetters => drop_keys(&mut self.dead_letters, keys),
             Topic::Traces => drop_keys(&mut self.traces, keys),
             Topic::Faults => drop_keys(&mut self.faults, keys),
+            Topic::Experiments => drop_keys(&mut self.experiments, keys),
             Topic::Overview | Topic::Logs => {}
         }
     }
@@ -346,6 +366,7 @@ impl Picture {
                 self.logs.drain(..surplus);
             }
             Rows::Faults(rows) => upsert(&mut self.faults, rows, |row| row.fault.id.clone()),
+            Rows::Experiments(rows) => upsert(&mut self.experiments, rows, |row| row.scenario.name.clone()),
         }
     }
 

@@ -277,7 +277,7 @@ impl Projections {
             Topic::Outboxes => Rows::Outboxes(at_most(self.outboxes(now), limit)),
             Topic::DeadLetters => Rows::DeadLetters(at_most(self.dead_letters(), limit)),
             Topic::Traces => Rows::Traces(self.traces(limit)),
-            Topic::Overview | Topic::Logs | Topic::Faults => return None,
+            Topic::Overview | Topic::Logs | Topic::Faults | Topic::Experiments => return None,
         })
     }
 

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::collector::Addresses;
 use crate::config::Config;
 use crate::control::board::Board;
+use crate::experiments::Experiments;
 use crate::freshness::Freshness;
 use crate::pipeline::{Durable, Event, rates::Rates};
 use crate::problem::{Answer, Refusal};
@@ -56,6 +57,7 @@ pub(crate) struct App {
     /// The turns of queries.
     pub(crate) queries: Turns,
     pub(crate) freshness: Arc<Freshness>,
+    pub(crate) experiments: Arc<Experiments>,
     pub(crate) ready: AtomicBool,
     pub(crate) stopping: watch::Receiver<bool>,
     world: RwLock<World>,
@@ -74,6 +76,7 @@ pub(crate) struct Stores {
     /// Ordinals of the rows behind those that are sealed.
     pub(crate) next: Sequences,
     pub(crate) projections: Projections,
+    pub(crate) experiments: Experiments,
 }
 
 impl App {
@@ -95,6 +98,7 @@ impl App {
             segments,
             next,
             projections,
+            experiments,
         } = stores;
         let world = World {
             projections,
@@ -120,6 +124,7 @@ impl App {
             budget,
             queries: Turns::default(),
             freshness: Arc::default(),
+            experiments: Arc::new(experiments),
             ready: AtomicBool::new(false),
             stopping,
             world: RwLock::new(world),

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{self, App, Queues, Stores};
 use crate::config::{Config, Ports};
+use crate::experiments::Experiments;
 use crate::listen::{self, Protocol};
 use crate::pipeline::{self, KeptUpTo, Pipeline, Sources};
 use crate::security::{Guard, Secret, SecretError, guard_grpc, guard_otlp};
@@ -162,6 +163,7 @@ impl Collector {
     /// Answers what is under way, writes what is queued, then ends.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
+        self.app.experiments.stopped().await;
         for task in std::mem::take(&mut self.tasks) {
             if let Err(error) = task.await
                 && error.is_panic()
@@ -178,6 +180,7 @@ impl Drop for Collector {
         for task in &self.tasks {
             task.abort();
         }
+        self.app.experiments.abort();
     }
 }
 
@@ -242,6 +245,7 @@ fn open_blocking(config: &Config) -> Result<Opened, StartError> {
             segments,
             next,
             projections,
+            experiments: Experiments::open(config.laboratory.clone(), &config.data_dir),
         },
         replay,
         kept,

@@ -9,6 +9,7 @@ use sagascope_api::overview::Demo;
 use sagascope_store::Durability;
 
 use crate::assets::{Assets, NoAssets};
+use crate::experiments::Laboratory;
 use crate::memory::Memory;
 
 /// Ports to listen on; 0 takes any free one.
@@ -67,6 +68,8 @@ pub struct Config {
     pub free_floor_bytes: u64,
     /// The demo that runs beside this collector.
     pub demo: Option<Demo>,
+    /// Runs experiments; a collector without a shop beside it has none.
+    pub laboratory: Option<Arc<dyn Laboratory>>,
     /// The page.
     pub assets: Arc<dyn Assets>,
     /// Asks the allocator to give back what it holds for the thread that calls: done by the threads that take most, once
@@ -95,6 +98,7 @@ impl Config {
             retention: Some(Duration::from_secs(7 * 86_400)),
             free_floor_bytes: 256 << 20,
             demo: None,
+            laboratory: None,
             assets: Arc::new(NoAssets),
             give_back: || {},
         }

@@ -3,13 +3,14 @@
 //! [`Collector::start`] binds the three ports, opens what is kept and serves until [`Collector::stop`]; the log is replayed
 //! meanwhile. What comes in goes `receive` → log → `pipeline` (the one loop that changes anything) → head and projections,
 //! which `query` reads and `live` tells of; a thread beside the loop seals. `control` sends commands to the loop;
-//! `security` stands before all of them.
+//! `experiments` has the lab run what a person asks for; `security` stands before all of them.
 
 mod app;
 mod assets;
 mod collector;
 mod config;
 mod control;
+mod experiments;
 mod freshness;
 mod listen;
 mod live;
@@ -27,5 +28,6 @@ mod security;
 pub use assets::{Asset, Assets, NoAssets};
 pub use collector::{Addresses, Collector, StartError};
 pub use config::{Config, Ports};
+pub use experiments::{Laboratory, Measured, Order, Work};
 pub use memory::Memory;
 pub use sagascope_store::Durability;

@@ -1,6 +1,7 @@
 //! The OpenAPI document, made from one table of the paths.
 
 use axum::Json;
+use sagascope_api::experiments::RunState;
 use sagascope_api::live::Topic;
 use sagascope_api::metrics::Function;
 use sagascope_conventions::{FaultKind, FaultState, OrderFlow};
@@ -147,6 +148,30 @@ pub(crate) const PATHS: &[Row] = &[
         "A service tells what came of an action",
         &[],
     ),
+    (
+        "get",
+        "/api/v1/experiments",
+        "Experiments of the lab, each with its newest run, and the runs that are kept",
+        &[],
+    ),
+    (
+        "post",
+        "/api/v1/experiments/{name}/run",
+        "Start an experiment on a shop of its own; answers 202 with the run, of which there is one at a time",
+        &[],
+    ),
+    (
+        "get",
+        "/api/v1/experiments/runs/{id}",
+        "One run: state, progress, figures, findings, verdict",
+        &[],
+    ),
+    (
+        "delete",
+        "/api/v1/experiments/runs/{id}",
+        "End a run and everything it started",
+        &[],
+    ),
     ("get", "/api/v1/openapi.json", "This document", &[]),
 ];
 
@@ -173,6 +198,8 @@ pub(crate) async fn document() -> Json<Value> {
                 "SagaRequest": saga_request(),
                 "ActionReport": action_report(),
                 "ActionDone": action_done(),
+                "RunRequest": run_request(),
+                "ExperimentRun": experiment_run(),
             },
         },
     }))
@@ -200,12 +227,17 @@ fn operation((method, path, summary, query): &Row) -> Value {
         let schema = json!({"$ref": "#/components/schemas/ActionDone"});
         operation["responses"]["2XX"]["content"] = json!({"application/json": {"schema": schema}});
     }
+    if path.starts_with("/api/v1/experiments/") {
+        let schema = json!({"$ref": "#/components/schemas/ExperimentRun"});
+        operation["responses"]["2XX"]["content"] = json!({"application/json": {"schema": schema}});
+    }
     if *method != "get" || path.ends_with("/stream") {
         operation["security"] = json!([{"token": []}]);
     }
     if let Some(schema) = body(method, path) {
         let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
-        operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        let required = !path.ends_with("/run");
+        operation["requestBody"] = json!({"required": required, "content": {"application/json": {"schema": schema}}});
     }
     operation
 }
@@ -271,6 +303,7 @@ fn body(method: &str, path: &str) -> Option<&'static str> {
         ("post", "actions/sagas/{id}/{action}") => Some("SagaRequest"),
         ("post", "actions/reports") => Some("ActionReport"),
         ("put", "traffic") => Some("Traffic"),
+        ("post", "experiments/{name}/run") => Some("RunRequest"),
         _ => None,
     }
 }
@@ -381,6 +414,49 @@ fn action_done() -> Value {
         "properties": {
             "services": {"type": "array", "items": text}, "count": {"type": "integer"}, "detail": text,
             "verified": {"enum": ["telemetry", "answer"]},
+        },
+    })
+}
+
+fn run_request() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "seed": {"type": "integer", "minimum": 0, "default": 1, "description": "Of the customers and of the faults' dice"},
+            "rate": {"type": "number", "minimum": 0.1, "maximum": 1000, "default": 10, "description": "Orders a second"},
+            "seconds": {
+                "type": "integer", "minimum": 4, "maximum": 600, "default": 20,
+                "description": "Of load, where the experiment has runs to compare",
+            },
+        },
+    })
+}
+
+fn experiment_run() -> Value {
+    let text = json!({"type": "string"});
+    let optional = json!({"type": ["string", "null"]});
+    let states = [
+        RunState::Running,
+        RunState::Passed,
+        RunState::Failed,
+        RunState::Error,
+        RunState::Cancelled,
+    ]
+    .map(RunState::as_str);
+    let list = |of: Value| json!({"type": "array", "items": of});
+    let record = |properties: Value| json!({"type": "object", "properties": properties});
+    json!({
+        "type": "object",
+        "required": ["id", "experiment", "state", "started_at", "progress", "tables", "findings"],
+        "properties": {
+            "id": text, "experiment": text, "state": {"enum": states}, "verdict": optional,
+            "started_at": text, "ended_at": optional,
+            "request": {"$ref": "#/components/schemas/RunRequest"},
+            "progress": list(record(json!({"at": text, "text": text}))),
+            "progress_dropped": {"type": "integer"},
+            "tables": list(record(json!({"title": text, "columns": list(text.clone()), "rows": list(list(text.clone()))}))),
+            "findings": list(record(json!({"holds": {"type": "boolean"}, "text": text}))),
         },
     })
 }

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::problem::Refusal;
-use crate::{control, live, metrics, openapi, pages, query, security};
+use crate::{control, experiments, live, metrics, openapi, pages, query, security};
 
 /// Largest body of a control request.
 const BODY: usize = 64 << 10;
@@ -59,6 +59,12 @@ pub(crate) fn api(app: &Arc<App>) -> Router {
         )
         .route("/actions/sagas/{id}/{action}", post(control::actions::saga))
         .route("/actions/reports", post(control::actions::report))
+        .route("/experiments", get(experiments::http::list))
+        .route("/experiments/{name}/run", post(experiments::http::run))
+        .route(
+            "/experiments/runs/{id}",
+            get(experiments::http::one).delete(experiments::http::cancel),
+        )
         .route("/traffic", get(control::http::traffic).put(control::http::set_traffic))
         .route_layer(from_fn_with_state(Arc::clone(app), when_ready))
         .route("/openapi.json", get(openapi::document));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sagascope_api::breakers::{Breaker, BreakerChange};
+use sagascope_api::experiments::{Experiment, ExperimentRun, FigureTable, Finding, ProgressLine, RunSummary, Scenario};
 use sagascope_api::explain::{Evidence, Explanation};
 use sagascope_api::faults::{FaultKindOption, FaultStatus, FaultTargetOption};
 use sagascope_api::live::{LiveMessage, Rows};
@@ -130,6 +131,13 @@ scrub_fields! {
     FaultCapability { operations }
     Explanation { id, kind, summary, cause, evidence }
     Evidence { text, link }
+    Experiment { scenario, last, run }
+    Scenario { name, title, look_at }
+    RunSummary { id, experiment, verdict }
+    ExperimentRun { summary, progress, tables, findings }
+    ProgressLine { text }
+    FigureTable { title, columns, rows }
+    Finding { text }
 }
 
 impl Scrub for Rows {
@@ -145,6 +153,7 @@ impl Scrub for Rows {
             Self::Traces(rows) => rows.scrub(),
             Self::Logs(rows) => rows.scrub(),
             Self::Faults(rows) => rows.scrub(),
+            Self::Experiments(rows) => rows.scrub(),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct LabOptions {
     /// Folder in which each shop gets a folder of its own, removed in the end
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) data_dir: PathBuf,
-    /// Print JSON instead of tables
+    /// Print JSON instead of tables: the results on standard output, progress on standard error, an object a line
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::progress::Progress;
 use crate::cli::LabOptions;
 use crate::lifeline;
 
@@ -34,6 +35,7 @@ pub(super) struct Cluster {
     topology: Topology,
     http: reqwest::Client,
     api: Client,
+    progress: Progress,
     _folder: TempDir,
 }
 
@@ -52,7 +54,8 @@ impl Reply {
 impl Cluster {
     /// Starts it and waits until every service is ready.
     pub(super) async fn start(options: &LabOptions) -> anyhow::Result<Self> {
-        let base = free_base()?;
+        let (base, progress) = (free_base()?, Progress::new(options));
+        progress.tell(format!("starts a shop of its own on port {base} and above"));
         let folder = tempfile::Builder::new()
             .prefix(".sagascope-lab-")
             .tempdir_in(&options.data_dir)
@@ -74,11 +77,13 @@ impl Cluster {
         up(&mut child).await?;
         let token = std::fs::read_to_string(folder.path().join("token")).context("the shop made no token")?;
         let topology = Topology::new(base);
+        progress.tell("the shop is up");
         Ok(Self {
             child,
             topology,
             http: reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build()?,
             api: Client::new(&topology.api(), Some(token.trim().to_owned()))?,
+            progress,
             _folder: folder,
         })
     }
@@ -86,6 +91,11 @@ impl Cluster {
     /// The collector's API, with the right to control.
     pub(super) const fn api(&self) -> &Client {
         &self.api
+    }
+
+    /// Tells what happens now.
+    pub(super) fn tell(&self, what: impl Into<String>) {
+        self.progress.tell(what);
     }
 
     /// Asks a service.
@@ -161,6 +171,7 @@ impl Cluster {
             .arm(&request)
             .await
             .with_context(|| format!("{service} cannot be broken"))?;
+        self.tell(format!("{} for {seconds} s", sagascope_api::text::fault_line(&armed)));
         if kind == FaultKind::Crash {
             // Who has crashed acknowledges nothing.
             return Ok(());
@@ -175,6 +186,7 @@ impl Cluster {
 
     /// Ends every fault.
     pub(super) async fn heal(&self) -> anyhow::Result<()> {
+        self.tell("ends every fault");
         self.api.clear_all().await.context("faults cannot be ended")
     }
 
@@ -199,6 +211,7 @@ impl Cluster {
 
     /// Ends it in order.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+        self.tell("stops the shop");
         if let Some(pid) = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
             rustix::process::kill_process(pid, Signal::TERM)?;
         }

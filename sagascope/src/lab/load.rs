@@ -22,6 +22,8 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
 const WATCHED: u32 = 4;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const WATCH_FOR: Duration = Duration::from_secs(20);
+/// Between two lines of progress.
+const TELL_EVERY: Duration = Duration::from_secs(4);
 
 /// What is asked of the shop.
 #[derive(Clone, Debug)]
@@ -55,11 +57,23 @@ impl Load {
         let gap = Duration::from_secs_f64(1.0 / self.per_second);
         let count = (self.duration.as_secs_f64() * self.per_second) as u32;
         let mut clients = JoinSet::new();
+        cluster.tell(format!(
+            "places {count} orders ({}) in {} s",
+            self.flow,
+            self.duration.as_secs()
+        ));
+        let mut told = began;
         for n in 0..count {
             sleep_until(began + gap * n).await;
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                cluster.tell(format!("{n} of {count} orders placed"));
+            }
             clients.spawn(client(Arc::clone(cluster), self.clone(), n, began));
         }
-        clients.join_all().await
+        let wishes = clients.join_all().await;
+        cluster.tell("every client has its answer");
+        wishes
     }
 }
 
@@ -164,9 +178,15 @@ impl Books {
 
     /// Reads them again and again until every order has ended, or until `patience` is over: what is open then is stuck.
     pub(super) async fn settled(cluster: &Cluster, wishes: &[Wish], patience: Duration) -> anyhow::Result<Self> {
-        let began = Instant::now();
+        cluster.tell("reads the books of the services");
+        let (began, mut open) = (Instant::now(), 0);
         loop {
             let books = Self::read(cluster, wishes).await?;
+            let stuck = books.fates.of(Fate::Stuck);
+            if stuck != open {
+                open = stuck;
+                cluster.tell(format!("{open} orders have not ended yet"));
+            }
             if books.fates.of(Fate::Stuck) == 0 || began.elapsed() > patience {
                 return Ok(books);
             }

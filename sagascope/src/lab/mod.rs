@@ -6,18 +6,25 @@
 mod cluster;
 mod fates;
 mod figures;
+mod laboratory;
 mod load;
+mod progress;
 mod report;
 mod scenarios;
 
 use std::io::Write;
 
 use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::LabOptions;
 use crate::exit;
+pub(crate) use laboratory::ChildLab;
+use progress::Progress;
 use report::Report;
 use scenarios::{SCENARIOS, Scenario};
+
+const INTERRUPTED: &str = "interrupted; its shop is stopped and its folder removed";
 
 /// Lists the scenarios, or runs those that were named, one after another.
 pub(crate) async fn run(options: LabOptions) -> anyhow::Result<()> {
@@ -50,11 +57,14 @@ async fn run_one(scenario: &'static Scenario, options: &LabOptions) -> anyhow::R
     if !options.json {
         report::announce(&mut std::io::stdout().lock(), scenario)?;
     }
+    let mut terminate = signal(SignalKind::terminate())?;
     let mut report = Report::new(scenario, options.seed);
     tokio::select! {
         outcome = (scenario.run)(options, &mut report) => outcome.with_context(|| format!("{} broke off", scenario.name))?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted; its shop is stopped and its folder removed"),
+        _ = tokio::signal::ctrl_c() => anyhow::bail!(INTERRUPTED),
+        _ = terminate.recv() => anyhow::bail!(INTERRUPTED),
     }
+    Progress::new(options).tell(format!("{} has its figures", scenario.name));
     Ok(report)
 }
 

@@ -1,10 +1,17 @@
 //! `sagascope lab` from end to end: shops of their own, measured tables, a verdict, and nothing left.
 
 use std::process::Command;
+use std::time::Duration;
 
+use rustix::process::Signal;
+use sagascope_api::experiments::{RunRequest, RunState};
 use serde_json::Value;
 
-use crate::support::binary;
+use crate::support::demo::Demo;
+use crate::support::{binary, eventually, processes};
+
+/// Time for a shop to come up and an experiment on it, on a machine that is busy.
+const DONE_WITHIN: Duration = Duration::from_secs(150);
 
 fn lab(arguments: &[&str]) -> (Option<i32>, Value, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -53,4 +60,44 @@ fn bookings_and_stale_reads_behave_as_promised_in_shops_of_their_own() {
             "{report:#}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_runs_an_experiment_on_request_and_takes_one_that_goes_on_with_it() {
+    let mut demo = Demo::start(&["--rate", "0"]).await;
+    let client = demo.client();
+    let begun = client
+        .run_experiment("stale-read", &RunRequest::default())
+        .await
+        .unwrap();
+    let run = eventually("the experiment has a verdict", DONE_WITHIN, || async {
+        let run = client.experiment_run(&begun.summary.id).await.ok()?;
+        (run.summary.state != RunState::Running).then_some(run)
+    })
+    .await;
+    assert_eq!(run.summary.state, RunState::Passed, "{run:#?}");
+    assert!(
+        run.progress.iter().any(|line| line.text == "the shop is up"),
+        "{run:#?}"
+    );
+    assert!(!run.tables[0].rows.is_empty() && run.findings.len() >= 3, "{run:#?}");
+    let shops = demo.folder().join("experiments/shops");
+    assert_eq!(std::fs::read_dir(&shops).unwrap().count(), 0);
+
+    client.run_experiment("booking", &RunRequest::default()).await.unwrap();
+    let lab = eventually("the experiment's process", DONE_WITHIN, || async {
+        let collector = demo.process_now("collector")?;
+        processes::children_of(collector).into_iter().next()
+    })
+    .await;
+    let shop = eventually("the experiment's shop", DONE_WITHIN, || async {
+        processes::children_of(lab).into_iter().next()
+    })
+    .await;
+    demo.signal(Signal::KILL);
+    demo.gone().await;
+    eventually("nothing to run on", Duration::from_secs(20), || async {
+        [lab, shop].iter().all(|pid| !processes::is_alive(*pid)).then_some(())
+    })
+    .await;
 }

@@ -124,7 +124,8 @@ pub(crate) fn no_demo() -> Refusal {
     )
 }
 
-fn random_id(kind: &str) -> Answer<String> {
+/// Made up for one thing of a kind.
+pub(crate) fn random_id(kind: &str) -> Answer<String> {
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes).map_err(|error| Refusal::unavailable(&format!("No random numbers: {error}.")))?;
     Ok(bytes

@@ -99,7 +99,7 @@ pub(super) async fn ask<T>(app: &App, command: impl FnOnce(oneshot::Sender<Answe
         .unwrap_or_else(|_| Err(Refusal::unavailable("The collector is stopping.")))
 }
 
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
     serde_json::from_slice(body).map_err(|error| {
         let detail: String = error.to_string().chars().take(300).collect();
         Refusal::new(

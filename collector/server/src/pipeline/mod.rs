@@ -282,6 +282,7 @@ impl Pipeline {
         };
         self.deliver(deliveries);
         self.publish_faults();
+        self.publish_experiments();
         if self.publish_at <= Instant::now() {
             self.publish();
         }
@@ -313,6 +314,14 @@ impl Pipeline {
         };
         self.hub.publish(Rows::Faults(changed), removed);
         self.dirty = true;
+    }
+
+    /// Runs tell of themselves a few times a second at most: each row carries all that its run has told.
+    fn publish_experiments(&mut self) {
+        let changed = self.app.experiments.take_changes();
+        if !changed.is_empty() {
+            self.hub.publish(Rows::Experiments(changed), Vec::new());
+        }
     }
 
     /// Sends commands down the services' streams; one that does not read is closed, and hears all at its return.
@@ -352,6 +361,7 @@ fn snapshot(app: &App, topic: Topic) -> Option<Rows> {
     match topic {
         Topic::Overview => Some(Rows::Overview(vec![overview(app, &world)])),
         Topic::Faults => Some(Rows::Faults(world.board.list())),
+        Topic::Experiments => Some(Rows::Experiments(app.experiments.rows())),
         Topic::Logs => {
             let surplus = world.recent_logs.len().saturating_sub(limit);
             Some(Rows::Logs(world.recent_logs.iter().skip(surplus).cloned().collect()))

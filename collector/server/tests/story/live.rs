@@ -8,13 +8,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use crate::rig::{Rig, one, soon};
 
 /// Messages of an event stream.
-struct Events {
+pub(crate) struct Events {
     response: reqwest::Response,
     buffer: String,
 }
 
 impl Events {
-    async fn open(rig: &Rig, query: &str, last_id: Option<&str>) -> Self {
+    pub(crate) async fn open(rig: &Rig, query: &str, last_id: Option<&str>) -> Self {
         let mut get = rig.client.get(rig.api(&format!("/api/v1/live?{query}")));
         if let Some(id) = last_id {
             get = get.header("last-event-id", id);
@@ -28,7 +28,7 @@ impl Events {
         }
     }
 
-    async fn next(&mut self) -> LiveMessage {
+    pub(crate) async fn next(&mut self) -> LiveMessage {
         soon("a live message", async {
             loop {
                 if let Some((event, rest)) = self.buffer.split_once("\n\n") {

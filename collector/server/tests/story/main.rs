@@ -3,6 +3,7 @@
 mod actions;
 mod connections;
 mod control;
+mod experiments;
 mod live;
 mod metrics;
 mod overload;

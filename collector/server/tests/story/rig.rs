@@ -69,6 +69,11 @@ impl Rig {
 
     /// Ends without any farewell, then starts again on the same data.
     pub(crate) async fn kill_and_restart(self) -> Self {
+        self.kill_and_restart_with(|config| config).await
+    }
+
+    /// The same, with another configuration than usual.
+    pub(crate) async fn kill_and_restart_with(self, change: impl FnOnce(Config) -> Config) -> Self {
         let dir = Arc::clone(&self.dir);
         drop(self.collector);
         eventually("the folder to be free", || async {
@@ -76,7 +81,7 @@ impl Rig {
             lock.try_lock().ok()
         })
         .await;
-        Self::start_in(dir).await
+        Self::start_as(dir, change).await
     }
 
     /// Ends in peace; its data stays as long as the folder is held.

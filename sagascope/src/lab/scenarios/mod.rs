@@ -58,6 +58,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     payments_down::SCENARIO,
 ];
 
+/// About how long one takes with the usual load; of those that were timed.
+pub(super) fn about_seconds(name: &str) -> Option<u64> {
+    let seconds = match name {
+        "generations" => 300,
+        "booking" | "stale-read" | "two-phase-commit" | "event-versions" => 20,
+        "dual-write" => 60,
+        "rebuild" => 40,
+        "payments-down" => 50,
+        _ => return None,
+    };
+    Some(seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
