@@ -221,6 +221,74 @@ impl LossMetrics {
     }
 }
 
+/// Of new versions on trial.
+#[derive(Clone, Debug)]
+pub struct CanaryMetrics {
+    share: Gauge<u64>,
+    state: Gauge<u64>,
+    calls: Gauge<u64>,
+    errors: Gauge<u64>,
+}
+
+impl CanaryMetrics {
+    /// For every canary that a registry knows.
+    #[must_use]
+    pub fn new(meter: &Meter) -> Self {
+        Self {
+            share: meter.u64_gauge(name::CANARY_SHARE).build(),
+            state: meter.u64_gauge(name::CANARY_STATE).build(),
+            calls: meter.u64_gauge(name::CANARY_CALLS).build(),
+            errors: meter.u64_gauge(name::CANARY_ERRORS).build(),
+        }
+    }
+
+    /// Of one of them: a version of the service `peer`.
+    #[must_use]
+    pub fn of(&self, peer: &str, version: &str) -> OneCanary<'_> {
+        OneCanary {
+            metrics: self,
+            peer: peer.to_owned(),
+            version: version.to_owned(),
+        }
+    }
+}
+
+/// See [`CanaryMetrics::of`].
+#[derive(Clone, Debug)]
+pub struct OneCanary<'a> {
+    metrics: &'a CanaryMetrics,
+    peer: String,
+    version: String,
+}
+
+impl OneCanary<'_> {
+    /// Percent of the requests.
+    pub fn share(&self, percent: u8) {
+        self.metrics.share.record(u64::from(percent), &self.attributes(None));
+    }
+
+    /// 1 for the state in force, 0 for the others.
+    pub fn state(&self, state: &'static str, in_force: bool) {
+        let attributes = self.attributes(Some(KeyValue::new(key::CANARY_STATE, state)));
+        self.metrics.state.record(u64::from(in_force), &attributes);
+    }
+
+    /// What is decided by; `track` is `stable` or `canary`.
+    pub fn calls(&self, track: &'static str, calls: u64, errors: u64) {
+        let attributes = self.attributes(Some(KeyValue::new(key::CANARY_TRACK, track)));
+        self.metrics.calls.record(calls, &attributes);
+        self.metrics.errors.record(errors, &attributes);
+    }
+
+    fn attributes(&self, extra: Option<KeyValue>) -> Vec<KeyValue> {
+        let about = [
+            KeyValue::new(key::SERVICE_PEER_NAME, self.peer.clone()),
+            KeyValue::new(key::CANARY_VERSION, self.version.clone()),
+        ];
+        about.into_iter().chain(extra).collect()
+    }
+}
+
 /// Letters that wait in one destination.
 #[derive(Clone, Debug)]
 pub struct DeadLetterMetrics {

@@ -43,7 +43,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Bench(options) => bench::run(options).await,
             Command::Lab(options) => lab::run(options).await,
             Command::Tui(options) => tui::run(options).await,
-            Command::Service { name } => service::run(name).await,
+            Command::Service { name, release } => service::run(name, release).await,
             Command::Inject(options) => remote::inject::run(options).await,
             Command::Act(options) => remote::act::run(options).await,
             Command::Explain(options) => remote::explain::run(options).await,

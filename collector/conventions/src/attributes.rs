@@ -121,3 +121,9 @@ pub const DB_SYSTEM_NAME: &str = "db.system.name";
 
 /// Resource: how often a supervisor has restarted this service, 0 at first.
 pub const SERVICE_RESTART_COUNT: &str = "service.restart.count";
+/// Version of a canary.
+pub const CANARY_VERSION: &str = "canary.version";
+/// Where a canary stands: `running`, `rolled_back` or `promoted`.
+pub const CANARY_STATE: &str = "canary.state";
+/// Which of the two versions: `stable` or `canary`.
+pub const CANARY_TRACK: &str = "canary.track";

@@ -92,6 +92,14 @@ pub mod metrics {
     pub const INVARIANT_VIOLATIONS: &str = "invariant.violations";
     /// Counter: looks taken. While it stands still, nothing is known.
     pub const INVARIANT_LOOKS: &str = "invariant.looks";
+    /// Gauge, percent: share of a service's requests that its canary gets.
+    pub const CANARY_SHARE: &str = "canary.share";
+    /// Gauge, 1 for the state in force, 0 for the others (attribute `canary.state`).
+    pub const CANARY_STATE: &str = "canary.state";
+    /// Gauge: calls that a canary is judged by (attribute `canary.track`: `stable` or `canary`).
+    pub const CANARY_CALLS: &str = "canary.calls";
+    /// Gauge: how many of them failed.
+    pub const CANARY_ERRORS: &str = "canary.errors";
     /// Counter: telemetry lost before it was sent (attributes `signal` and `reason`).
     pub const TELEMETRY_LOST: &str = "telemetry.lost";
 }

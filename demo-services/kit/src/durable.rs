@@ -49,6 +49,12 @@ pub struct Durable {
     pub broker: HttpBroker,
     policy: Policy,
     actions: Actions,
+    _upkeep: Option<Upkeep>,
+}
+
+/// The tasks that carry on what is committed, and let go of what is over. One process of a service has them.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
     _state_events: StateEventRelay,
     _outbox: OutboxRelay,
     _retention: Retention,
@@ -61,24 +67,38 @@ impl Durable {
     /// # Errors
     /// When the database is damaged: names the file and what to do.
     pub fn open(service: &Service, schema: &[&str]) -> anyhow::Result<Self> {
-        let db = Database::open(&service.database_path(), schema, service.faults.clone())?;
-        let broker = service.broker()?;
+        let mut durable = Self::open_shared(service, schema)?;
+        durable._upkeep = Some(durable.keep_up(service)?);
+        Ok(durable)
+    }
+
+    /// The same without the tasks: for a service whose data several processes share, see [`crate::duties::Duties`].
+    ///
+    /// # Errors
+    /// See [`Durable::open`].
+    pub fn open_shared(service: &Service, schema: &[&str]) -> anyhow::Result<Self> {
+        Ok(Self {
+            db: Database::open(&service.database_path(), schema, service.faults.clone())?,
+            broker: service.broker()?,
+            policy: Policy::until_done(service.profile.retry),
+            actions: service.actions.clone(),
+            _upkeep: None,
+        })
+    }
+
+    /// Begins with the tasks.
+    pub(crate) fn keep_up(&self, service: &Service) -> anyhow::Result<Upkeep> {
+        let (db, broker) = (self.db.clone(), self.broker.clone());
         let state_events = StateEventRelay::start(db.clone(), service.log_exporter()?);
-        let outbox = OutboxRelay::start(service.name, db.clone(), broker.clone());
+        let outbox = OutboxRelay::start(service.name, db.clone(), broker);
         service.actions.offer({
             let db = db.clone();
             move |action| outbox::carry_out(db.clone(), action)
         });
-        let retention = Retention::start(db.clone(), GUARD_RULES.to_vec());
-        let policy = Policy::until_done(service.profile.retry);
-        Ok(Self {
-            db,
-            broker,
-            policy,
-            actions: service.actions.clone(),
+        Ok(Upkeep {
             _state_events: state_events,
             _outbox: outbox,
-            _retention: retention,
+            _retention: Retention::start(db, GUARD_RULES.to_vec()),
         })
     }
 

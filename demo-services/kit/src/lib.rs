@@ -15,6 +15,7 @@ pub mod database;
 pub mod day;
 pub mod discovery;
 pub mod durable;
+pub mod duties;
 mod effects;
 pub mod event_store;
 pub mod events;

@@ -51,6 +51,12 @@ impl Topology {
             .checked_add(u16::try_from(place).ok()?)
     }
 
+    /// Port of a second version of a service, beside the first.
+    #[must_use]
+    pub fn canary_port(self, service: &str) -> Option<u16> {
+        self.port(service)?.checked_add(u16::try_from(SERVICES.len()).ok()?)
+    }
+
     /// Base URL of a service, without a slash at the end.
     #[must_use]
     pub fn url(self, service: &str) -> Option<String> {
@@ -90,6 +96,11 @@ mod tests {
         assert_eq!(topology.url("gateway").as_deref(), Some("http://127.0.0.1:4330"));
         assert_eq!(topology.port("traffic"), Some(4339));
         assert_eq!(topology.port("cars"), Some(4343));
+        assert_eq!(
+            topology.canary_port("payments"),
+            Some(4350),
+            "behind the last of the first versions"
+        );
         assert_eq!(topology.otlp_http(), "http://127.0.0.1:4318");
         assert_eq!(topology.api(), "http://127.0.0.1:4319");
     }

@@ -62,7 +62,8 @@ impl Catalog for Peers {
 impl Remote for Peers {
     async fn ask(&self, command: Command, order: &Ordered, key: &str) -> Result<Value, CallError> {
         let (path, body) = (command.path(&order.order_id), command.body(order));
-        self.caller(command).post_once(&path, &body, Some(key)).await
+        let caller = self.caller(command).routed_by(&order.order_id);
+        caller.post_once(&path, &body, Some(key)).await
     }
 }
 
@@ -72,6 +73,7 @@ pub(crate) struct Bare(pub(crate) Peers);
 impl Remote for Bare {
     async fn ask(&self, command: Command, order: &Ordered, _: &str) -> Result<Value, CallError> {
         let (path, body) = (command.path(&order.order_id), command.body(order));
-        self.0.caller(command).post_bare(&path, &body).await
+        let caller = self.0.caller(command).routed_by(&order.order_id);
+        caller.post_bare(&path, &body).await
     }
 }

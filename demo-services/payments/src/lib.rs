@@ -23,6 +23,7 @@ use std::time::Duration;
 use sagascope_conventions::FaultKind;
 use shop_kit::capabilities::{CONSUMER, DATABASE, narrowable};
 use shop_kit::durable::Durable;
+use shop_kit::duties::Duties;
 use shop_kit::invariants::Watch;
 use shop_kit::outside::Outside;
 use shop_kit::participant;
@@ -31,11 +32,11 @@ use shop_kit::two_phase::Inquiry;
 
 use crate::http::Payments;
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is told to stop; with a version, as a canary beside its first process, on the same data.
 ///
 /// # Errors
 /// When its port is taken or its database cannot be opened.
-pub async fn run() -> anyhow::Result<()> {
+pub async fn run(canary: Option<String>) -> anyhow::Result<()> {
     let faults = narrowable(
         http::OPERATIONS,
         &[
@@ -44,7 +45,7 @@ pub async fn run() -> anyhow::Result<()> {
             &[FaultKind::DeclinedCards, FaultKind::StoppedOutboxRelay],
         ],
     );
-    let service = Service::start("payments", faults)?;
+    let service = Service::start_beside("payments", canary, faults)?;
     assemble(&service)?.serve(service).await
 }
 
@@ -54,26 +55,21 @@ pub async fn run() -> anyhow::Result<()> {
 /// When its database cannot be opened.
 pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     let schema = [store::SCHEMA, &[two_phase::SCHEMA]].concat();
-    let durable = Durable::open(service, &schema)?;
-    let retention = durable.retain(&store::RULES);
+    let durable = Arc::new(Durable::open_shared(service, &schema)?);
     let payments = Payments {
         db: durable.db.clone(),
         faults: service.faults.clone(),
         seed: service.seed(),
         bank: Outside::new("bank", Duration::from_millis(40), Duration::from_millis(300)),
     };
-    let consumers = participant::take_part(service, &durable, payments.clone());
-    let inquiry = Inquiry::start(
-        durable.db.clone(),
-        Arc::new(payments.clone()),
-        service.caller("booking"),
-    );
-    let watch = Watch::over(service, &durable.db, invariants::checks())?;
-    let assembled = Assembled::new(http::router(payments), durable.readiness());
-    Ok(assembled
-        .with(watch)
-        .with(consumers)
-        .with(inquiry)
-        .with(retention)
-        .with(durable))
+    let readiness = durable.readiness();
+    let participant = payments.clone();
+    let duties = Duties::share(service, durable, |service, durable| {
+        let consumers = participant::take_part(service, durable, participant.clone());
+        let booking = service.caller("booking");
+        let inquiry = Inquiry::start(durable.db.clone(), Arc::new(participant), booking);
+        let watch = Watch::over(service, &durable.db, invariants::checks())?;
+        Ok((consumers, inquiry, watch, durable.retain(&store::RULES)))
+    })?;
+    Ok(Assembled::new(http::router(payments), readiness).with(duties))
 }

@@ -22,13 +22,22 @@ pub(crate) enum Health {
     Unhealthy,
 }
 
+/// What an instance says that it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// Version of the service.
+    pub(crate) version: String,
+    /// On trial beside the others.
+    pub(crate) is_canary: bool,
+}
+
 /// One process of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Instance {
     /// Base URL.
     pub(crate) address: String,
-    /// Version of the service.
-    pub(crate) version: String,
+    /// Which version.
+    pub(crate) kind: Kind,
     /// How it answered last.
     pub(crate) health: Health,
     /// Until when its registration is good, since the directory began.
@@ -53,7 +62,7 @@ impl Directory {
     pub(crate) fn register(
         &mut self,
         (service, instance): (&str, &str),
-        (address, version): (&str, &str),
+        (address, kind): (&str, Kind),
         ttl: Duration,
         now: Duration,
     ) -> Result<(), Full> {
@@ -69,7 +78,7 @@ impl Directory {
             .map_or((Health::Unknown, 0), |known| (known.health, known.failures));
         let entry = Instance {
             address: address.to_owned(),
-            version: version.to_owned(),
+            kind,
             health: known.0,
             failures: known.1,
             until: now + ttl,
@@ -134,7 +143,7 @@ mod tests {
     fn with(instances: &[&str]) -> Directory {
         let mut directory = Directory::default();
         for name in instances {
-            let place = (&*format!("http://{name}"), "1");
+            let place = (&*format!("http://{name}"), Kind::default());
             directory.register(("payments", name), place, TTL, START).expect("room");
         }
         directory
@@ -183,7 +192,7 @@ mod tests {
         directory.probed("payments", "b", "http://b", true);
         let later = Duration::from_secs(9);
         directory
-            .register(("payments", "a"), ("http://a", "1"), TTL, later)
+            .register(("payments", "a"), ("http://a", Kind::default()), TTL, later)
             .expect("room");
         assert_eq!(names(&directory, Duration::from_secs(10)), ["a"], "its health stays");
         assert!(!directory.leave("orders", "a"));
@@ -196,7 +205,7 @@ mod tests {
         let mut directory = with(&["a"]);
         directory.probed("payments", "a", "http://a", true);
         directory
-            .register(("payments", "a"), ("http://new", "2"), TTL, START)
+            .register(("payments", "a"), ("http://new", Kind::default()), TTL, START)
             .expect("room");
         assert!(names(&directory, START).is_empty());
         assert_eq!(
@@ -212,7 +221,7 @@ mod tests {
         let mut directory = Directory::default();
         let mut add = |n: usize, now| {
             let name = format!("i-{n}");
-            directory.register(("payments", &name), ("http://a", "1"), TTL, now)
+            directory.register(("payments", &name), ("http://a", Kind::default()), TTL, now)
         };
         for n in 0..MAX_INSTANCES {
             add(n, START).expect("room");

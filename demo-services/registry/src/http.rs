@@ -15,7 +15,9 @@ use shop_kit::request::{Body, check_id};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::directory::{Directory, Health, Instance};
+use crate::canary::Canary;
+use crate::canary_http::{self, Share};
+use crate::directory::{Directory, Health, Instance, Kind};
 
 /// Shortest and longest time that a registration is good for.
 const TTL_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
@@ -24,6 +26,7 @@ const TTL_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
 #[derive(Clone, Debug)]
 pub(crate) struct Registry {
     directory: Arc<Mutex<Directory>>,
+    canaries: Arc<Mutex<BTreeMap<String, Canary>>>,
     newcomers: Arc<Notify>,
     began: Instant,
 }
@@ -32,6 +35,7 @@ impl Default for Registry {
     fn default() -> Self {
         Self {
             directory: Arc::default(),
+            canaries: Arc::default(),
             newcomers: Arc::default(),
             began: Instant::now(),
         }
@@ -59,6 +63,24 @@ impl Registry {
         self.newcomers.notified().await;
     }
 
+    /// Time since it began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Canaries by service.
+    pub(crate) fn canaries(&self) -> MutexGuard<'_, BTreeMap<String, Canary>> {
+        self.canaries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does a canary of this version run?
+    pub(crate) fn has_canary(&self, service: &str, version: &str) -> bool {
+        let is_meant = |(of, _, instance): (&str, &str, &Instance)| {
+            of == service && instance.kind.is_canary && instance.kind.version == version
+        };
+        self.lock().all(self.elapsed()).any(is_meant)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Directory> {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,6 +91,7 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "GET /api/v1/registry",
     "GET /api/v1/registry/{service}",
     "PUT /api/v1/registry/{service}/{instance}",
+    "POST /api/v1/canaries/{service}/outcomes",
 ];
 
 /// Every route.
@@ -77,6 +100,7 @@ pub(crate) fn router(registry: Registry) -> Router {
         .route("/api/v1/registry", get(everything))
         .route("/api/v1/registry/{service}", get(healthy))
         .route("/api/v1/registry/{service}/{instance}", put(register).delete(leave))
+        .merge(canary_http::router())
         .with_state(registry)
 }
 
@@ -87,6 +111,9 @@ struct Registration {
     address: String,
     #[serde(default)]
     version: String,
+    /// It gets requests only as far as a canary rule gives it some.
+    #[serde(default)]
+    canary: bool,
     ttl_seconds: u64,
 }
 
@@ -96,6 +123,7 @@ struct InstanceView {
     instance: String,
     address: String,
     version: String,
+    canary: bool,
     health: Health,
 }
 
@@ -110,6 +138,8 @@ struct ServiceView {
 #[derive(Debug, Serialize)]
 struct Everything {
     services: BTreeMap<String, Vec<InstanceView>>,
+    /// Shares of canaries.
+    canaries: BTreeMap<String, Share>,
 }
 
 async fn register(
@@ -128,11 +158,14 @@ async fn register(
         return Err(Problem::bad_field("ttl_seconds", format!("give {least} to {most}")));
     }
     let ttl = Duration::from_secs(registration.ttl_seconds);
-    let place = (registration.address.as_str(), registration.version.as_str());
+    let kind = Kind {
+        version: registration.version,
+        is_canary: registration.canary,
+    };
     let now = registry.began.elapsed();
     let mut directory = registry.lock();
     directory
-        .register((&service, &instance), place, ttl, now)
+        .register((&service, &instance), (&registration.address, kind), ttl, now)
         .map_err(|full| {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "full", &full.to_string())
                 .detail("wait until others are gone")
@@ -176,14 +209,17 @@ async fn everything(State(registry): State<Registry>) -> Json<Everything> {
             .or_default()
             .push(view(name, instance));
     }
-    Json(Everything { services })
+    drop(directory);
+    let canaries = canary_http::shares(&registry.canaries());
+    Json(Everything { services, canaries })
 }
 
 fn view(name: &str, instance: &Instance) -> InstanceView {
     InstanceView {
         instance: name.to_owned(),
         address: instance.address.clone(),
-        version: instance.version.clone(),
+        version: instance.kind.version.clone(),
+        canary: instance.kind.is_canary,
         health: instance.health,
     }
 }

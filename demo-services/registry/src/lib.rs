@@ -1,10 +1,13 @@
 //! Demo shop: the registry. Services say where they are and that they are alive; callers ask who is there and well.
 //!
-//! What it knows is soft: every service says it again within seconds, so nothing is kept on disk. To see the rules,
-//! open `directory.rs`.
+//! What it knows of instances is soft: every service says it again within seconds. Of two versions of a service it also
+//! decides which share of the requests the new one gets. To see the rules, open `directory.rs` and `canary.rs`.
 
+mod canary;
+mod canary_http;
 mod directory;
 mod http;
+mod metrics;
 mod probe;
 #[cfg(test)]
 mod tests;
@@ -22,7 +25,9 @@ pub async fn run() -> anyhow::Result<()> {
     let service = Service::start("registry", narrowable(http::OPERATIONS, &[]))?;
     let registry = Registry::default();
     let probes = tokio::spawn(probe::forever(registry.clone(), service.http().clone()));
+    let told = tokio::spawn(metrics::forever(registry.clone()));
     let served = service.serve(http::router(registry), Readiness::new()).await;
     probes.abort();
+    told.abort();
     served
 }

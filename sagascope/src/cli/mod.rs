@@ -53,10 +53,14 @@ pub(crate) enum Command {
     /// Open the terminal dashboard of a running collector
     Tui(TuiOptions),
     /// Run one demo service in this process (the demo starts these itself)
+    #[command(disable_version_flag = true)]
     Service {
         /// Its name, such as `orders`
         #[arg(value_parser = clap::builder::PossibleValuesParser::new(crate::service::NAMES))]
         name: String,
+        /// Run as this version, as a canary beside the first process of the service and on its data; `payments` can
+        #[arg(long = "version", value_name = "VERSION", value_parser = units::version)]
+        release: Option<String>,
     },
     /// Break something on purpose, for a while
     #[command(after_help = INJECT_EXAMPLES)]
@@ -78,6 +82,7 @@ Examples:
   sagascope demo --rate 5                  calmer traffic
   sagascope demo --profile documents       slower, with the waits of the source documents
   sagascope demo --port-base 5000          other ports: OTLP 5000 and 5001, web and API 5002, services from 5013
+  sagascope demo --canary                  payments 2.0.0 beside payments, for a canary release
   sagascope demo --data-dir /tmp/shop      a second, separate shop; stop and start it again and it goes on";
 
 #[derive(Debug, Args)]
@@ -95,6 +100,9 @@ pub(crate) struct DemoOptions {
     /// Seed of the shoppers and of the faults' dice
     #[arg(long, env = "SAGASCOPE_SEED", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Run payments 2.0.0 beside payments; it gets no orders until a canary rule gives it some
+    #[arg(long)]
+    pub(crate) canary: bool,
     /// Waits and thresholds of the shop
     #[arg(long, env = "SAGASCOPE_PROFILE", value_enum, default_value_t = ProfileName::Demo)]
     pub(crate) profile: ProfileName,

@@ -55,6 +55,18 @@ pub(crate) fn load_rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A version, as services tell theirs.
+pub(crate) fn version(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    match text {
+        "" => Err("a version is not empty".into()),
+        _ if text.len() > 32 || !text.chars().all(is_plain) => {
+            Err("a version is up to 32 letters, digits, dots and dashes, such as 2.0.0".into())
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// A base port with room for all ports that are counted from it.
 pub(crate) fn port_base(text: &str) -> Result<u16, String> {
     match text.parse::<u16>() {
@@ -102,6 +114,14 @@ mod tests {
         assert_eq!(retention("1m"), Ok(60));
         for wrong in ["0", "59s", "soon"] {
             assert!(retention(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn versions_are_plain() {
+        assert_eq!(version("2.0.0-rc_1"), Ok("2.0.0-rc_1".to_owned()));
+        for wrong in ["", "2 0", "../2", &"9".repeat(33)] {
+            assert!(version(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -21,7 +21,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::cli::DemoOptions;
-use crate::service;
 use keeper::{Keeper, News};
 use lock::DataFolder;
 use progress::Progress;
@@ -44,7 +43,7 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let folder = DataFolder::take(&options.collector.data_dir)?;
     let base = options.collector.port_base;
-    ports::check(base, options.collector.bind)?;
+    ports::check(base, options.collector.bind, options.canary)?;
     let token = token::resolve(&options.collector, folder.path())?;
     let mut progress = Progress::new(began, &folder.logs());
     progress.opening(&options.profile, &shown_path(folder.path()));
@@ -75,13 +74,14 @@ async fn watch_over(
     progress: &mut Progress,
     dashboard: &mut Option<Dashboard>,
 ) -> anyhow::Result<()> {
-    let mut processes = plan::processes(options, folder.path(), token).into_iter();
+    let processes = plan::processes(options, folder.path(), token);
+    let (count, mut processes) = (processes.len(), processes.into_iter());
     if let Some(collector) = processes.next() {
         cluster.start(collector);
     }
     wait_until(cluster, progress, 1, COLLECTOR_HEAD_START).await?;
     processes.for_each(|process| cluster.start(process));
-    wait_until(cluster, progress, 1 + service::NAMES.len(), Duration::MAX).await?;
+    wait_until(cluster, progress, count, Duration::MAX).await?;
 
     let web = format!("http://127.0.0.1:{}", options.collector.port_base + 2);
     progress.up(&web, token, options.collector.port_base);

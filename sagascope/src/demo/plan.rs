@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use shop_kit::topology::Topology;
+
 use crate::cli::{CollectorOptions, DemoOptions};
 use crate::{lifeline, service};
 
@@ -40,7 +42,10 @@ pub(crate) fn backoff(short_lives: u32) -> Duration {
         .min(LONGEST_BACKOFF)
 }
 
-/// The collector first, then every service.
+/// The second version of payments, and its name among the processes.
+const CANARY: (&str, &str, &str) = ("payments", "payments-2", "2.0.0");
+
+/// The collector first, then every service, then the canary.
 pub(crate) fn processes(options: &DemoOptions, data_dir: &Path, token: &str) -> Vec<Process> {
     let mut all = vec![collector(options, data_dir, token)];
     all.extend(
@@ -48,11 +53,14 @@ pub(crate) fn processes(options: &DemoOptions, data_dir: &Path, token: &str) -> 
             .iter()
             .map(|name| shop_service(name, options, data_dir, token)),
     );
+    if options.canary {
+        all.push(canary(options, data_dir, token));
+    }
     all
 }
 
 /// Every port the demo listens on.
-pub(crate) fn ports(base: u16) -> Vec<Port> {
+pub(crate) fn ports(base: u16, with_canary: bool) -> Vec<Port> {
     let port = |offset: u16, purpose: &str| Port {
         number: base + offset,
         purpose: purpose.to_owned(),
@@ -63,6 +71,12 @@ pub(crate) fn ports(base: u16) -> Vec<Port> {
             .zip(service::NAMES)
             .map(|(index, name)| port(13 + index, name)),
     );
+    if with_canary {
+        all.push(Port {
+            number: canary_port(base),
+            purpose: CANARY.1.to_owned(),
+        });
+    }
     all
 }
 
@@ -86,6 +100,22 @@ fn shop_service(name: &'static str, options: &DemoOptions, data_dir: &Path, toke
         environment: shared(options, data_dir, token),
         ready_url: format!("http://127.0.0.1:{}/health/ready", service_port(base, name)),
     }
+}
+
+fn canary(options: &DemoOptions, data_dir: &Path, token: &str) -> Process {
+    let (service, name, version) = CANARY;
+    let port = canary_port(options.collector.port_base);
+    Process {
+        name,
+        arguments: vec!["service", service, "--version", version],
+        environment: shared(options, data_dir, token),
+        ready_url: format!("http://127.0.0.1:{port}/health/ready"),
+    }
+}
+
+fn canary_port(base: u16) -> u16 {
+    // Every base that the command line takes has room for it.
+    Topology::new(base).canary_port(CANARY.0).unwrap_or(u16::MAX)
 }
 
 fn service_port(base: u16, name: &str) -> u16 {
@@ -184,13 +214,23 @@ mod tests {
     }
 
     #[test]
+    fn a_canary_comes_last_and_only_when_asked_for() {
+        let names = |line: &str| -> Vec<_> {
+            let all = processes(&options(line), Path::new("/data"), "secret");
+            all.iter().map(|process| process.name).collect()
+        };
+        assert!(!names("sagascope demo").contains(&"payments-2"));
+        assert_eq!(names("sagascope demo --canary").last(), Some(&"payments-2"));
+    }
+
+    #[test]
     fn every_port_is_listed_once() {
-        let mut numbers: Vec<_> = ports(4317).iter().map(|port| port.number).collect();
-        assert_eq!(numbers.len(), 3 + service::NAMES.len());
+        let mut numbers: Vec<_> = ports(4317, true).iter().map(|port| port.number).collect();
+        assert_eq!(numbers.len(), 4 + service::NAMES.len());
         numbers.dedup();
-        assert_eq!(numbers.len(), 3 + service::NAMES.len());
+        assert_eq!(numbers.len(), 4 + service::NAMES.len());
         assert_eq!(
-            ports(4317)[3],
+            ports(4317, false)[3],
             Port {
                 number: 4330,
                 purpose: "gateway".into()

@@ -7,8 +7,8 @@ use super::plan::{Port, ports};
 use crate::exit;
 
 /// Refuses with the first taken port, and the flag that changes it.
-pub(crate) fn check(base: u16, bind: IpAddr) -> anyhow::Result<()> {
-    for port in ports(base) {
+pub(crate) fn check(base: u16, bind: IpAddr, with_canary: bool) -> anyhow::Result<()> {
+    for port in ports(base, with_canary) {
         let address = if port.number < base + 13 {
             bind
         } else {
@@ -17,7 +17,7 @@ pub(crate) fn check(base: u16, bind: IpAddr) -> anyhow::Result<()> {
         match TcpListener::bind(SocketAddr::new(address, port.number)) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                return Err(exit::usage(taken(&port, free_base(base, bind))));
+                return Err(exit::usage(taken(&port, free_base(base, bind, with_canary))));
             }
             Err(error) => anyhow::bail!("cannot listen on {address}:{} ({}): {error}", port.number, port.purpose),
         }
@@ -34,12 +34,12 @@ fn taken(port: &Port, free: Option<u16>) -> String {
 }
 
 /// The next base, in steps of 100, whose ports are all free now.
-fn free_base(after: u16, bind: IpAddr) -> Option<u16> {
+fn free_base(after: u16, bind: IpAddr, with_canary: bool) -> Option<u16> {
     (1..=20_u16)
         .filter_map(|step| after.checked_add(step * 100))
         .filter(|base| *base <= 65_500)
         .find(|base| {
-            ports(*base)
+            ports(*base, with_canary)
                 .iter()
                 .all(|port| TcpListener::bind(SocketAddr::new(bind, port.number)).is_ok())
         })
@@ -55,7 +55,7 @@ mod tests {
     fn a_taken_port_is_named_with_the_flag_that_changes_it() {
         let holder = TcpListener::bind((LOOPBACK, 0)).unwrap();
         let taken = holder.local_addr().unwrap().port();
-        let error = check(taken - 1, LOOPBACK).unwrap_err();
+        let error = check(taken - 1, LOOPBACK, false).unwrap_err();
         // Another program may hold the port just below; then that one is named.
         let text = error.to_string();
         assert!(text.contains("is taken") && text.contains("--port-base"), "{text}");

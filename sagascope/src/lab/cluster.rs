@@ -54,6 +54,11 @@ impl Reply {
 impl Cluster {
     /// Starts it and waits until every service is ready.
     pub(super) async fn start(options: &LabOptions) -> anyhow::Result<Self> {
+        Self::start_with(options, &[]).await
+    }
+
+    /// The same with more flags of the demo.
+    pub(super) async fn start_with(options: &LabOptions, flags: &[&str]) -> anyhow::Result<Self> {
         let (base, progress) = (free_base()?, Progress::new(options));
         progress.tell(format!("starts a shop of its own on port {base} and above"));
         let folder = tempfile::Builder::new()
@@ -62,6 +67,7 @@ impl Cluster {
             .with_context(|| format!("cannot make a folder in {}", options.data_dir.display()))?;
         let mut child = Command::new(std::env::current_exe()?)
             .args(["demo", "--headless", "--rate", "0"])
+            .args(flags)
             .args(["--seed", &options.seed.to_string()])
             .args(["--port-base", &base.to_string()])
             .arg("--data-dir")
@@ -155,12 +161,25 @@ impl Cluster {
         strength: FaultStrength,
         seconds: u64,
     ) -> anyhow::Result<()> {
+        let target = FaultTarget {
+            service: service.to_owned(),
+            operation: operation.map(str::to_owned),
+            instance: None,
+        };
+        self.arm_target(target, kind, strength, seconds).await
+    }
+
+    /// Breaks what it is aimed at for a while, and waits until that has it.
+    pub(super) async fn arm_target(
+        &self,
+        target: FaultTarget,
+        kind: FaultKind,
+        strength: FaultStrength,
+        seconds: u64,
+    ) -> anyhow::Result<()> {
+        let service = target.service.clone();
         let request = FaultRequest {
-            target: FaultTarget {
-                service: service.to_owned(),
-                operation: operation.map(str::to_owned),
-                instance: None,
-            },
+            target,
             kind,
             strength,
             duration_seconds: seconds,
@@ -266,7 +285,8 @@ async fn up(child: &mut Child) -> anyhow::Result<()> {
 
 /// A port base of which all ports are free now.
 fn free_base() -> anyhow::Result<u16> {
-    let needed = 13 + u16::try_from(SERVICES.len()).unwrap_or(u16::MAX);
+    // Twice the services: second versions are behind the first.
+    let needed = 13 + 2 * u16::try_from(SERVICES.len()).unwrap_or(u16::MAX / 4);
     for _ in 0..100 {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let base = first.local_addr()?.port();

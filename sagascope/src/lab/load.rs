@@ -36,7 +36,7 @@ pub(super) struct Load {
 }
 
 /// One wish with what its client saw.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wish {
     /// Nobody else orders under this name, so that all orders of the wish can be found.
     pub(super) customer: String,

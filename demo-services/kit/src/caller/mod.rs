@@ -9,7 +9,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use budget::RetryBudget;
@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use crate::breaker::{Breaker, Outcome};
 use crate::bulkhead::{Bulkhead, Importance};
 use crate::context;
-use crate::discovery::Discovery;
+use crate::discovery::{Discovery, Place};
 use crate::events::StateEvents;
 use crate::problem::Problem;
 use crate::profile::Profile;
@@ -42,6 +42,7 @@ pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";
 #[derive(Clone, Debug)]
 pub struct Caller {
     shared: Arc<Shared>,
+    route: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -52,6 +53,9 @@ struct Shared {
     transport: Transport,
     profile: Profile,
     breaker: Breaker,
+    /// Around the canary, while the callee has one: what it breaks must not keep calls from the others.
+    canary: Mutex<Option<(String, Breaker)>>,
+    events: StateEvents,
     bulkhead: Bulkhead,
     retries: RetryMetrics,
     budget: Mutex<RetryBudget>,
@@ -97,7 +101,9 @@ impl Caller {
             base,
             discovery: Discovery::default(),
             transport: transport.into(),
-            breaker: Breaker::new(target, target, profile.breaker, events),
+            breaker: Breaker::new(target, target, profile.breaker, events.clone()),
+            canary: Mutex::default(),
+            events,
             bulkhead: Bulkhead::new(target, profile.bulkheads.of(importance)),
             retries: RetryMetrics::new(&telemetry::meter(), target),
             budget: Mutex::default(),
@@ -106,6 +112,16 @@ impl Caller {
         };
         Self {
             shared: Arc::new(shared),
+            route: None,
+        }
+    }
+
+    /// The same, with all its requests on one route: while the callee has two versions, an order's requests go to one.
+    #[must_use]
+    pub fn routed_by(&self, id: &str) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            route: Some(id.into()),
         }
     }
 
@@ -122,6 +138,15 @@ impl Caller {
     #[must_use]
     pub fn breaker(&self) -> &Breaker {
         &self.shared.breaker
+    }
+
+    /// Records how the breakers and the bulkhead stand.
+    pub(crate) fn report(&self) {
+        self.shared.breaker.report();
+        if let Some((_, breaker)) = &*self.shared.canary() {
+            breaker.report();
+        }
+        self.shared.bulkhead.report();
     }
 
     /// The bulkhead around it.
@@ -196,10 +221,12 @@ impl Caller {
         let key = context::new_id();
         let ask = Ask::new(Method::POST, path, Some(body), Some(&key))?;
         let (shared, limit) = (&self.shared, self.shared.profile.call_timeout);
-        let span = shared.span(&ask, 1);
-        let exchange = tokio::time::timeout(limit, shared.exchange(&ask));
+        let place = self.place();
+        let span = shared.span(&ask, &place, 1);
+        let exchange = tokio::time::timeout(limit, shared.exchange(&ask, &place));
         let answer = span.run(exchange).await;
         let answer = answer.unwrap_or(Err(CallError::TimedOut { after: limit }));
+        shared.came_of(&place, &answer);
         if let Err(error) = &answer {
             span.fail(error.error_type(), error.reason());
         }
@@ -274,8 +301,9 @@ impl Caller {
     async fn attempt(&self, ask: &Ask, attempt: u32) -> Result<Answer, CallError> {
         let shared = &self.shared;
         shared.retries.attempt();
-        let span = shared.span(ask, attempt);
-        let answer = span.run(self.guarded(ask)).await;
+        let place = self.place();
+        let span = shared.span(ask, &place, attempt);
+        let answer = span.run(self.guarded(ask, &place)).await;
         match &answer {
             Ok(answer) => span.set(KeyValue::new(key::HTTP_RESPONSE_STATUS_CODE, i64::from(answer.status))),
             Err(error) => {
@@ -292,20 +320,27 @@ impl Caller {
         answer
     }
 
-    async fn guarded(&self, ask: &Ask) -> Result<Answer, CallError> {
+    /// Without a route of its own, a request goes the way of the story that it belongs to.
+    fn place(&self) -> Place {
+        let shared = &self.shared;
+        let at = |route: &str| {
+            let now = Instant::now();
+            shared.discovery.place(shared.target, &shared.base, route, now)
+        };
+        match &self.route {
+            Some(route) => at(route),
+            None => at(&context::current().correlation_id),
+        }
+    }
+
+    async fn guarded(&self, ask: &Ask, place: &Place) -> Result<Answer, CallError> {
         let shared = &self.shared;
         let bulkhead = || CallError::BulkheadFull {
             bulkhead: shared.bulkhead.name().to_owned(),
         };
         let _place = shared.bulkhead.enter().ok_or_else(bulkhead)?;
-        let permit = shared.breaker.acquire().map_err(|refused| CallError::BreakerOpen {
-            breaker: shared.breaker.name().to_owned(),
-            retry_after: refused.retry_after,
-        })?;
-        let limit = shared.profile.call_timeout;
-        let answer = tokio::time::timeout(limit, shared.exchange(ask)).await;
-        let answer = answer.unwrap_or(Err(CallError::TimedOut { after: limit }));
-        permit.done(answer.as_ref().map_or_else(CallError::outcome, |_| Outcome::Success));
+        let answer = shared.behind_breaker(ask, place).await;
+        shared.came_of(place, &answer);
         answer
     }
 }
@@ -316,22 +351,72 @@ impl Shared {
         act(&mut budget, self.started.elapsed())
     }
 
-    fn span(&self, ask: &Ask, attempt: u32) -> Span {
+    fn canary(&self) -> MutexGuard<'_, Option<(String, Breaker)>> {
+        self.canary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The breaker around those that a request goes to: each canary has one of its own, named after its version.
+    fn breaker(&self, place: &Place) -> Breaker {
+        let Some(version) = &place.canary else {
+            return self.breaker.clone();
+        };
+        let mut canary = self.canary();
+        match &*canary {
+            Some((known, breaker)) if known == version => breaker.clone(),
+            _ => {
+                let name = format!("{}@{version}", self.target);
+                let breaker = Breaker::new(&name, self.target, self.profile.breaker, self.events.clone());
+                *canary = Some((version.clone(), breaker.clone()));
+                breaker
+            }
+        }
+    }
+
+    async fn behind_breaker(&self, ask: &Ask, place: &Place) -> Result<Answer, CallError> {
+        let breaker = self.breaker(place);
+        let permit = breaker.acquire().map_err(|refused| CallError::BreakerOpen {
+            breaker: breaker.name().to_owned(),
+            retry_after: refused.retry_after,
+        })?;
+        let limit = self.profile.call_timeout;
+        let answer = tokio::time::timeout(limit, self.exchange(ask, place)).await;
+        let answer = answer.unwrap_or(Err(CallError::TimedOut { after: limit }));
+        permit.done(answer.as_ref().map_or_else(CallError::outcome, |_| Outcome::Success));
+        answer
+    }
+
+    /// Counts for or against a canary: to its customers an open breaker is a failure like any other.
+    fn came_of(&self, place: &Place, answer: &Result<Answer, CallError>) {
+        let failed = match answer {
+            Ok(_) => false,
+            Err(CallError::BreakerOpen { .. }) => true,
+            Err(error) => match error.outcome() {
+                Outcome::Ignored => return,
+                outcome => outcome == Outcome::Failure,
+            },
+        };
+        self.discovery.came_of(self.target, place, failed);
+    }
+
+    fn span(&self, ask: &Ask, place: &Place, attempt: u32) -> Span {
         let mut attributes = vec![
             KeyValue::new(key::HTTP_REQUEST_METHOD, ask.method.to_string()),
-            KeyValue::new("url.full", format!("{}{}", self.base, ask.path)),
+            KeyValue::new("url.full", format!("{}{}", place.address, ask.path)),
             KeyValue::new(key::SERVICE_PEER_NAME, self.target),
             KeyValue::new(key::SERVER_ADDRESS, "127.0.0.1"),
-            KeyValue::new(key::CIRCUIT_BREAKER_NAME, self.target),
         ];
+        attributes.push(match &place.canary {
+            Some(version) => KeyValue::new(key::CIRCUIT_BREAKER_NAME, format!("{}@{version}", self.target)),
+            None => KeyValue::new(key::CIRCUIT_BREAKER_NAME, self.target),
+        });
         if attempt > 1 {
             attributes.push(KeyValue::new("http.request.resend_count", i64::from(attempt - 1)));
         }
         telemetry::span(format!("{} {}", ask.method, self.target), SpanKind::Client, attributes)
     }
 
-    async fn exchange(&self, ask: &Ask) -> Result<Answer, CallError> {
-        let address = self.discovery.address(self.target, &self.base, Instant::now());
+    async fn exchange(&self, ask: &Ask, place: &Place) -> Result<Answer, CallError> {
+        let address = &place.address;
         let mut request = http::Request::builder()
             .method(ask.method.clone())
             .uri(format!("{address}{}", ask.path));
@@ -351,7 +436,7 @@ impl Shared {
         let request = request.map_err(|_| broken(Broken::Malformed))?;
         let response = self.transport.exchange(request, MAX_ANSWER).await;
         let response = response.map_err(|error| {
-            self.discovery.failed(&address, Instant::now());
+            self.discovery.failed(address, Instant::now());
             broken(error)
         })?;
         let retry_after = seconds(response.headers().get(header::RETRY_AFTER));

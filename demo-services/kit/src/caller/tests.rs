@@ -244,3 +244,40 @@ async fn calls_go_to_who_is_well_and_back_to_the_topology_when_nobody_is_reached
     );
     assert_eq!(callee.calls(), 2);
 }
+
+#[tokio::test]
+async fn a_sick_canary_has_a_breaker_of_its_own_and_orders_keep_to_their_version() {
+    let (old, caller) = shop(&[], profile()).await;
+    let (new, other) = shop(&[503; 99], profile()).await;
+    let discovery = Discovery::default();
+    let (stable, canary) = (caller.shared.base.clone(), other.shared.base.clone());
+    let share = |percent| {
+        let now = Instant::now();
+        discovery.heard_of_canary("payments", &[&stable], Some((&canary, percent)), now);
+    };
+    share(50);
+    let caller = caller.found_by(discovery.clone());
+    let mut failed = 0;
+    for n in 0..40 {
+        let order = caller.routed_by(&format!("order-{n}"));
+        let first = order.post_once::<_, String>("/x", &1, Some("k")).await;
+        let again = order.post_once::<_, String>("/x", &1, Some("k")).await;
+        assert_eq!(first.is_ok(), again.is_ok(), "a repeat goes to the same version");
+        if let Err(CallError::BreakerOpen { breaker, .. }) = &again {
+            assert_eq!(breaker, "payments@2");
+        }
+        failed += u32::from(first.is_err());
+    }
+    assert!((8..=32).contains(&failed), "{failed} of 40");
+    assert_eq!(caller.breaker().state(), BreakerState::Closed, "the others go on");
+    assert_eq!(new.calls(), 5, "then its own breaker is open");
+    share(0);
+    for n in 0..40 {
+        let order = caller.routed_by(&format!("order-{n}"));
+        assert!(
+            order.post_once::<_, String>("/x", &1, Some("k")).await.is_ok(),
+            "rolled back"
+        );
+    }
+    assert_eq!(old.calls() as u32, 2 * (40 - failed) + 40);
+}

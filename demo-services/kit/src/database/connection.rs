@@ -10,6 +10,10 @@ use super::DatabaseError;
 /// Files up to this size are checked page by page at start; larger ones would hold up the start for too long.
 const CHECKED_BYTES: u64 = 64 * 1024 * 1024;
 
+/// How often, and after which wait, another process is given way when a database is made.
+const BUSY: u32 = 40;
+const BUSY_WAIT: Duration = Duration::from_millis(50);
+
 pub(super) fn open_for_writing(path: &Path, schema: &[&str]) -> Result<Connection, DatabaseError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -28,7 +32,7 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, DatabaseError>
 fn prepare(path: &Path, schema: &[&str]) -> Result<Connection, DatabaseError> {
     let connection = Connection::open(path)?;
     configure(&connection)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
     check(path, &connection)?;
@@ -37,6 +41,22 @@ fn prepare(path: &Path, schema: &[&str]) -> Result<Connection, DatabaseError> {
     }
     crate::event_store::migrate(&connection)?;
     Ok(connection)
+}
+
+/// Two processes that make the same database refuse each other for a moment, without waiting as they do later.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let mut tries = 0;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(rusqlite::Error::SqliteFailure(failure, _))
+                if failure.code == ErrorCode::DatabaseBusy && tries < BUSY =>
+            {
+                tries += 1;
+                std::thread::sleep(BUSY_WAIT);
+            }
+            done => return done,
+        }
+    }
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

@@ -88,7 +88,23 @@ impl Service {
     /// # Errors
     /// When a setting cannot be understood. A collector that is not there is no error.
     pub fn start(name: &'static str, capabilities: Vec<FaultCapability>) -> anyhow::Result<Self> {
-        let settings = Settings::from_env()?;
+        Self::start_beside(name, None, capabilities)
+    }
+
+    /// The same; with a version, as a canary beside the first process of the service: on a port of its own, on the same
+    /// data, and without requests until the registry is told to give it some.
+    ///
+    /// # Errors
+    /// See [`Service::start`].
+    pub fn start_beside(
+        name: &'static str,
+        canary: Option<String>,
+        capabilities: Vec<FaultCapability>,
+    ) -> anyhow::Result<Self> {
+        let settings = Settings {
+            canary,
+            ..Settings::from_env()?
+        };
         let topology = Topology::new(settings.port_base);
         let instance = new_instance(name);
         let resource = resource(name, &instance, &settings);
@@ -173,6 +189,30 @@ impl Service {
             .join("services")
             .join(self.name)
             .join(format!("{}.sqlite", self.name))
+    }
+
+    /// `service.version`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        version(&self.settings)
+    }
+
+    /// Runs beside the first process of its service.
+    #[must_use]
+    pub fn is_canary(&self) -> bool {
+        self.settings.canary.is_some()
+    }
+
+    /// Base URL of this process.
+    pub(crate) fn address(&self) -> Option<String> {
+        self.port().map(|port| format!("http://127.0.0.1:{port}"))
+    }
+
+    fn port(&self) -> Option<u16> {
+        match self.is_canary() {
+            true => self.topology.canary_port(self.name),
+            false => self.topology.port(self.name),
+        }
     }
 
     /// Of everything random that should come out the same again.
@@ -260,8 +300,7 @@ impl Service {
     /// When the port is taken: names it and the flag that moves it.
     pub async fn serve(self, router: Router, readiness: Readiness) -> anyhow::Result<()> {
         let port = self
-            .topology
-            .port(self.name)
+            .port()
             .with_context(|| format!("there is no service {}", self.name))?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port))
             .await
@@ -327,7 +366,10 @@ impl Service {
             events: self.events.clone(),
             rate: self.shared.rate.clone(),
             flows: self.shared.flows.clone(),
-            crash_mark: self.database_path().with_file_name("last-crash"),
+            crash_mark: self.database_path().with_file_name(match &self.settings.canary {
+                Some(version) => format!("last-crash-{version}"),
+                None => "last-crash".to_owned(),
+            }),
         }
     }
 
@@ -350,8 +392,7 @@ async fn report(service: Service) {
             callers.values().cloned().collect()
         };
         for caller in callers {
-            caller.breaker().report();
-            caller.bulkhead().report();
+            caller.report();
         }
     }
 }
@@ -386,9 +427,13 @@ fn resource(name: &str, instance: &str, settings: &Settings) -> Resource {
     Resource {
         service: name.to_owned(),
         instance: instance.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: version(settings).to_owned(),
         restarts: settings.restarts,
     }
+}
+
+fn version(settings: &Settings) -> &str {
+    settings.canary.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"))
 }
 
 fn new_instance(name: &str) -> String {

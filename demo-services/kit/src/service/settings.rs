@@ -29,6 +29,8 @@ pub struct Settings {
     pub rate: f64,
     /// In which shares they ask for each flow of the order at first.
     pub flows: FlowMix,
+    /// Version of a process that runs as a canary beside the first of its service.
+    pub canary: Option<String>,
 }
 
 impl Default for Settings {
@@ -42,6 +44,7 @@ impl Default for Settings {
             seed: 1,
             rate: 20.0,
             flows: FlowMix::default(),
+            canary: None,
         }
     }
 }
@@ -67,6 +70,7 @@ impl Settings {
             seed: read("SAGASCOPE_SEED", defaults.seed)?,
             rate: read("SAGASCOPE_RATE", defaults.rate)?,
             flows: read("SAGASCOPE_FLOWS", defaults.flows)?,
+            canary: None,
         })
     }
 }

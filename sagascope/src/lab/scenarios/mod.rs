@@ -1,6 +1,7 @@
 //! The scenarios, a file each.
 
 mod booking;
+mod canary;
 mod dual_write;
 mod event_versions;
 mod generations;
@@ -56,6 +57,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     event_versions::SCENARIO,
     rebuild::SCENARIO,
     payments_down::SCENARIO,
+    canary::SCENARIO,
 ];
 
 /// About how long one takes with the usual load; of those that were timed.
