@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use sagascope_api::client::{Client, SearchQuery};
+use sagascope_api::experiments::RunRequest;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::event::{Answer, Effect, Question};
@@ -126,6 +127,11 @@ async fn answer(client: &Client, question: Question) -> Answer {
         Question::Letters(action, letters) => Answer::Acted(client.settle_letters(action, &letters).await),
         Question::Rebuild(service, name) => Answer::Acted(client.rebuild(&service, &name).await),
         Question::Act(action, key) => Answer::Acted(client.act_on_saga(action, &key.id, Some(&key.name)).await),
+        Question::Run(name) => {
+            let reply = client.run_experiment(&name, &RunRequest::default()).await;
+            Answer::Begun(reply.map(Box::new))
+        }
+        Question::EndRun(id) => Answer::RunEnded(client.cancel_run(&id).await),
         Question::Traffic(traffic) => Answer::Traffic(client.set_traffic(traffic).await),
     }
 }

@@ -4,6 +4,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use sagascope_api::actions::{ActionDone, LetterAction, LettersRequest, SagaAction};
 use sagascope_api::client::live::LiveEvent;
 use sagascope_api::client::{Answer as Reply, ClientError};
+use sagascope_api::experiments::ExperimentRun;
 use sagascope_api::explain::Explanation;
 use sagascope_api::faults::{FaultRequest, FaultStatus, FaultTargetOption, Traffic};
 use sagascope_api::sagas::{SagaDetail, SagaType};
@@ -74,6 +75,10 @@ pub(crate) enum Question {
     Rebuild(String, String),
     /// Help a saga on.
     Act(SagaAction, SagaKey),
+    /// Run an experiment, by name.
+    Run(String),
+    /// End a run, by id.
+    EndRun(String),
 }
 
 /// A saga instance.
@@ -105,6 +110,10 @@ pub(crate) enum Answer {
     Traffic(Reply<Traffic>),
     /// A service did what was asked.
     Acted(Reply<ActionDone>),
+    /// An experiment was started.
+    Begun(Reply<Box<ExperimentRun>>),
+    /// An experiment was ended.
+    RunEnded(Result<(), ClientError>),
     /// A line for the person, such as a browser that could not be started.
     Told(String),
 }

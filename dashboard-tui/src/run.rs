@@ -20,9 +20,10 @@ use crate::theme::{Environment, Theme};
 use crate::view;
 
 /// What the views show. Logs are left out: nothing here shows them.
-const TOPICS: [Topic; 9] = [
+const TOPICS: [Topic; 10] = [
     Topic::Overview,
     Topic::Faults,
+    Topic::Experiments,
     Topic::Services,
     Topic::Breakers,
     Topic::ReadModels,

@@ -2,6 +2,7 @@
 
 use sagascope_conventions::{BreakerState, FaultKind, FaultState, ProjectionState, SagaState, StepState};
 
+use crate::experiments::RunState;
 use crate::faults::FaultStatus;
 
 /// What is printed for a value that is not known; never 0.
@@ -114,6 +115,18 @@ pub const fn fault_mark(state: FaultState) -> Mark {
         FaultState::Pending => WAITING,
         FaultState::Active => FAULT,
         FaultState::Expired | FaultState::Cleared => NO_DATA,
+    }
+}
+
+/// Mark of an experiment's run.
+#[must_use]
+pub const fn run_mark(state: RunState) -> Mark {
+    match state {
+        RunState::Running => RUNNING,
+        RunState::Passed => GOOD,
+        RunState::Failed => BAD,
+        RunState::Error => STUCK,
+        RunState::Cancelled => NO_DATA,
     }
 }
 

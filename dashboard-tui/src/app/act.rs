@@ -68,6 +68,8 @@ impl App {
             Action::Rebuild => self.rebuild(now),
             Action::RetrySaga => self.act_on_saga(SagaAction::Retry, now),
             Action::CancelSaga => self.act_on_saga(SagaAction::Cancel, now),
+            Action::RunExperiment => self.run_experiment(now),
+            Action::CancelExperiment => self.cancel_experiment(now),
             Action::RateUp => return self.change_rate(true, now),
             Action::RateDown => return self.change_rate(false, now),
             Action::Mouse => {
@@ -122,6 +124,10 @@ impl App {
                 self.sagas.hold();
                 self.saga_events = super::List::new();
             }
+            Place::Experiment(name) => {
+                self.lab.select(name);
+                self.experiment = super::List::new();
+            }
             Place::Trace(_) => {
                 self.spans = super::List::new();
                 self.folded.clear();
@@ -147,6 +153,8 @@ impl App {
 
     pub(super) fn step(&mut self, by: isize) {
         match self.focus() {
+            // As far as there are lines, which the frame knows.
+            Some(ListId::Experiment) => self.experiment.offset = self.experiment.offset.saturating_add_signed(by),
             Some(id) => {
                 if let Some(list) = self.list_mut(id) {
                     list.step(by);
@@ -184,6 +192,12 @@ impl App {
             Place::Breakers => self.open_waiting_sagas(now),
             Place::ReadModels => self.open_trace(now),
             Place::Chaos => return self.enter_chaos(now),
+            Place::Lab => {
+                if let Some(name) = self.lab.selected().map(str::to_owned) {
+                    self.go(Link::to(Place::Experiment(name)));
+                }
+            }
+            Place::Experiment(_) => self.run_experiment(now),
             Place::Saga(_) | Place::SagaType(_) | Place::Trace(_) => {}
         }
         vec![]

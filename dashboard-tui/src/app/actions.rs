@@ -100,7 +100,7 @@ impl App {
         self.confirm(title, effect, yes, Question::Act(action, key));
     }
 
-    fn confirm(&mut self, title: String, effect: &str, yes: &'static str, question: Question) {
+    pub(super) fn confirm(&mut self, title: String, effect: &str, yes: &'static str, question: Question) {
         self.overlay = Some(Overlay::Confirm(Confirm {
             title,
             effect: effect.to_owned(),

@@ -4,7 +4,9 @@ use crossterm::event::KeyCode::{
     self, BackTab, Backspace, Char, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right, Tab, Up,
 };
 
-use super::keys::Scope::{Breakers, Chaos, Everywhere, Overview, ReadModels, Saga, Sagas, Tables, Trace, Traces};
+use super::keys::Scope::{
+    Breakers, Chaos, Everywhere, Experiment, Experiments, Lab, Overview, ReadModels, Saga, Sagas, Tables, Trace, Traces,
+};
 use super::keys::{Action, Binding, Scope};
 use super::place::View;
 
@@ -67,6 +69,10 @@ pub(crate) const BINDINGS: &[Binding] = &[
     key(Chaos, Action::ValueUp, "l →", &[Char('l'), Right], "more", "next value"),
     key(Chaos, Action::Arm, "A", &[Char('A')], "arm…", "arm the fault, after a confirmation"),
     key(Chaos, Action::ClearFault, "C", &[Char('C')], "clear", "end the selected fault, or the one that ends first"),
+    key(Lab, Action::Enter, "Enter", &[Enter], "open", "open the experiment"),
+    key(Experiment, Action::Enter, "Enter", &[Enter], "", "run it, after a confirmation"),
+    key(Experiments, Action::RunExperiment, "r", &[Char('r')], "run…", "run the experiment, after a confirmation"),
+    key(Experiments, Action::CancelExperiment, "C", &[Char('C')], "cancel…", "end the experiment that runs, after a confirmation"),
     key(Everywhere, Action::Back, "Esc", &[Esc, Backspace], "", "back out: filter, detail, dialog"),
     key(Tables, Action::SortLeft, "h ←", &[Char('h'), Left], "", "sort by the column to the left"),
     key(Tables, Action::SortRight, "l →", &[Char('l'), Right], "", "sort by the column to the right"),
@@ -91,6 +97,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     key(Everywhere, Action::Show(View::Traces), "3", &[Char('3')], "", "Traces"),
     key(Everywhere, Action::Show(View::Breakers), "5", &[Char('5')], "", "Breakers"),
     key(Everywhere, Action::Show(View::ReadModels), "6", &[Char('6')], "", "Read models, outboxes, dead letters"),
+    key(Everywhere, Action::Show(View::Lab), "0", &[Char('0')], "", "Lab: experiments, each with a verdict"),
     key(Everywhere, Action::NextView, "Tab", &[Tab], "", "next view"),
     key(Everywhere, Action::PreviousView, "Shift-Tab", &[BackTab], "", "previous view"),
     key(Everywhere, Action::HistoryBack, "[", &[Char('[')], "", "back to where you were"),

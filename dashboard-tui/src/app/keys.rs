@@ -50,6 +50,8 @@ pub(crate) enum Action {
     Rebuild,
     RetrySaga,
     CancelSaga,
+    RunExperiment,
+    CancelExperiment,
     RateUp,
     RateDown,
     Mouse,
@@ -71,6 +73,12 @@ pub(crate) enum Scope {
     Breakers,
     ReadModels,
     Chaos,
+    /// The list of experiments.
+    Lab,
+    /// One experiment, open.
+    Experiment,
+    /// Either.
+    Experiments,
     Overview,
 }
 
@@ -87,6 +95,7 @@ impl Scope {
             Self::Breakers => "breakers",
             Self::ReadModels => "read models",
             Self::Chaos => "chaos",
+            Self::Lab | Self::Experiment | Self::Experiments => "lab",
             Self::Overview => "overview",
         }
     }
@@ -102,6 +111,9 @@ impl Scope {
             Self::Breakers => matches!(place, Place::Breakers),
             Self::ReadModels => matches!(place, Place::ReadModels),
             Self::Chaos => matches!(place, Place::Chaos),
+            Self::Lab => matches!(place, Place::Lab),
+            Self::Experiment => matches!(place, Place::Experiment(_)),
+            Self::Experiments => matches!(place, Place::Lab | Place::Experiment(_)),
             Self::Overview => matches!(place, Place::Overview),
         }
     }
@@ -195,6 +207,8 @@ mod tests {
             Place::Breakers,
             Place::ReadModels,
             Place::Chaos,
+            Place::Lab,
+            Place::Experiment("a".into()),
         ];
         for place in places.iter().chain(&more) {
             for general in [true, false] {
@@ -212,7 +226,7 @@ mod tests {
     #[test]
     fn every_view_has_its_number() {
         for view in View::ALL {
-            assert_eq!(press(Char(view.key()), &Place::Chaos), Some(Action::Show(view)));
+            assert_eq!(press(Char(view.key()), &Place::Lab), Some(Action::Show(view)));
         }
     }
 }

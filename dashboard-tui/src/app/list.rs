@@ -12,6 +12,9 @@ pub(crate) enum ListId {
     Spans,
     Breakers,
     ReadModels,
+    Lab,
+    /// Lines of an open experiment; only scrolled.
+    Experiment,
     Picker,
 }
 

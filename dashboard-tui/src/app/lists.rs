@@ -90,6 +90,8 @@ impl App {
                 .selected()
                 .and_then(|row| row.split_once('/'))
                 .map(|(_, key)| key.to_owned()),
+            Place::Lab => self.lab.selected().map(str::to_owned),
+            Place::Experiment(name) => Some(name.clone()),
             Place::Chaos => match &self.chaos_cursor {
                 ChaosCursor::Fault(id) => Some(id.clone()),
                 ChaosCursor::Field(_) => None,

@@ -8,6 +8,7 @@ pub(crate) mod filter;
 pub(crate) mod form;
 mod jumps;
 pub(crate) mod keys;
+mod lab;
 pub(crate) mod list;
 mod lists;
 mod mouse;
@@ -60,6 +61,8 @@ pub(crate) struct App {
     pub(crate) spans: List,
     pub(crate) breakers: List,
     pub(crate) read_models: List,
+    pub(crate) lab: List,
+    pub(crate) experiment: List,
     /// Spans whose children are folded away.
     pub(crate) folded: HashSet<String>,
     pub(crate) saga_filter: Input,
@@ -149,6 +152,8 @@ impl App {
             spans: List::new(),
             breakers: List::new(),
             read_models: List::new(),
+            lab: List::new(),
+            experiment: List::new(),
             folded: HashSet::new(),
             saga_filter: Input::default(),
             trace_search: Input::default(),
@@ -226,6 +231,8 @@ impl App {
             Place::Trace(_) => Some(ListId::Spans),
             Place::Breakers => Some(ListId::Breakers),
             Place::ReadModels => Some(ListId::ReadModels),
+            Place::Lab => Some(ListId::Lab),
+            Place::Experiment(_) => Some(ListId::Experiment),
         }
     }
 
@@ -238,6 +245,8 @@ impl App {
             ListId::Spans => &self.spans,
             ListId::Breakers => &self.breakers,
             ListId::ReadModels => &self.read_models,
+            ListId::Lab => &self.lab,
+            ListId::Experiment => &self.experiment,
             ListId::Picker => return None,
         })
     }
@@ -251,6 +260,8 @@ impl App {
             ListId::Spans => &mut self.spans,
             ListId::Breakers => &mut self.breakers,
             ListId::ReadModels => &mut self.read_models,
+            ListId::Lab => &mut self.lab,
+            ListId::Experiment => &mut self.experiment,
             ListId::Picker => return None,
         })
     }
@@ -275,6 +286,10 @@ impl App {
                 (Tone::Good, format!("asked the shoppers for {rate} orders a second"))
             }),
             Answer::Acted(reply) => reply.map(|done| (Tone::Good, done.line())),
+            Answer::Begun(reply) => reply.map(|run| (Tone::Info, format!("{} runs", run.summary.experiment))),
+            Answer::RunEnded(reply) => {
+                reply.map(|()| (Tone::Good, "the experiment was ended, and its shop with it".to_owned()))
+            }
             Answer::Told(line) => Ok((Tone::Info, line)),
             // Look-ups were kept by `Known::learn`.
             _ => return,

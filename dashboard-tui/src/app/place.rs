@@ -11,16 +11,18 @@ pub(crate) enum View {
     Breakers,
     ReadModels,
     Chaos,
+    Lab,
 }
 
 impl View {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Overview,
         Self::Sagas,
         Self::Traces,
         Self::Breakers,
         Self::ReadModels,
         Self::Chaos,
+        Self::Lab,
     ];
 
     /// Its number key; the same views have the same numbers in every version.
@@ -32,6 +34,7 @@ impl View {
             Self::Breakers => '5',
             Self::ReadModels => '6',
             Self::Chaos => '9',
+            Self::Lab => '0',
         }
     }
 
@@ -43,6 +46,7 @@ impl View {
             Self::Breakers => "Breakers",
             Self::ReadModels => "Read models",
             Self::Chaos => "Chaos",
+            Self::Lab => "Lab",
         }
     }
 
@@ -55,6 +59,7 @@ impl View {
             Self::Breakers => Place::Breakers,
             Self::ReadModels => Place::ReadModels,
             Self::Chaos => Place::Chaos,
+            Self::Lab => Place::Lab,
         }
     }
 
@@ -78,6 +83,9 @@ pub(crate) enum Place {
     Breakers,
     ReadModels,
     Chaos,
+    Lab,
+    /// One experiment of the lab.
+    Experiment(String),
 }
 
 impl Place {
@@ -89,6 +97,7 @@ impl Place {
             Self::Breakers => View::Breakers,
             Self::ReadModels => View::ReadModels,
             Self::Chaos => View::Chaos,
+            Self::Lab | Self::Experiment(_) => View::Lab,
         }
     }
 
@@ -104,6 +113,7 @@ impl Place {
             Self::Saga(key) => Some(format!("{} {}", key.name, sagascope_api::text::short_id(&key.id))),
             Self::SagaType(name) => Some(format!("{name} flow")),
             Self::Trace(id) => Some(sagascope_api::text::short_id(id).to_owned()),
+            Self::Experiment(name) => Some(name.clone()),
             _ => None,
         }
     }
@@ -202,6 +212,7 @@ impl Link {
             },
             ("read-models", None) => Self::to(Place::ReadModels),
             ("chaos", None) => Self::to(Place::Chaos),
+            ("lab", None) => Self::to(value("experiment").map_or(Place::Lab, Place::Experiment)),
             _ => return None,
         };
         Some(link)
@@ -222,6 +233,8 @@ impl Link {
             },
             Place::ReadModels => "/read-models".into(),
             Place::Chaos => "/chaos".into(),
+            Place::Lab => "/lab".into(),
+            Place::Experiment(name) => format!("/lab?experiment={}", escape(name)),
         }
     }
 }
@@ -284,6 +297,8 @@ mod tests {
             Place::SagaType("order".into()),
             Place::Trace("ab".into()),
             Place::Chaos,
+            Place::Lab,
+            Place::Experiment("stale-read".into()),
         ] {
             let link = Link::to(place);
             assert_eq!(Link::parse(&link.path()), Some(link));

@@ -42,6 +42,11 @@ impl App {
                 self.breakers.settle(rows);
             }
             Place::ReadModels => self.settle_read_models(),
+            Place::Lab | Place::Experiment(_) => {
+                let course = self.known.picture().course();
+                let rows = course.iter().map(|row| row.scenario.name.clone()).collect();
+                self.lab.settle(rows);
+            }
             Place::SagaType(_) | Place::Chaos => {}
         }
         self.questions(now)

@@ -3,6 +3,7 @@
 mod actions;
 pub(crate) mod fixture;
 mod hand;
+mod lab;
 mod measure;
 mod screens;
 mod story;

@@ -346,12 +346,15 @@ mod tests {
         };
         assert_eq!(
             line(78),
-            "1 Overview  2 Sagas  3 Traces  5 Breakers  6 Read models  9 Chaos"
+            "1 Overview  2 Sagas  3 Traces  5 Breakers  6 Read models  9 Chaos  0 Lab"
         );
-        assert_eq!(line(62), "1 Overview 2 Sagas 3 Traces 5 Breakers 6 Read models 9 Chaos");
-        assert_eq!(line(56), "1 Overview 2 Sagas 3 Traces 5 Breakers 6 Read models 9");
-        assert_eq!(line(30), "1 Overview 2 Sagas 3 5 6 9");
-        assert_eq!(line(0), "1 2 Sagas 3 5 6 9");
+        assert_eq!(
+            line(66),
+            "1 Overview 2 Sagas 3 Traces 5 Breakers 6 Read models 9 Chaos 0 Lab"
+        );
+        assert_eq!(line(56), "1 Overview 2 Sagas 3 Traces 5 Breakers 6 Read models 9 0");
+        assert_eq!(line(30), "1 Overview 2 Sagas 3 5 6 9 0");
+        assert_eq!(line(0), "1 2 Sagas 3 5 6 9 0");
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod canvas;
 mod chaos;
 mod chart;
 mod chrome;
+mod figures;
+mod lab;
 mod overlays;
 mod overview;
 mod read_models;
@@ -66,6 +68,8 @@ fn draw_place(canvas: &mut Canvas, body: Rect) {
         Place::Breakers => breakers::draw(canvas, body),
         Place::ReadModels => read_models::draw(canvas, body),
         Place::Chaos => chaos::draw(canvas, body),
+        Place::Lab => lab::draw(canvas, body),
+        Place::Experiment(name) => lab::draw_one(canvas, body, name),
     }
 }
 

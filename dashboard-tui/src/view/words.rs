@@ -72,6 +72,34 @@ fn whole_numbers<'t>(text: &str, head: &'t str) -> &'t str {
     if severed { number.trim_end() } else { head }
 }
 
+/// Broken at blanks into lines of at most `cells`; a word that is longer is broken too.
+pub(super) fn wrap(text: &str, cells: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let mut word = word;
+        let used = lines.last().map_or(0, |line| width(line));
+        if used > 0 && used + 1 + width(word) > cells {
+            lines.push(String::new());
+        }
+        while width(word) > cells {
+            let (fits, _) = head(word, cells);
+            if fits.is_empty() {
+                // Not even one character fits: nothing can be told here.
+                return lines;
+            }
+            lines.insert(lines.len() - 1, fits.to_owned());
+            word = &word[fits.len()..];
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
 /// A line of several styles cut to `cells`.
 pub(super) fn cut_line<'a>(line: Line<'a>, cells: usize, theme: Theme) -> Line<'a> {
     if line.width() <= cells {
@@ -144,6 +172,20 @@ mod tests {
         }
         assert_eq!(pad("日", 4, true, theme), "  日");
         assert_eq!(pad("ab", 4, false, theme), "ab  ");
+    }
+
+    #[test]
+    fn text_is_wrapped_at_blanks() {
+        for (text, cells, lines) in [
+            ("one two three", 7, vec!["one two", "three"]),
+            ("one two three", 13, vec!["one two three"]),
+            ("abcdefgh ij", 3, vec!["abc", "def", "gh", "ij"]),
+            ("日本語 x", 4, vec!["日本", "語 x"]),
+            ("", 5, vec![""]),
+        ] {
+            assert_eq!(wrap(text, cells), lines, "{text} in {cells}");
+        }
+        assert_eq!(wrap("日本", 1), [""]);
     }
 
     #[test]

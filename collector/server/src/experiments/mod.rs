@@ -30,7 +30,9 @@ const LINES: usize = 64;
 const RUN_TIME: Duration = Duration::from_secs(45 * 60);
 /// A run that was told to end has this long to clean up.
 const LEAVES_WITHIN: Duration = Duration::from_secs(5);
-/// The same while the collector stops, which its own supervisor does not wait for longer.
+/// Whoever cancels waits this long for the end; clients wait a little longer for an answer.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(8);
+/// The same as the time to clean up, while the collector stops, which its own supervisor does not wait for longer.
 const LEAVES_AT_STOP_WITHIN: Duration = Duration::from_millis(1_200);
 
 /// Experiments of one collector.
@@ -146,7 +148,7 @@ impl Experiments {
         };
         end.send_replace(Some(End::Cancelled));
         // The other end goes with the task. Should that take long, the answer shows the run as it stands.
-        let _ = timeout(LEAVES_WITHIN * 2, end.closed()).await;
+        let _ = timeout(CANCELLED_WITHIN, end.closed()).await;
         self.run(id)
     }
 
