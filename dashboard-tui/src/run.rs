@@ -20,7 +20,7 @@ use crate::theme::{Environment, Theme};
 use crate::view;
 
 /// What the views show. Logs are left out: nothing here shows them.
-const TOPICS: [Topic; 10] = [
+const TOPICS: [Topic; 11] = [
     Topic::Overview,
     Topic::Faults,
     Topic::Experiments,
@@ -29,6 +29,7 @@ const TOPICS: [Topic; 10] = [
     Topic::ReadModels,
     Topic::Outboxes,
     Topic::DeadLetters,
+    Topic::Invariants,
     Topic::Sagas,
     Topic::Traces,
 ];

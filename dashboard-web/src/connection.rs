@@ -26,6 +26,7 @@ const ALWAYS: &[Topic] = &[
     Topic::ReadModels,
     Topic::Outboxes,
     Topic::DeadLetters,
+    Topic::Invariants,
     Topic::Sagas,
 ];
 

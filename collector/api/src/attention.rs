@@ -1,6 +1,6 @@
 //! What needs a person now, the most urgent first.
 
-use sagascope_conventions::{BreakerState, ProjectionState, SagaState};
+use sagascope_conventions::{BreakerState, InvariantState, ProjectionState, SagaState};
 
 use crate::live::Picture;
 use crate::text::{self, Mark};
@@ -11,7 +11,7 @@ use crate::{Time, sagas::Saga};
 pub struct Attention {
     /// Shape and colour.
     pub mark: Mark,
-    /// `service`, `breaker`, `saga`, `model`, `outbox` or `letters`.
+    /// `invariant`, `service`, `breaker`, `saga`, `model`, `outbox` or `letters`.
     pub kind: &'static str,
     /// Which one.
     pub subject: String,
@@ -23,6 +23,8 @@ pub struct Attention {
     pub link: String,
 }
 
+/// [`Attention::kind`] of what must hold and does not.
+pub const INVARIANT: &str = "invariant";
 /// Sagas named one by one before the rest are told as a number.
 const SAGAS_NAMED: usize = 5;
 
@@ -30,12 +32,38 @@ const SAGAS_NAMED: usize = 5;
 #[must_use]
 pub fn attention(picture: &Picture, now: Time) -> Vec<Attention> {
     let mut all = Vec::new();
+    invariants(picture, now, &mut all);
     services(picture, now, &mut all);
     breakers(picture, now, &mut all);
     sagas(picture, now, &mut all);
     models(picture, now, &mut all);
     letters(picture, &mut all);
     all
+}
+
+/// What must never be comes before what is merely down.
+fn invariants(picture: &Picture, now: Time, all: &mut Vec<Attention>) {
+    let broken = picture
+        .invariants
+        .values()
+        .filter(|invariant| invariant.state == InvariantState::Violated);
+    for invariant in broken {
+        let evidence = invariant.evidence.first();
+        let detail = evidence.map_or(&invariant.statement, |evidence| &evidence.text);
+        let more = invariant.violations.saturating_sub(1);
+        let more = match (evidence, more) {
+            (Some(_), 1..) => format!(" · {} more", text::count(more)),
+            _ => String::new(),
+        };
+        all.push(Attention {
+            mark: text::BAD,
+            kind: INVARIANT,
+            subject: format!("{} {}", invariant.id, invariant.service),
+            state: format!("broken {}", text::age(now.seconds_since(invariant.since))),
+            detail: format!("{detail}{more}"),
+            link: "/".into(),
+        });
+    }
 }
 
 fn services(picture: &Picture, now: Time, all: &mut Vec<Attention>) {

@@ -19,6 +19,7 @@ use crate::correlations::Correlation;
 use crate::experiments::{ExperimentRun, Experiments, RunRequest};
 use crate::explain::Explanation;
 use crate::faults::{FaultRequest, FaultStatus, FaultTargetOption, Traffic};
+use crate::invariants::Invariant;
 use crate::logs::LogRow;
 use crate::metrics::{Function, Metric, MetricRange};
 use crate::overview::Overview;
@@ -189,6 +190,11 @@ impl Client {
     /// Read models.
     pub async fn read_models(&self) -> Answer<Page<ReadModel>> {
         self.get(&Target::api("read-models")).await
+    }
+
+    /// Invariants.
+    pub async fn invariants(&self) -> Answer<Page<Invariant>> {
+        self.get(&Target::api("invariants")).await
     }
 
     /// Outboxes.

@@ -14,6 +14,7 @@ pub mod correlations;
 pub mod experiments;
 pub mod explain;
 pub mod faults;
+pub mod invariants;
 pub mod live;
 pub mod logs;
 pub mod metrics;

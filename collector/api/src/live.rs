@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::breakers::Breaker;
 use crate::experiments::Experiment;
 use crate::faults::FaultStatus;
+use crate::invariants::Invariant;
 use crate::logs::LogRow;
 use crate::overview::Overview;
 use crate::read_models::{DeadLetter, Outbox, ReadModel};
@@ -37,6 +38,8 @@ pub enum Topic {
     Outboxes,
     /// Dead letters.
     DeadLetters,
+    /// Invariants.
+    Invariants,
     /// Summaries of traces that ended or changed, sampled when there are too many.
     Traces,
     /// Log records, sampled when there are too many.
@@ -58,6 +61,7 @@ impl Topic {
         Self::ReadModels,
         Self::Outboxes,
         Self::DeadLetters,
+        Self::Invariants,
         Self::Sagas,
         Self::Traces,
         Self::Logs,
@@ -74,6 +78,7 @@ impl Topic {
             Self::ReadModels => "read-models",
             Self::Outboxes => "outboxes",
             Self::DeadLetters => "dead-letters",
+            Self::Invariants => "invariants",
             Self::Traces => "traces",
             Self::Logs => "logs",
             Self::Faults => "faults",
@@ -147,6 +152,8 @@ pub enum Rows {
     Outboxes(Vec<Outbox>),
     /// Dead letters.
     DeadLetters(Vec<DeadLetter>),
+    /// Invariants.
+    Invariants(Vec<Invariant>),
     /// Traces.
     Traces(Vec<TraceSummary>),
     /// Logs.
@@ -169,6 +176,7 @@ impl Rows {
             Self::ReadModels(_) => Topic::ReadModels,
             Self::Outboxes(_) => Topic::Outboxes,
             Self::DeadLetters(_) => Topic::DeadLetters,
+            Self::Invariants(_) => Topic::Invariants,
             Self::Traces(_) => Topic::Traces,
             Self::Logs(_) => Topic::Logs,
             Self::Faults(_) => Topic::Faults,
@@ -258,6 +266,8 @@ pub struct Picture {
     pub outboxes: BTreeMap<String, Outbox>,
     /// By id.
     pub dead_letters: BTreeMap<String, DeadLetter>,
+    /// By [`Invariant::key`].
+    pub invariants: BTreeMap<String, Invariant>,
     /// By trace id.
     pub traces: BTreeMap<String, TraceSummary>,
     /// As they came, oldest first.
@@ -314,6 +324,7 @@ impl Picture {
             Topic::ReadModels => self.read_models.clear(),
             Topic::Outboxes => self.outboxes.clear(),
             Topic::DeadLetters => self.dead_letters.clear(),
+            Topic::Invariants => self.invariants.clear(),
             Topic::Traces => self.traces.clear(),
             Topic::Logs => self.logs.clear(),
             Topic::Faults => self.faults.clear(),
@@ -334,6 +345,7 @@ impl Picture {
             Topic::ReadModels => drop_keys(&mut self.read_models, keys),
             Topic::Outboxes => drop_keys(&mut self.outboxes, keys),
             Topic::DeadLetters => drop_keys(&mut self.dead_letters, keys),
+            Topic::Invariants => drop_keys(&mut self.invariants, keys),
             Topic::Traces => drop_keys(&mut self.traces, keys),
             Topic::Faults => drop_keys(&mut self.faults, keys),
             Topic::Experiments => drop_keys(&mut self.experiments, keys),
@@ -356,6 +368,7 @@ impl Picture {
             Rows::ReadModels(rows) => upsert(&mut self.read_models, rows, ReadModel::key),
             Rows::Outboxes(rows) => upsert(&mut self.outboxes, rows, Outbox::key),
             Rows::DeadLetters(rows) => upsert(&mut self.dead_letters, rows, |row| row.id.clone()),
+            Rows::Invariants(rows) => upsert(&mut self.invariants, rows, Invariant::key),
             Rows::Traces(rows) => {
                 upsert(&mut self.traces, rows, |row| row.trace_id.clone());
                 shed(&mut self.traces, TRACES_HELD, |trace| trace.started_at.0);

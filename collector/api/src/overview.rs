@@ -6,6 +6,7 @@ use sagascope_conventions::{FlowMix, SagaState};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::invariants::InvariantCounts;
 
 /// `GET /api/v1/overview`, and the one row of the topic `overview`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub struct Overview {
     pub stalled_models: u64,
     /// Messages given up.
     pub dead_letters: u64,
+    /// What must always hold, by whether it does.
+    #[serde(default)]
+    pub invariants: InvariantCounts,
     /// Faults in force.
     pub active_faults: u64,
     /// Watchers of the live stream.

@@ -1,9 +1,12 @@
 //! Words, glyphs and numbers as both dashboards print them.
 
-use sagascope_conventions::{BreakerState, FaultKind, FaultState, ProjectionState, SagaState, StepState};
+use sagascope_conventions::{
+    BreakerState, FaultKind, FaultState, InvariantState, ProjectionState, SagaState, StepState,
+};
 
 use crate::experiments::RunState;
 use crate::faults::FaultStatus;
+use crate::invariants::InvariantCounts;
 
 /// What is printed for a value that is not known; never 0.
 pub const UNKNOWN: &str = "·";
@@ -105,6 +108,32 @@ pub const fn projection_mark(state: ProjectionState) -> Mark {
         ProjectionState::Replaying => RUNNING,
         ProjectionState::Stalled => BAD,
         ProjectionState::NoData => NO_DATA,
+    }
+}
+
+/// Mark of an invariant.
+#[must_use]
+pub const fn invariant_mark(state: InvariantState) -> Mark {
+    match state {
+        InvariantState::Holds => GOOD,
+        InvariantState::NoData => NO_DATA,
+        InvariantState::Violated => BAD,
+    }
+}
+
+/// How many invariants hold, in a few words: `13 hold`, `2 of 13 broken`.
+#[must_use]
+pub fn invariants(counts: InvariantCounts) -> (Mark, String) {
+    let InvariantCounts {
+        hold,
+        violated,
+        no_data,
+    } = counts;
+    match (violated, no_data) {
+        (1.., _) => (BAD, format!("{violated} of {} broken", counts.all())),
+        (0, 0) if hold == 0 => (NO_DATA, "nobody looks".into()),
+        (0, 0) => (GOOD, format!("{hold} hold")),
+        (0, _) => (NO_DATA, format!("{hold} hold, {no_data} not looked at")),
     }
 }
 

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use sagascope_api::live::{Rows, Topic};
 use sagascope_api::{
-    Time, breakers::Breaker, overview::SagaTypeSummary, read_models::DeadLetter, read_models::Outbox,
-    read_models::ReadModel, sagas::Saga, sagas::SagaDetail, sagas::SagaType, services::Service,
+    Time, breakers::Breaker, invariants::Invariant, overview::SagaTypeSummary, read_models::DeadLetter,
+    read_models::Outbox, read_models::ReadModel, sagas::Saga, sagas::SagaDetail, sagas::SagaType, services::Service,
     services::ServiceDetail, services::ServiceMap, traces::TraceSummary,
 };
 
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use self::breakers::Breakers;
 use self::dead_letters::DeadLetters;
 use self::faults::FaultHits;
+use self::invariants::Invariants;
 use self::keys::{Key, Keyed};
 use self::map::{Map, Told};
 use self::names::Names;
@@ -39,6 +40,7 @@ mod faults;
 mod histogram;
 #[cfg(test)]
 mod histories;
+mod invariants;
 mod keys;
 mod map;
 mod names;
@@ -54,6 +56,7 @@ mod tests;
 mod traces;
 mod window;
 
+pub use invariants::Look;
 pub use snapshot::SnapshotError;
 
 /// Maps of what outsiders can name: quick, and seeded at random.
@@ -71,7 +74,7 @@ pub struct Limits {
     pub traces: usize,
     /// Services.
     pub services: usize,
-    /// Breakers, read models, outboxes, dead letters: each.
+    /// Breakers, read models, outboxes, dead letters, invariants: each.
     pub entities: usize,
 }
 
@@ -120,6 +123,7 @@ pub struct Projections {
     rebuilds: Rebuilds,
     outboxes: Outboxes,
     dead_letters: DeadLetters,
+    invariants: Invariants,
     traces: Traces,
     fault_hits: FaultHits,
     lost: Lost,
@@ -150,6 +154,7 @@ impl Projections {
             rebuilds: Rebuilds::default(),
             outboxes: Outboxes::new(limits.entities),
             dead_letters: DeadLetters::new(limits.entities),
+            invariants: Invariants::new(limits.entities),
             traces: Traces::new(limits.traces),
             fault_hits: FaultHits::default(),
             lost: Lost::default(),
@@ -235,6 +240,7 @@ impl Projections {
         self.breakers.tick(&self.services, now);
         self.read_models.tick(now);
         self.outboxes.tick(now);
+        self.invariants.tick(now);
         self.map.tick(now);
     }
 
@@ -257,6 +263,7 @@ impl Projections {
         push(named(read_models, Rows::ReadModels));
         push(named(self.outboxes.take_changes(now, rates), Rows::Outboxes));
         push(named(self.dead_letters.take_changes(), Rows::DeadLetters));
+        push(named(self.invariants.take_changes(now, rates), Rows::Invariants));
         let traces = self.traces.take_changes();
         push((!traces.is_empty()).then_some((Rows::Traces(traces), Vec::new())));
         changes
@@ -276,6 +283,7 @@ impl Projections {
             Topic::ReadModels => Rows::ReadModels(at_most(self.read_models(now), limit)),
             Topic::Outboxes => Rows::Outboxes(at_most(self.outboxes(now), limit)),
             Topic::DeadLetters => Rows::DeadLetters(at_most(self.dead_letters(), limit)),
+            Topic::Invariants => Rows::Invariants(at_most(self.invariants(now), limit)),
             Topic::Traces => Rows::Traces(self.traces(limit)),
             Topic::Overview | Topic::Logs | Topic::Faults | Topic::Experiments => return None,
         })
@@ -304,6 +312,7 @@ impl Projections {
             + self.read_models.dropped()
             + self.outboxes.dropped()
             + self.dead_letters.dropped()
+            + self.invariants.dropped()
     }
 
     /// Services by name.
@@ -385,6 +394,17 @@ impl Projections {
         self.dead_letters.rows()
     }
 
+    /// Invariants by id and service.
+    #[must_use]
+    pub fn invariants(&self, now: Time) -> Vec<Invariant> {
+        self.invariants.rows(now)
+    }
+
+    /// Joins a look that the collector took itself.
+    pub fn look(&mut self, look: Look<'_>, now: Time) {
+        self.invariants.look(look, now, &mut self.names);
+    }
+
     /// Trace summaries, newest first.
     #[must_use]
     pub fn traces(&self, limit: usize) -> Vec<TraceSummary> {
@@ -418,6 +438,7 @@ impl Projections {
         self.breakers.apply_log(log, &mut self.names);
         self.rebuilds.apply_log(log, &mut self.names);
         self.dead_letters.apply_log(log);
+        self.invariants.apply_log(log, &mut self.names);
     }
 
     fn apply_point(&mut self, point: PointRef<'_>, now: Time) {
@@ -425,6 +446,7 @@ impl Projections {
         self.read_models.apply_point(point, now, &mut self.names);
         self.outboxes.apply_point(point, now, &mut self.names);
         self.dead_letters.apply_point(point);
+        self.invariants.apply_point(point, &mut self.names);
     }
 
     fn count_span(

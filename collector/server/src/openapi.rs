@@ -46,6 +46,12 @@ pub(crate) const PATHS: &[Row] = &[
     ("get", "/api/v1/dead-letters", "Messages given up, newest first", PAGED),
     (
         "get",
+        "/api/v1/invariants",
+        "What must always hold, and whether it does",
+        PAGED,
+    ),
+    (
+        "get",
         "/api/v1/correlations/{id}",
         "Everything that carries a correlation id",
         &[],

@@ -2,6 +2,7 @@
 
 use sagascope_api::Time;
 use sagascope_api::actions::{LetterAction, SagaAction};
+use sagascope_api::attention::INVARIANT;
 use sagascope_api::text::Tone;
 
 use super::App;
@@ -208,6 +209,10 @@ impl App {
             return;
         };
         let attention = self.digest.attention.iter().find(|line| attention_key(line) == row);
+        if attention.is_some_and(|line| line.kind == INVARIANT) {
+            self.overlay = Some(Overlay::Invariants { top: 0 });
+            return;
+        }
         let link = match (attention, row.strip_prefix("service/")) {
             (Some(line), _) => Link::parse(&line.link),
             (None, Some(name)) => Some(Link {

@@ -8,6 +8,7 @@ use sagascope_conventions::SagaState;
 
 use super::App;
 use super::overlay::{Confirm, Overlay, Then};
+use super::place::Place;
 use crate::event::Question;
 
 /// Longest name that a question shows.
@@ -20,6 +21,10 @@ impl App {
     }
 
     pub(super) fn inspect(&mut self, now: Time) {
+        if self.place == Place::Overview {
+            self.overlay = Some(Overlay::Invariants { top: 0 });
+            return;
+        }
         match self.selected_letter().map(|letter| letter.id.clone()) {
             Some(id) => self.overlay = Some(Overlay::Letter(id)),
             None => self.say(Tone::Info, "select a dead letter to inspect it", now),

@@ -38,6 +38,7 @@ const fn with_ctrl(binding: Binding, ctrl: &'static [char]) -> Binding {
 #[rustfmt::skip]
 pub(crate) const BINDINGS: &[Binding] = &[
     key(Overview, Action::Enter, "Enter", &[Enter], "open", "open what is selected"),
+    key(Overview, Action::Inspect, "v", &[Char('v')], "invariants", "what must always hold, and whether it does"),
     key(Sagas, Action::Enter, "Enter", &[Enter], "open", "open the saga"),
     key(Saga, Action::OpenTrace, "t", &[Char('t')], "trace", "its trace"),
     key(Saga, Action::Explain, "e", &[Char('e')], "explain", "explain what happened, with evidence"),

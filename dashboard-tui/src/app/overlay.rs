@@ -1,4 +1,4 @@
-//! What lies over a view and takes the keyboard: help, palette, a question to confirm, an explanation.
+//! What lies over a view and takes the keyboard: help, palette, a question to confirm, an explanation, the invariants.
 
 use super::keys::{self, Action, BINDINGS, Binding};
 use super::place::{Link, Place};
@@ -15,6 +15,8 @@ pub(crate) enum Overlay {
     Letter(String),
     /// What happened to an id.
     Explanation { id: String, selected: usize },
+    /// What must always hold, from this line on.
+    Invariants { top: usize },
 }
 
 /// A yes is needed for this.

@@ -66,6 +66,7 @@ impl App {
                 return vec![];
             }
             Some(Overlay::Letter(id)) => return self.press_in_letter(id, key, now),
+            Some(Overlay::Invariants { top }) => return self.press_in_invariants(top, key),
             Some(Overlay::Explanation { id, selected }) => return self.press_in_explanation(id, selected, key, now),
             None => {}
         }
@@ -187,6 +188,22 @@ impl App {
             Choice::Open(link) => self.go(link),
             Choice::Explain(id) => self.overlay = Some(Overlay::Explanation { id, selected: 0 }),
         }
+        vec![]
+    }
+
+    fn press_in_invariants(&mut self, top: usize, key: KeyEvent) -> Vec<Effect> {
+        let last = self.known.picture().invariants.len().saturating_sub(1);
+        let top = match keys::action(&key, &Place::Overview) {
+            Some(Action::Back | Action::Quit | Action::Inspect | Action::Enter) => return vec![],
+            Some(Action::Down) => (top + 1).min(last),
+            Some(Action::Up) => top.saturating_sub(1),
+            Some(Action::PageDown) => (top + 10).min(last),
+            Some(Action::PageUp) => top.saturating_sub(10),
+            Some(Action::Top) => 0,
+            Some(Action::Bottom) => last,
+            _ => top,
+        };
+        self.overlay = Some(Overlay::Invariants { top });
         vec![]
     }
 

@@ -6,6 +6,7 @@ use sagascope_api::breakers::{Breaker, BreakerChange};
 use sagascope_api::experiments::{Experiment, ExperimentRun, FigureTable, Finding, ProgressLine, RunSummary, Scenario};
 use sagascope_api::explain::{Evidence, Explanation};
 use sagascope_api::faults::{FaultKindOption, FaultStatus, FaultTargetOption};
+use sagascope_api::invariants::{self, Invariant};
 use sagascope_api::live::{LiveMessage, Rows};
 use sagascope_api::logs::LogRow;
 use sagascope_api::overview::{Demo, Overview, SagaTypeSummary};
@@ -114,6 +115,8 @@ scrub_fields! {
     BreakerChange { reason }
     ReadModel { name, service, partition }
     Outbox { name, service }
+    Invariant { id, service, statement, evidence }
+    invariants::Evidence { text }
     DeadLetter { id, destination, service, reason, correlation_id, trace_id }
     TraceSummary { trace_id, root, services, faults, correlation_id }
     TraceRoot { service, name }
@@ -150,6 +153,7 @@ impl Scrub for Rows {
             Self::ReadModels(rows) => rows.scrub(),
             Self::Outboxes(rows) => rows.scrub(),
             Self::DeadLetters(rows) => rows.scrub(),
+            Self::Invariants(rows) => rows.scrub(),
             Self::Traces(rows) => rows.scrub(),
             Self::Logs(rows) => rows.scrub(),
             Self::Faults(rows) => rows.scrub(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sagascope_api::Time;
 use sagascope_api::breakers::{Breaker, BreakerChange, BreakerWindow};
 use sagascope_api::faults::{FaultKindOption, FaultStatus, FaultTargetOption};
+use sagascope_api::invariants::{Evidence, Invariant};
 use sagascope_api::live::Rows;
 use sagascope_api::overview::{Demo, Ingest, Overview, SagaTypeSummary, SignalCounts, Storage};
 use sagascope_api::read_models::{DeadLetter, Outbox, ReadModel};
@@ -15,8 +16,8 @@ use sagascope_api::services::Service;
 use sagascope_api::traces::{Span, SpanEvent, Trace, TraceRoot, TraceSummary};
 use sagascope_conventions::fault::FaultCapability;
 use sagascope_conventions::{
-    BreakerState, Coordination, Fault, FaultKind, FaultState, FaultStrength, FaultTarget, FlowMix, ProjectionState,
-    SagaState, StepState, WaitingFor, attributes, events,
+    BreakerState, Coordination, Fault, FaultKind, FaultState, FaultStrength, FaultTarget, FlowMix, InvariantState,
+    ProjectionState, SagaState, StepState, WaitingFor, attributes, events,
 };
 use serde_json::json;
 
@@ -48,9 +49,40 @@ pub(crate) fn trouble() -> Vec<Rows> {
         Rows::ReadModels(read_models()),
         Rows::Outboxes(outboxes()),
         Rows::DeadLetters(vec![letter()]),
+        Rows::Invariants(invariants(false)),
         Rows::Sagas(sagas()),
         Rows::Traces(traces()),
     ]
+}
+
+/// Three of them; in a broken shop, one more than there should be was sold.
+pub(crate) fn invariants(broken: bool) -> Vec<Invariant> {
+    use sagascope_conventions::Invariant as Known;
+    let row = |known: Known, service: &str, state| Invariant {
+        id: known.as_str().into(),
+        service: service.into(),
+        statement: known.statement().into(),
+        state,
+        violations: 0,
+        since: ago(3_000.0),
+        looked_at: ago(2.0),
+        evidence: Vec::new(),
+    };
+    let mut rows = vec![
+        row(Known::Stock, "inventory", InvariantState::Holds),
+        row(Known::Outbox, "orders", InvariantState::Holds),
+        row(Known::Outbox, "payments", InvariantState::NoData),
+    ];
+    if broken {
+        rows[0].state = InvariantState::Violated;
+        rows[0].violations = 2;
+        rows[0].since = ago(9.0);
+        rows[0].evidence = vec![Evidence {
+            at: ago(9.0),
+            text: "product-7: 41 on hand + 2 reserved + 58 sold are not the 100 there ever were".into(),
+        }];
+    }
+    rows
 }
 
 fn overview() -> Overview {

@@ -74,6 +74,15 @@ fn read_models() {
 }
 
 #[test]
+fn invariants() {
+    let mut hand = Hand::in_trouble();
+    hand.hear(sagascope_api::live::Rows::Invariants(fixture::invariants(true)));
+    both("overview_broken_invariant", &mut hand);
+    hand.keys("v");
+    both("invariants", &mut hand);
+}
+
+#[test]
 fn chaos() {
     let mut hand = Hand::in_trouble();
     hand.keys("9");

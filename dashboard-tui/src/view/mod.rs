@@ -6,6 +6,7 @@ mod chaos;
 mod chart;
 mod chrome;
 mod figures;
+mod invariants;
 mod lab;
 mod overlays;
 mod overview;

@@ -6,6 +6,7 @@ use sagascope_api::text::{self, Tone};
 
 use super::canvas::Canvas;
 use super::chrome::clock;
+use super::invariants::draw_invariants;
 use super::words::pad;
 use crate::app::Target;
 use crate::app::list::ListId;
@@ -19,10 +20,17 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
         Some(Overlay::Confirm(confirm)) => draw_confirm(canvas, area, confirm),
         Some(Overlay::Letter(id)) => draw_letter(canvas, area, id),
         Some(Overlay::Explanation { id, selected }) => draw_explanation(canvas, area, id, *selected),
+        Some(Overlay::Invariants { top }) => draw_invariants(canvas, area, *top),
     }
 }
 
-fn window<'a>(canvas: &mut Canvas<'a>, area: Rect, width: u16, height: u16, title: impl Into<Line<'a>>) -> Rect {
+pub(super) fn window<'a>(
+    canvas: &mut Canvas<'a>,
+    area: Rect,
+    width: u16,
+    height: u16,
+    title: impl Into<Line<'a>>,
+) -> Rect {
     let [row] = Layout::vertical([Constraint::Length(height.min(area.height))])
         .flex(Flex::Center)
         .areas(area);

@@ -1,4 +1,4 @@
-//! 1 Overview: what needs a person first, then services, sagas, read models, and the intake.
+//! 1 Overview: what needs a person first, then services, sagas, read models, the invariants, and the intake.
 
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -10,6 +10,7 @@ use sagascope_conventions::{BreakerState, SagaState};
 
 use super::canvas::Canvas;
 use super::chart::{bar, spark};
+use super::invariants::invariants_line;
 use super::sagas::{short_seconds, step_line, why};
 use super::table::{Table, left, right};
 use super::words::{pad, pad_line};
@@ -23,13 +24,16 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let urgent = canvas.app.digest.attention.len() as u16;
     // What needs a person gets the room it needs, but never the whole screen.
     let attention_rows = urgent.clamp(1, (area.height / 3).max(2)) + 2;
-    let [attention, middle, intake] = Layout::vertical([
+    let [attention, middle, invariants, intake] = Layout::vertical([
         Constraint::Length(attention_rows),
         Constraint::Min(3),
+        Constraint::Length(u16::from(!canvas.picture().invariants.is_empty())),
         Constraint::Length(1),
     ])
     .areas(area);
     draw_attention(canvas, attention);
+    let line = invariants_line(canvas);
+    canvas.line(invariants, line);
     draw_intake(canvas, intake);
     if area.width >= TWO_COLUMNS_FROM {
         let [left, right] = Layout::horizontal([Constraint::Percentage(56), Constraint::Fill(1)]).areas(middle);
@@ -168,7 +172,7 @@ fn attention_line<'a>(canvas: &Canvas<'a>, row: &'a Attention, width: u16) -> Ve
     vec![
         canvas.mark(row.mark),
         Span::raw(" "),
-        canvas.dim(pad(row.kind, 8, false, theme)),
+        canvas.dim(pad(row.kind, 10, false, theme)),
         canvas.strong(pad(&row.subject, subject, false, theme)),
         Span::raw(" "),
         Span::styled(pad(&row.state, state, false, theme), theme.tone(row.mark.tone)),

@@ -1,13 +1,14 @@
-//! What needs a person now, then services, sagas, read models and the collector itself.
+//! What needs a person now, then services, sagas, read models, what must always hold, and the collector itself.
 
 use leptos::prelude::*;
 use sagascope_api::attention::{Attention, attention};
+use sagascope_api::invariants::{Invariant, InvariantCounts};
 use sagascope_api::live::Topic;
 use sagascope_api::overview::{SagaTypeSummary, SignalCounts};
 use sagascope_api::read_models::ReadModel;
 use sagascope_api::services::Service;
-use sagascope_api::text;
-use sagascope_conventions::SagaState;
+use sagascope_api::{Time, text};
+use sagascope_conventions::{InvariantState, SagaState};
 
 use crate::clock::use_clock;
 use crate::components::charts;
@@ -22,7 +23,7 @@ pub(crate) fn overview() -> AnyView {
         <h1 class="head">"Overview"</h1>
         {needs()}
         <div class="grid">
-            <div class="column">{services()}</div>
+            <div class="column">{services()} {invariants()}</div>
             <div class="column">{sagas()} {models()} {intake()}</div>
         </div>
     }
@@ -38,6 +39,7 @@ fn needs() -> AnyView {
         Topic::Sagas,
         Topic::ReadModels,
         Topic::DeadLetters,
+        Topic::Invariants,
         Topic::Overview,
     ];
     let all = Memo::new(move |_| {
@@ -237,6 +239,62 @@ fn model_row(model: &ReadModel, most: u64) -> AnyView {
             <span class="num">{events}</span>
             <span class="num">{seconds}</span>
         </div>
+    }
+    .into_any()
+}
+
+/// Invariants shown.
+const INVARIANTS: usize = 100;
+
+fn invariants() -> AnyView {
+    let live = use_live();
+    let clock = use_clock();
+    let rows = Memo::new(move |_| {
+        live.read(&[Topic::Invariants], |picture| {
+            let mut rows: Vec<Invariant> = picture.invariants.values().cloned().collect();
+            rows.sort_by_key(|row| std::cmp::Reverse(row.state));
+            rows
+        })
+    });
+    let summary = move || {
+        let (mark, words) = text::invariants(InvariantCounts::of(rows.read().iter()));
+        view! { <span class="push">{glyph(mark, &words)} <span class=tone(mark.tone)>{words.clone()}</span></span> }
+    };
+    view! {
+        <section class="card" aria-label="Invariants" id="invariants">
+            <header><h2>"What must always hold"</h2>{summary}</header>
+            <div class="scroll-x">
+                <table>
+                    <thead><tr><th>"invariant"</th><th>"seen by"</th><th>"what"</th><th class="num wide">"looked"</th></tr></thead>
+                    <tbody>{move || {
+                        let now = clock.now();
+                        rows.get().iter().take(INVARIANTS).map(|row| invariant_row(row, now)).collect_view()
+                    }}</tbody>
+                </table>
+            </div>
+            <Show when=move || rows.read().is_empty()><p class="empty">"Nobody has looked yet."</p></Show>
+        </section>
+    }
+    .into_any()
+}
+
+fn invariant_row(row: &Invariant, now: Time) -> AnyView {
+    let mark = text::invariant_mark(row.state);
+    let word = match row.state {
+        InvariantState::Holds => "holds".to_owned(),
+        InvariantState::NoData => "not looked at".to_owned(),
+        InvariantState::Violated => format!("{} found", text::count(row.violations)),
+    };
+    let evidence = row.evidence.iter().map(|evidence| {
+        view! { <div class="tone-bad wrap">{text::scrub(&evidence.text, 300)}</div> }
+    });
+    view! {
+        <tr>
+            <td class="nowrap">{glyph(mark, &word)} {clean(&row.id)}</td>
+            <td class="nowrap">{clean(&row.service)}</td>
+            <td>{text::scrub(&row.statement, 300)} {evidence.collect_view()}</td>
+            <td class="num wide soft">{text::ago(now.seconds_since(row.looked_at))}</td>
+        </tr>
     }
     .into_any()
 }

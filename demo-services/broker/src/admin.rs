@@ -313,5 +313,7 @@ fn place_group(tx: &Tx<'_>, group: &str, (topic, partition): &Partition, to: u64
     }
     tx.prepare_cached("UPDATE positions SET committed = ? WHERE consumer_group = ? AND topic = ? AND partition = ?")?
         .execute(params![signed(to), group, topic, partition])?;
+    tx.prepare_cached("INSERT INTO moved_by_hand VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET times = times + 1")?
+        .execute(params![group, topic, partition])?;
     Ok(())
 }

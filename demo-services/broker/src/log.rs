@@ -51,6 +51,13 @@ CREATE TABLE IF NOT EXISTS positions (
     committed INTEGER NOT NULL,
     PRIMARY KEY (consumer_group, topic, partition)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS moved_by_hand (
+    consumer_group TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    PRIMARY KEY (consumer_group, topic, partition)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS done (
     consumer_group TEXT NOT NULL,
     topic TEXT NOT NULL,

@@ -234,6 +234,8 @@ pub(crate) enum Views {
     Outboxes(ShowOptions),
     /// Messages that could not be handled
     DeadLetters(ShowOptions),
+    /// What must always hold, and whether it does
+    Invariants(ShowOptions),
     /// Traces
     Traces(ListOptions),
     /// Faults, active and past

@@ -5,6 +5,7 @@ use std::io::Write;
 use sagascope_api::breakers::Breaker;
 use sagascope_api::client::{Answer, SagaQuery, SearchQuery};
 use sagascope_api::faults::FaultStatus;
+use sagascope_api::invariants::Invariant;
 use sagascope_api::read_models::{DeadLetter, Outbox, ReadModel};
 use sagascope_api::sagas::Saga;
 use sagascope_api::services::Service;
@@ -38,6 +39,12 @@ pub(crate) async fn run(view: Views) -> anyhow::Result<()> {
             &DEAD_LETTERS,
             dead_letter,
             client(&show.connection)?.dead_letters().await,
+        ),
+        Views::Invariants(show) => print(
+            &show,
+            &INVARIANTS,
+            invariant,
+            client(&show.connection)?.invariants().await,
         ),
         Views::Traces(search) => {
             let rows = client(&search.show.connection)?.traces(&trace_query(&search)).await;
@@ -186,6 +193,19 @@ fn outbox(row: &Outbox) -> Vec<String> {
         row.oldest_age_seconds
             .map_or_else(|| text::UNKNOWN.to_owned(), text::duration),
         text::count(row.failed),
+    ]
+}
+
+const INVARIANTS: [&str; 5] = ["id", "service", "state", "violations", "what"];
+
+fn invariant(row: &Invariant) -> Vec<String> {
+    let evidence = row.evidence.first().map(|evidence| &evidence.text);
+    vec![
+        row.id.clone(),
+        row.service.clone(),
+        text::words(row.state.as_str()),
+        text::count(row.violations),
+        evidence.unwrap_or(&row.statement).clone(),
     ]
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Durable {
     pub(crate) signal: Signal,
     pub(crate) received_at: Time,
     pub(crate) bytes: Bytes,
+    /// Records that its sender is told are stored; `None` when an earlier run told.
+    pub(crate) acknowledged: Option<u64>,
     /// Where it lies in the log.
     pub(crate) position: Position,
     /// Given back when this is dropped.

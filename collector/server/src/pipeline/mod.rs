@@ -1,5 +1,6 @@
 //! The one loop: everything that changes the world passes through it, one event after another.
 
+mod account;
 mod intake;
 mod overview;
 pub(crate) mod rates;
@@ -27,6 +28,7 @@ use crate::control::orders::Orders;
 use crate::live::hub::{Hub, Subscription};
 use crate::live::topics::Topics;
 
+use self::account::Account;
 use self::recent::RecentLogs;
 use self::sealing::Sealing;
 
@@ -115,6 +117,7 @@ pub(crate) struct Pipeline {
     pub(crate) orders: Orders,
     sealing: Sealing,
     recent: RecentLogs,
+    account: Account,
     dirty: bool,
     /// Not before this.
     publish_at: Instant,
@@ -132,6 +135,7 @@ impl Pipeline {
             orders: Orders::default(),
             sealing: Sealing::new(Arc::clone(&app), kept),
             recent: RecentLogs::beginning_at(next_log),
+            account: Account::default(),
             dirty: false,
             publish_at: Instant::now(),
             ticks: 0,
@@ -214,7 +218,9 @@ impl Pipeline {
         while let Some(durable) = next {
             // A replayed record is folded as it was then.
             let now = if is_replay { durable.received_at } else { now };
-            rows += self.sealing.take(&durable, &mut world, now);
+            let taken = self.sealing.take(&durable, &mut world, now);
+            self.account.folded(durable.signal, durable.acknowledged, taken);
+            rows += taken;
             oldest = oldest.min(durable.received_at);
             requests += 1;
             next = (rows < DRAIN_ROWS).then(|| queue.try_recv().ok()).flatten();
@@ -262,6 +268,7 @@ impl Pipeline {
         let deliveries = {
             let mut world = self.app.write();
             world.projections.tick(now);
+            world.projections.look(self.account.look(), now);
             let World {
                 board,
                 projections,

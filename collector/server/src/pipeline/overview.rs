@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sagascope_api::invariants::InvariantCounts;
 use sagascope_api::overview::{Ingest, Overview, SignalCounts, Storage};
 use sagascope_conventions::{BreakerState, ProjectionState};
 use sagascope_store::Signal;
@@ -36,6 +37,7 @@ pub(crate) fn overview(app: &App, world: &World) -> Overview {
             .filter(|model| model.state == ProjectionState::Stalled)
             .count() as u64,
         dead_letters: projections.dead_letters().len() as u64,
+        invariants: InvariantCounts::of(&projections.invariants(now)),
         active_faults: world.board.active().count() as u64,
         watchers: get(&app.counters.watchers),
         uptime_seconds: app.started.elapsed().as_secs_f64(),

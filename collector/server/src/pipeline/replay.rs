@@ -43,6 +43,7 @@ fn durable(app: &App, position: Position, record: Record) -> Durable {
         signal: record.signal,
         received_at: record.received_at,
         bytes: record.bytes,
+        acknowledged: None,
         position,
         _share: None,
     }

@@ -1,4 +1,4 @@
-//! The short lists: overview, services, breakers, read models, outboxes, dead letters.
+//! The short lists: overview, services, breakers, read models, outboxes, dead letters, invariants.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use sagascope_api::Page;
 use sagascope_api::breakers::Breaker;
+use sagascope_api::invariants::Invariant;
 use sagascope_api::overview::Overview;
 use sagascope_api::read_models::{DeadLetter, Outbox, ReadModel};
 use sagascope_api::services::{Service, ServiceDetail, ServiceMap};
@@ -59,6 +60,13 @@ pub(crate) async fn breaker(State(app): Shared, Path(id): Path<String>) -> Answe
 pub(crate) async fn read_models(State(app): Shared, RawQuery(query): RawQuery) -> Answer<Json<Page<ReadModel>>> {
     let params = Params::parse(query.as_deref())?;
     let rows = app.read().projections.read_models(app::now());
+    page_in_order(&params, rows).map(Json)
+}
+
+/// `GET /api/v1/invariants`.
+pub(crate) async fn invariants(State(app): Shared, RawQuery(query): RawQuery) -> Answer<Json<Page<Invariant>>> {
+    let params = Params::parse(query.as_deref())?;
+    let rows = app.read().projections.invariants(app::now());
     page_in_order(&params, rows).map(Json)
 }
 

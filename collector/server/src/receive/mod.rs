@@ -114,7 +114,7 @@ pub(crate) async fn take(app: &Arc<App>, signal: Signal, message: Bytes, mut sha
     } = verdict;
     let counters = app.counters.of(signal);
     if accepted > 0 {
-        append(app, frame, signal, received_at, message, share).await?;
+        append(app, frame, (signal, accepted), received_at, message, share).await?;
     }
     counters.accepted.fetch_add(accepted, Ordering::Relaxed);
     counters.rejected.fetch_add(rejected, Ordering::Relaxed);
@@ -140,7 +140,7 @@ fn prepare(signal: Signal, message: &Bytes, received_at: Time, rows_max: u64) ->
 async fn append(
     app: &Arc<App>,
     frame: Frame,
-    signal: Signal,
+    (signal, acknowledged): (Signal, u64),
     received_at: Time,
     bytes: Bytes,
     share: Share,
@@ -154,6 +154,7 @@ async fn append(
                 signal,
                 received_at,
                 bytes,
+                acknowledged: Some(acknowledged),
                 position: *position,
                 _share: Some(share),
             });

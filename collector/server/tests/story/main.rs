@@ -4,6 +4,7 @@ mod actions;
 mod connections;
 mod control;
 mod experiments;
+mod invariants;
 mod live;
 mod metrics;
 mod overload;

@@ -22,7 +22,7 @@ pub fn read_models_only_go_on() -> Check {
     })
 }
 
-/// Positions at their best so far, by whose they are.
+/// Positions at their best so far, by whose they are. What is away for a look begins anew.
 #[derive(Debug, Default)]
 pub struct Best(BTreeMap<String, i64>);
 
@@ -30,13 +30,15 @@ impl Best {
     /// What stands behind where it has been; told until it is there again.
     pub fn behind(&mut self, stand: BTreeMap<String, i64>) -> Vec<String> {
         let mut found = Vec::new();
+        let mut all = BTreeMap::new();
         for (name, position) in stand {
             let best = self.0.get(&name).copied().unwrap_or(position);
             if position < best {
                 found.push(format!("{name} went back from {best} to {position}"));
             }
-            self.0.insert(name, position.max(best));
+            all.insert(name, position.max(best));
         }
+        self.0 = all;
         found
     }
 }
