@@ -1,10 +1,11 @@
 //! State events of a saga that nobody orchestrates: each participant tells its own steps, under numbers of its own.
 
-use rusqlite::{OptionalExtension, params};
+use opentelemetry::trace::SpanContext;
+use rusqlite::{Connection, OptionalExtension, params};
 use sagascope_conventions::OrderFlow;
 use sagascope_instrument::{Event, SagaEvents};
 
-use crate::context::Context;
+use crate::context::{self, Context};
 use crate::database::{DatabaseError, Tx};
 use crate::order_commands::Command;
 use crate::sql::{signed, unsigned};
@@ -15,6 +16,13 @@ CREATE TABLE IF NOT EXISTS choreography (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     saga_id TEXT NOT NULL UNIQUE,
     sequence INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS choreography_spans (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    saga_id TEXT NOT NULL,
+    step TEXT NOT NULL,
+    traceparent TEXT NOT NULL,
+    UNIQUE (saga_id, step)
 ) STRICT;
 ";
 
@@ -71,4 +79,28 @@ pub fn tell(
     let mut keep = tx.prepare_cached("INSERT OR REPLACE INTO choreography (saga_id, sequence) VALUES (?, ?)")?;
     keep.execute(params![order_id, signed(events.sequence)])?;
     state_events::record_all(tx, told, context)
+}
+
+/// Keeps the current span as that of the last attempt of a step: its undo links to it.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) fn keep_span(tx: &Tx<'_>, order_id: &str, step: &str, context: &Context) -> Result<(), DatabaseError> {
+    let Some(traceparent) = context.traceparent() else {
+        return Ok(());
+    };
+    let mut keep =
+        tx.prepare_cached("INSERT OR REPLACE INTO choreography_spans (saga_id, step, traceparent) VALUES (?, ?, ?)")?;
+    keep.execute(params![order_id, step, traceparent])?;
+    Ok(())
+}
+
+/// The span that was kept of a step.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) fn kept_span(conn: &Connection, order_id: &str, step: &str) -> Result<Option<SpanContext>, DatabaseError> {
+    let mut query = conn.prepare_cached("SELECT traceparent FROM choreography_spans WHERE saga_id = ? AND step = ?")?;
+    let kept: Option<String> = query.query_row([order_id, step], |row| row.get(0)).optional()?;
+    Ok(kept.map(|traceparent| context::kept_span(&traceparent)))
 }

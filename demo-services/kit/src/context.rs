@@ -84,6 +84,16 @@ impl Context {
         self.trace.span().span_context().clone()
     }
 
+    /// The current span in the words of `traceparent`, to be kept and linked to later; `None` outside of any.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<String> {
+        let span = self.span_context();
+        span.is_valid().then(|| {
+            let flags = span.trace_flags().to_u8();
+            format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id())
+        })
+    }
+
     /// `traceparent`, `tracestate`, `baggage`, `x-correlation-id` and `x-causation-id`, as far as there is something to say.
     #[must_use]
     pub fn to_headers(&self) -> BTreeMap<String, String> {
@@ -128,6 +138,14 @@ impl Context {
             trace,
         }
     }
+}
+
+/// The span that [`Context::traceparent`] wrote down.
+#[must_use]
+pub fn kept_span(traceparent: &str) -> SpanContext {
+    let carrier = Carrier::collect([("traceparent", traceparent)]);
+    let trace = TraceContextPropagator::new().extract_with_context(&TraceContext::new(), &carrier);
+    trace.span().span_context().clone()
 }
 
 /// 128 random bits in hex.
@@ -190,6 +208,8 @@ mod tests {
         let received = Context::from_headers(sent);
         assert_eq!(received.correlation_id, "c-1");
         assert_eq!(received.causation_id.as_deref(), Some("m-1"));
+        assert_eq!(received.traceparent().as_deref(), Some(PARENT));
+        assert_eq!(kept_span(PARENT), received.span_context());
         let headers = received.to_headers();
         assert_eq!(headers["traceparent"], PARENT);
         let baggage = &headers["baggage"];

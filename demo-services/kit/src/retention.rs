@@ -50,9 +50,13 @@ pub enum Rule {
 }
 
 /// Rules for the tables of the kit.
-pub(crate) const GUARD_RULES: [Rule; 3] = [
+pub(crate) const GUARD_RULES: [Rule; 4] = [
     Rule::Newest {
         table: "choreography",
+        kept: GUARDS,
+    },
+    Rule::Newest {
+        table: "choreography_spans",
         kept: GUARDS,
     },
     Rule::Newest {

@@ -5,18 +5,23 @@
 //! have a clock that is off, a slow disk, and a death that stops all of its tasks at one await.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use opentelemetry::SpanId;
+use opentelemetry_sdk::trace::SpanData;
 use rand::distr::{Distribution, StandardUniform};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::telemetry;
 
 thread_local! {
     static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
@@ -47,6 +52,7 @@ impl Simulation {
             dice: StdRng::seed_from_u64(seed),
         };
         WORLD.set(Some(world));
+        telemetry::simulate();
         Self(())
     }
 }
@@ -99,6 +105,24 @@ pub struct Node {
     steps_left: AtomicU64,
     ended: Notify,
     epitaph: Mutex<Option<Epitaph>>,
+    spans: Mutex<Spans>,
+}
+
+/// Spans of a node.
+#[derive(Debug, Default)]
+struct Spans {
+    /// Begun here, and not delivered yet.
+    untold: BTreeSet<[u8; 8]>,
+    /// Ended, and not sent yet.
+    ended: Vec<SpanData>,
+}
+
+/// Spans on their way to the collector.
+#[derive(Debug)]
+pub struct Parcel {
+    ids: Vec<[u8; 8]>,
+    /// The body of the request.
+    pub body: Vec<u8>,
 }
 
 /// Where a node died.
@@ -122,6 +146,7 @@ impl Node {
             steps_left: AtomicU64::new(0),
             ended: Notify::new(),
             epitaph: Mutex::new(None),
+            spans: Mutex::default(),
         })
     }
 
@@ -154,6 +179,37 @@ impl Node {
     /// How it died; `None` while it lives.
     pub fn epitaph(&self) -> Option<Epitaph> {
         *self.epitaph.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Spans that have ended, up to so many, as a request to the collector; `None` when there are none.
+    pub fn parcel(&self, resource: &sagascope_instrument::Resource, most: usize) -> Option<Parcel> {
+        let mut spans = self.spans();
+        let some: Vec<SpanData> = {
+            let count = spans.ended.len().min(most);
+            spans.ended.drain(..count).collect()
+        };
+        drop(spans);
+        (!some.is_empty()).then(|| Parcel {
+            ids: some.iter().map(|span| span.span_context.span_id().to_bytes()).collect(),
+            body: telemetry::encode(resource, some),
+        })
+    }
+
+    /// The collector has them.
+    pub fn delivered(&self, parcel: &Parcel) {
+        let mut spans = self.spans();
+        parcel.ids.iter().for_each(|id| {
+            spans.untold.remove(id);
+        });
+    }
+
+    /// Spans that began here and that the collector does not have: when the node is dead, it never will.
+    pub fn untold_spans(&self) -> BTreeSet<[u8; 8]> {
+        self.spans().untold.clone()
+    }
+
+    fn spans(&self) -> MutexGuard<'_, Spans> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Resolves when it is dead.
@@ -192,6 +248,20 @@ impl Node {
             self.ended.notify_one();
         }
     }
+}
+
+/// A span begins on the node at hand.
+pub(crate) fn span_began(id: SpanId) {
+    let _ = NODE.try_with(|node| node.spans().untold.insert(id.to_bytes()));
+}
+
+/// It ends; that of a dead node with it.
+pub(crate) fn span_ended(span: SpanData) {
+    let _ = NODE.try_with(|node| {
+        if !node.dead.load(Ordering::Relaxed) {
+            node.spans().ended.push(span);
+        }
+    });
 }
 
 /// Work for a task of its own that stays on the node at hand. Outside a simulation the work as it is.

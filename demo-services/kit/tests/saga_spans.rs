@@ -1,4 +1,4 @@
-//! The span of a whole saga says how it ended, and says nothing when it was cut off.
+//! The span of a whole saga is told once, by whoever ends it, and the steps of every runner are in it (INV-12).
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use shop_kit::profile::Profile;
 use shop_kit::saga::{
     self, Policy, SagaData, SagaDefinition, SagaRunner, StepContext, StepDefinition, StepFailure, StepResult,
 };
+use shop_kit::telemetry::Ids;
 use shop_kit::testing::eventually;
 
 const STEPS: &[StepDefinition] = &[StepDefinition {
@@ -42,22 +43,30 @@ impl SpanProcessor for Ended {
 }
 
 impl Ended {
-    /// `saga.state` on the ended span of an instance: `None` while there is no such span.
-    fn state_of(&self, id: &str) -> Option<Option<String>> {
+    /// Spans of an instance with this name.
+    fn of(&self, id: &str, name: &str) -> Vec<SpanData> {
         let spans = self.spans.lock().expect("lock");
-        let attribute = |span: &SpanData, key: &str| {
-            let found = span.attributes.iter().find(|pair| pair.key.as_str() == key);
-            found.map(|pair| pair.value.to_string())
-        };
-        let whole = spans
-            .iter()
-            .find(|span| span.name == "saga order" && attribute(span, "saga.id").as_deref() == Some(id));
-        whole.map(|span| attribute(span, "saga.state"))
+        let wanted = |span: &&SpanData| span.name == name && attribute(span, "saga.id").as_deref() == Some(id);
+        spans.iter().filter(wanted).cloned().collect()
+    }
+
+    /// `saga.state` on the span of an instance: `None` while there is no such span.
+    fn state_of(&self, id: &str) -> Option<String> {
+        attribute(self.of(id, "saga order").first()?, "saga.state")
     }
 }
 
-/// Orders do as they are called: `hangs`, `refused`, or any other name for success.
-struct Orders;
+fn attribute(span: &SpanData, key: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|pair| pair.key.as_str() == key);
+    found.map(|pair| pair.value.to_string())
+}
+
+/// Orders do as they are called: `hangs` under the first runner and is refused under a later one, `refused`, or any other
+/// name for success.
+#[derive(Default)]
+struct Orders {
+    is_later: bool,
+}
 
 impl SagaDefinition for Orders {
     const NAME: &'static str = "order";
@@ -68,8 +77,8 @@ impl SagaDefinition for Orders {
 
     async fn execute(&self, _: &str, _: &SagaData, context: StepContext) -> StepResult {
         match context.saga_id.as_str() {
-            "hangs" => std::future::pending().await,
-            "refused" => Err(StepFailure::refused("declined", "the card was declined")),
+            "hangs" if !self.is_later => std::future::pending().await,
+            "hangs" | "refused" => Err(StepFailure::refused("declined", "the card was declined")),
             _ => Ok(serde_json::Value::Null),
         }
     }
@@ -80,15 +89,18 @@ impl SagaDefinition for Orders {
 }
 
 #[tokio::test]
-async fn the_final_state_is_on_the_span_and_a_stop_claims_none() {
+async fn inv_12_the_span_of_a_saga_is_told_once_by_whoever_ends_it() {
     let ended = Ended::default();
-    global::set_tracer_provider(SdkTracerProvider::builder().with_span_processor(ended.clone()).build());
+    let provider = SdkTracerProvider::builder()
+        .with_id_generator(Ids)
+        .with_span_processor(ended.clone());
+    global::set_tracer_provider(provider.build());
     let folder = tempfile::tempdir().expect("folder");
     let db = Database::open(&folder.path().join("orders.sqlite"), &[], Switchboard::idle()).expect("opens");
     let policy = Policy::until_done(Profile::demo().retry);
-    let runner = SagaRunner::start(db.clone(), Arc::new(Orders), policy);
+    let runner = SagaRunner::start(db.clone(), Arc::new(Orders::default()), policy);
     for id in ["fine", "refused", "hangs"] {
-        let start = db.write(move |tx| saga::start(tx, &Orders, id, &(), &Context::fresh()));
+        let start = db.write(move |tx| saga::start(tx, &Orders::default(), id, &(), &Context::fresh()));
         start.await.expect("started");
     }
     let of = |id: &'static str| {
@@ -98,21 +110,32 @@ async fn the_final_state_is_on_the_span_and_a_stop_claims_none() {
             async move { state }
         }
     };
-    assert_eq!(
-        eventually("the good end", of("fine")).await.as_deref(),
-        Some("completed")
-    );
-    assert_eq!(
-        eventually("the other end", of("refused")).await.as_deref(),
-        Some("compensated")
-    );
+    assert_eq!(eventually("the good end", of("fine")).await, "completed");
+    assert_eq!(eventually("the other end", of("refused")).await, "compensated");
     let under_way = || async {
         let read = |conn: &rusqlite::Connection| saga::find(conn, "order", "hangs");
         let instance = db.read(read).await.expect("reads")?;
         (instance.steps[0].forward.attempt == 1).then_some(())
     };
     eventually("the hanging step", under_way).await;
-    assert_eq!(ended.state_of("hangs"), None);
     drop(runner);
-    assert_eq!(eventually("the cut", of("hangs")).await, None);
+    let cut = || async { (ended.of("hangs", "saga.step charge").len() == 1).then_some(()) };
+    eventually("the cut step", cut).await;
+    assert_eq!(ended.state_of("hangs"), None, "a stop claims no end");
+
+    let _later = SagaRunner::start(db.clone(), Arc::new(Orders { is_later: true }), policy);
+    assert_eq!(eventually("the end", of("hangs")).await, "compensated");
+    let [whole] = <[SpanData; 1]>::try_from(ended.of("hangs", "saga order")).expect("told once");
+    let (steps, undone) = (
+        ended.of("hangs", "saga.step charge"),
+        ended.of("hangs", "saga.compensate charge"),
+    );
+    assert_eq!((steps.len(), undone.len()), (2, 1));
+    for span in steps.iter().chain(&undone) {
+        assert_eq!(span.parent_span_id, whole.span_context.span_id(), "{}", span.name);
+        assert_eq!(span.span_context.trace_id(), whole.span_context.trace_id());
+    }
+    assert!(whole.start_time <= steps[0].start_time);
+    let linked = undone[0].links.iter().map(|link| link.span_context.span_id());
+    assert!(linked.eq([steps[1].span_context.span_id()]), "to the last attempt");
 }

@@ -1,7 +1,7 @@
 //! The machines: each runs one service, put together as in production, dies, and is started again on the same data.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,9 +11,12 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
+use sagascope_instrument::Resource;
 use shop_kit::faults::Switchboard;
 use shop_kit::service::{Assembled, Service, Settings};
-use shop_kit::simulated::{Epitaph, Node};
+use shop_kit::simulated::{Epitaph, Node, Parcel};
+use shop_kit::topology::Topology;
+use shop_kit::transport::Transport;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -35,6 +38,12 @@ pub(crate) const SERVICES: [&str; 8] = [
     "notifications",
     "analytics",
 ];
+/// A span waits so long for company.
+const SPAN_DELAY: Duration = Duration::from_millis(200);
+/// Most spans of one request.
+const SPANS_AT_ONCE: usize = 512;
+/// Longest wait for the collector's answer.
+const SPAN_PATIENCE: Duration = Duration::from_secs(3);
 /// A machine needs so long to start its service again.
 const RESTART: Duration = Duration::from_millis(700);
 
@@ -53,6 +62,8 @@ struct Shared {
     machines: Mutex<BTreeMap<&'static str, Machine>>,
     keepers: Mutex<JoinSet<()>>,
     starts: Mutex<BTreeMap<&'static str, u64>>,
+    /// Spans that went down with their machines.
+    lost_spans: Mutex<BTreeSet<[u8; 8]>>,
 }
 
 /// A machine with its service running on it.
@@ -71,7 +82,7 @@ impl Cluster {
             seed,
             ..Settings::default()
         };
-        let topology = shop_kit::topology::Topology::new(settings.port_base);
+        let topology = Topology::new(settings.port_base);
         let network = Network::new(seed, topology, story.clone());
         if let Some(Mutant::Swallows(service, path)) = mutant {
             network.swallow(service, path);
@@ -85,6 +96,7 @@ impl Cluster {
             machines: Mutex::default(),
             keepers: Mutex::default(),
             starts: Mutex::default(),
+            lost_spans: Mutex::default(),
         });
         network.connect(shared.clone());
         Self { shared }
@@ -174,13 +186,18 @@ impl Cluster {
         {
             sabotage(&self.database(name), sql)?;
         }
+        let (resource, relayed) = (service.resource(), node.clone());
+        let transport = self.shared.network.transport(name);
+        let url = format!("{}/v1/traces", self.topology().otlp_http());
+        let mut relay = JoinSet::new();
+        relay.spawn(send_spans(relayed, resource, transport, url));
         let (router, parts) = assembled.into_routes(&service);
         let machine = Machine {
             node: node.clone(),
             switchboard: service.faults.clone(),
             router,
             requests: JoinSet::new(),
-            _parts: Box::new((parts, service)),
+            _parts: Box::new((parts, service, relay)),
         };
         self.machines().insert(name, machine);
         *self.starts_by_name().entry(name).or_default() += 1;
@@ -211,9 +228,25 @@ impl Cluster {
     /// Takes a machine that is dead away, and counts the faults that acted on it.
     fn shut(&self, name: &'static str) {
         let machine = self.machines().remove(name);
+        if let Some(machine) = &machine {
+            self.lost().extend(machine.node.untold_spans());
+        }
         for (kind, times) in machine.iter().flat_map(|machine| machine.switchboard.acted()) {
             self.shared.story.count(Trouble::Fault(kind), times);
         }
+    }
+
+    /// Spans that went down with their machines.
+    pub(crate) fn lost_spans(&self) -> BTreeSet<[u8; 8]> {
+        self.lost().clone()
+    }
+
+    fn lost(&self) -> MutexGuard<'_, BTreeSet<[u8; 8]>> {
+        self.shared.lost_spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn topology(&self) -> Topology {
+        Topology::new(self.shared.settings.port_base)
     }
 
     fn machines(&self) -> MutexGuard<'_, BTreeMap<&'static str, Machine>> {
@@ -246,6 +279,29 @@ impl Hosts for Shared {
             cut: Box::new(move || task.abort()),
         })
     }
+}
+
+/// Sends the spans of a machine on, again and again until the collector has them; what is left when it dies is lost.
+async fn send_spans(node: Arc<Node>, resource: Resource, transport: Transport, url: String) {
+    while node.epitaph().is_none() {
+        tokio::time::sleep(SPAN_DELAY).await;
+        while let Some(parcel) = node.parcel(&resource, SPANS_AT_ONCE) {
+            while !is_taken(&transport, &url, &parcel).await {
+                if node.epitaph().is_some() {
+                    return;
+                }
+                tokio::time::sleep(SPAN_DELAY).await;
+            }
+            node.delivered(&parcel);
+        }
+    }
+}
+
+async fn is_taken(transport: &Transport, url: &str, parcel: &Parcel) -> bool {
+    let request = Request::post(url).body(Bytes::from(parcel.body.clone()));
+    let request = request.expect("an address of our own");
+    let answer = tokio::time::timeout(SPAN_PATIENCE, transport.exchange(request, 1 << 16)).await;
+    matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
 }
 
 async fn respond(router: Router, request: Request<Bytes>) -> Response<Bytes> {

@@ -1,5 +1,6 @@
 //! The collector's picture, fed with the bytes that the services send.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -7,8 +8,10 @@ use http::{Request, Response, StatusCode};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use prost::Message as _;
 use sagascope_api::Time;
-use sagascope_core::block::LogBlock;
+use sagascope_conventions::attributes as words;
+use sagascope_core::block::{LogBlock, SpanBlock, SpanRef};
 use sagascope_core::projections::{Limits, Projections};
+use sagascope_core::rows::{SpanId, TraceId};
 use sagascope_core::wire;
 use shop_kit::clock::unix_nanos_now;
 
@@ -25,6 +28,52 @@ pub(crate) struct Inner {
     away: bool,
     /// A mutant: the last row of each larger request is lost without a word.
     leaks: bool,
+    /// Every span that came, once.
+    pub(crate) spans: Spans,
+}
+
+/// Spans by their ids.
+pub(crate) type Spans = BTreeMap<SpanKey, SeenSpan>;
+
+/// A span that the collector has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SpanKey {
+    pub(crate) trace: TraceId,
+    pub(crate) span: SpanId,
+}
+
+/// What INV-12 asks of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SeenSpan {
+    pub(crate) name: String,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) links: Vec<SpanKey>,
+    /// Name and id of the saga that it is about, as its attributes say.
+    pub(crate) saga: Option<(String, String)>,
+}
+
+impl SeenSpan {
+    fn of(span: SpanRef<'_>) -> (SpanKey, Self) {
+        let attributes = span.attributes();
+        let text = |key| attributes.text(key).map(str::to_owned);
+        let seen = Self {
+            name: span.name().to_owned(),
+            parent: span.parent_span_id(),
+            links: span
+                .links()
+                .map(|link| SpanKey {
+                    trace: link.trace_id(),
+                    span: link.span_id(),
+                })
+                .collect(),
+            saga: text(words::SAGA_NAME).zip(text(words::SAGA_ID)),
+        };
+        let key = SpanKey {
+            trace: span.trace_id(),
+            span: span.span_id(),
+        };
+        (key, seen)
+    }
 }
 
 /// Records at the door.
@@ -47,6 +96,7 @@ impl Collector {
             counts: Counts::default(),
             away: false,
             leaks,
+            spans: BTreeMap::new(),
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),
@@ -61,11 +111,34 @@ impl Collector {
     /// Answers a request as the collector would.
     pub(crate) fn take(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
-        *response.status_mut() = self.status(request.body());
+        *response.status_mut() = if request.uri().path().ends_with("/traces") {
+            self.take_spans(request.body())
+        } else {
+            self.take_logs(request.body())
+        };
         response
     }
 
-    fn status(&self, body: &Bytes) -> StatusCode {
+    fn take_spans(&self, body: &Bytes) -> StatusCode {
+        let mut inner = self.lock();
+        let (mut block, now) = (SpanBlock::default(), Time(unix_nanos_now()));
+        let Ok(verdict) = wire::read_spans(body, now, &mut block) else {
+            return StatusCode::BAD_REQUEST;
+        };
+        let rows = block.len() as u64;
+        inner.counts.sent += rows + verdict.rejected;
+        if inner.away {
+            inner.counts.shed += rows + verdict.rejected;
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
+        inner.counts.stored += rows;
+        inner.counts.rejected += verdict.rejected;
+        inner.spans.extend(block.rows().map(SeenSpan::of));
+        inner.picture.apply_spans(&block, 0..block.len(), now);
+        StatusCode::OK
+    }
+
+    fn take_logs(&self, body: &Bytes) -> StatusCode {
         let mut inner = self.lock();
         let Ok(request) = ExportLogsServiceRequest::decode(body.clone()) else {
             return StatusCode::BAD_REQUEST;

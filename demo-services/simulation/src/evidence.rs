@@ -1,7 +1,7 @@
 //! What is looked at from outside when a run is over: the databases as files, the collector's picture, the customers' word.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -18,6 +18,8 @@ pub(crate) struct Evidence {
     connections: RefCell<BTreeMap<&'static str, Rc<Connection>>>,
     pub(crate) collector: Collector,
     pub(crate) purchases: Vec<Purchase>,
+    /// Spans that the collector will never have: their machines died.
+    pub(crate) lost_spans: BTreeSet<[u8; 8]>,
     /// Tables before and after all read models were built again.
     pub(crate) before_rebuild: BTreeMap<String, Vec<String>>,
     pub(crate) after_rebuild: BTreeMap<String, Vec<String>>,
@@ -30,6 +32,7 @@ impl Evidence {
             connections: RefCell::default(),
             collector,
             purchases,
+            lost_spans: BTreeSet::new(),
             before_rebuild: BTreeMap::new(),
             after_rebuild: BTreeMap::new(),
         }

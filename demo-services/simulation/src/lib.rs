@@ -17,7 +17,7 @@ mod story;
 mod trouble;
 mod weather;
 
-pub use invariants::{Violation, names};
+pub use invariants::{Traces, Violation, names};
 pub use mutants::Mutant;
 pub use run::{CrashPoint, Options, Outcome, Script, coverage_gaps, run, run_all};
 pub use trouble::Trouble;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::evidence::Evidence;
-use crate::invariants::{self, Violation, Watch};
+use crate::invariants::{self, Traces, Violation, Watch};
 use crate::mutants::Mutant;
 use crate::shoppers::{Memory, Shopper};
 use crate::story::Story;
@@ -100,6 +100,8 @@ pub struct Outcome {
     pub sagas: BTreeMap<&'static str, usize>,
     /// Where the business stands in the end: each customer's order, and each shelf. Ids and times are left out.
     pub business: Vec<String>,
+    /// How whole the traces of the sagas are.
+    pub traces: Traces,
     /// The crash that was asked for came.
     pub crashed: bool,
     /// Time from the healing to the rest, seconds of the run.
@@ -207,9 +209,11 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
     }
     let after_rebuild = invariants::dump(&watched)?;
     let crashed = options.crash_at.is_some_and(|point| cluster.starts(point.service) > 1);
+    let lost_spans = cluster.lost_spans();
     cluster.stop();
     let mut evidence = Evidence::new(folder.path(), cluster.collector().clone(), memory.purchases());
     (evidence.before_rebuild, evidence.after_rebuild) = (before_rebuild, after_rebuild);
+    evidence.lost_spans = lost_spans;
     let mut violations = watch.into_violations();
     violations.extend(unrest.into_iter().map(|what| Violation {
         invariant: "INV-03",
@@ -238,6 +242,7 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
         violations,
         sagas,
         business: business(&evidence)?,
+        traces: invariants::traces(&evidence)?,
         crashed,
         rest_after_seconds,
     })

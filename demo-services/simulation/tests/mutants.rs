@@ -128,6 +128,20 @@ fn inv_11_sees_dead_letters_that_vanish() {
 }
 
 #[test]
+fn inv_12_sees_a_saga_that_leaves_its_trace() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER INSERT ON sagas
+        BEGIN UPDATE sagas SET headers = '{}' WHERE number = NEW.number; END";
+    is_seen("INV-12", Mutant::Sabotages("orders", sql));
+}
+
+#[test]
+fn inv_12_sees_a_compensation_that_forgot_its_step() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER INSERT ON choreography_spans
+        BEGIN DELETE FROM choreography_spans WHERE number = NEW.number; END";
+    is_seen("INV-12", Mutant::Sabotages("payments", sql));
+}
+
+#[test]
 fn inv_14_sees_a_leak_at_the_door() {
     is_seen("INV-14", Mutant::Leaks);
 }

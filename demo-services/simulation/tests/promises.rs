@@ -52,6 +52,15 @@ fn every_seed_keeps_the_promises_and_every_kind_of_trouble_comes() {
             .filter_map(|outcome| outcome.sagas.get(state))
             .sum::<usize>()
     };
+    let (sagas, whole, links) = outcomes.iter().fold((0, 0, 0), |(sagas, whole, links), outcome| {
+        let traces = outcome.traces;
+        (sagas + traces.sagas, whole + traces.whole, links + traces.links)
+    });
+    println!("{whole} of {sagas} traces are whole, {links} compensations link to their steps");
+    assert!(
+        whole * 10 > sagas * 9 && links > 0,
+        "the rest lost spans with a machine"
+    );
     assert!(ends("completed") > 0 && ends("compensated") > 0, "both ends are seen");
 }
 

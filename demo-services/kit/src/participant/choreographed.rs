@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::unix_nanos_now;
 use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanContext;
 use sagascope_conventions::{Coordination, OrderFlow, WaitingFor, attributes};
 use sagascope_instrument::{Event, SagaEvents, SagaStep};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::broker::Message;
 use crate::choreography::{self, Reaction};
 use crate::consumer::Handle;
 use crate::context::Context;
-use crate::database::{Database, Tx};
+use crate::database::{Database, DatabaseError, Tx};
 use crate::idempotency::Answer;
 use crate::order_commands::{Command, Ordered};
 use crate::profile::Profile;
@@ -73,9 +74,12 @@ impl<P: Participant> Handle for Reacts<P> {
             return Ok(());
         };
         let story: Story = serde_json::from_value(message.payload.clone())?;
-        let span = reaction
-            .is_step
-            .then(|| step_span(reaction.command, &story, &message, &context));
+        let span = if reaction.is_step {
+            let undone = undone_span(db, reaction.command, &story.order.order_id).await?;
+            Some(step_span(reaction.command, &story, &message, &context, undone))
+        } else {
+            None
+        };
         let context = span.as_ref().map_or(context, |span| span.context().clone());
         let turn = Turn {
             reaction,
@@ -117,6 +121,9 @@ impl<P: Participant> Reacts<P> {
                 let now = unix_nanos_now();
                 let until = now.saturating_add(u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX));
                 let step = step(reaction.command, attempt);
+                if !reaction.command.is_undo() {
+                    choreography::keep_span(tx, &order_id, step.name, &context)?;
+                }
                 choreography::tell(tx, &order_id, &context, |events| {
                     vec![if reaction.command.is_undo() {
                         events.compensation_started(now, step, until)
@@ -245,7 +252,23 @@ fn step(command: Command, attempt: u32) -> SagaStep<'static> {
     SagaStep { name, index, attempt }
 }
 
-fn step_span(command: Command, story: &Story, message: &Message, context: &Context) -> Span {
+/// The span of the step that `command` undoes, when it undoes one that was begun here.
+async fn undone_span(db: &Database, command: Command, order_id: &str) -> Result<Option<SpanContext>, DatabaseError> {
+    if !command.is_undo() {
+        return Ok(None);
+    }
+    let (order_id, (step, _)) = (order_id.to_owned(), command.step());
+    db.read(move |conn| choreography::kept_span(conn, &order_id, step))
+        .await
+}
+
+fn step_span(
+    command: Command,
+    story: &Story,
+    message: &Message,
+    context: &Context,
+    undone: Option<SpanContext>,
+) -> Span {
     let (name, index) = command.step();
     let word = if command.is_undo() { "compensate" } else { "step" };
     let attributes = vec![
@@ -258,7 +281,7 @@ fn step_span(command: Command, story: &Story, message: &Message, context: &Conte
     ];
     span_in(
         context,
-        &[],
+        undone.as_slice(),
         format!("saga.{word} {name}"),
         SpanKind::Internal,
         attributes,

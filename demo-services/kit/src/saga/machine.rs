@@ -140,6 +140,9 @@ pub struct Step {
     pub forward: Progress,
     /// It may have taken effect without an answer.
     pub may_have_acted: bool,
+    /// The span of its last attempt forward, as a `traceparent`: its compensation links to it, after a restart too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<String>,
     /// The way back; there when something has to be undone.
     pub undo: Option<Progress>,
 }
@@ -435,6 +438,7 @@ impl Step {
             deadline_ms: u64::try_from(definition.deadline.as_millis()).unwrap_or(u64::MAX),
             forward: Progress::PENDING,
             may_have_acted: false,
+            span: None,
             undo: None,
         }
     }

@@ -1,13 +1,11 @@
 //! Brings every unfinished instance to its end: loads, persists, acts, persists.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use opentelemetry::KeyValue;
-use opentelemetry::trace::SpanContext;
 use rusqlite::Connection;
 use sagascope_conventions::{Coordination, SagaState, attributes};
 use sagascope_instrument::Event;
@@ -19,10 +17,10 @@ use super::operate;
 use super::store::{self, Loaded};
 use super::{Policy, SagaDefinition, StepContext};
 use crate::clock::unix_nanos_now;
-use crate::context::Context;
+use crate::context::{Context, kept_span};
 use crate::database::{Database, DatabaseError};
 use crate::random;
-use crate::telemetry::{Span, SpanKind, span_in};
+use crate::telemetry::{LongSpan, Span, SpanKind, span_in};
 use crate::{simulated, state_events};
 
 /// Instances held in memory; more wait in the database.
@@ -146,9 +144,9 @@ struct Life<D> {
     instance: Instance,
     /// Sequence as last persisted.
     saved: u64,
-    span: Span,
-    /// Spans of the steps gone forward, linked from their compensations.
-    forward: HashMap<usize, SpanContext>,
+    span: LongSpan,
+    /// Unix nanoseconds.
+    started_at: u64,
 }
 
 /// The instance was changed by somebody else since it was read.
@@ -156,20 +154,19 @@ struct TakenOver;
 
 impl<D: SagaDefinition> Life<D> {
     fn new(shared: Arc<Shared<D>>, loaded: Loaded) -> Self {
-        let Loaded { instance, headers, .. } = loaded;
-        let span = span_in(
-            &Context::from_headers(&headers),
-            &[],
-            format!("saga {}", D::NAME),
-            SpanKind::Internal,
-            saga_attributes(&instance),
-        );
+        let Loaded {
+            instance,
+            headers,
+            started_at,
+            ..
+        } = loaded;
+        let identity = format!("{}/{}", instance.name, instance.id);
         Self {
             saved: instance.sequence,
             shared,
             instance,
-            span,
-            forward: HashMap::new(),
+            span: LongSpan::new(&Context::from_headers(&headers), &identity),
+            started_at,
         }
     }
 
@@ -184,12 +181,17 @@ impl<D: SagaDefinition> Life<D> {
                 return;
             }
         }
-        // Set here and nowhere else: a span that is cut off by a stop must not claim an end.
-        self.span
-            .set(KeyValue::new(attributes::SAGA_STATE, self.instance.state.as_str()));
-        if self.instance.state != SagaState::Completed {
-            let reason = self.instance.reason.clone().unwrap_or_default();
-            self.span.fail(self.instance.state.as_str(), reason);
+        self.tell_span();
+    }
+
+    /// By whoever brought it to its end, however many went before.
+    fn tell_span(&self) {
+        let (name, state) = (format!("saga {}", D::NAME), self.instance.state);
+        let mut attributes = saga_attributes(&self.instance);
+        attributes.push(KeyValue::new(attributes::SAGA_STATE, state.as_str()));
+        let span = self.span.tell(name, SpanKind::Internal, attributes, self.started_at);
+        if state != SagaState::Completed {
+            span.fail(state.as_str(), self.instance.reason.clone().unwrap_or_default());
         }
     }
 
@@ -337,12 +339,12 @@ impl<D: SagaDefinition> Life<D> {
         ]);
         let (word, links): (_, Vec<_>) = match direction {
             Direction::Forward => ("step", Vec::new()),
-            Direction::Back => ("compensate", self.forward.get(&index).cloned().into_iter().collect()),
+            Direction::Back => ("compensate", step.span.as_deref().map(kept_span).into_iter().collect()),
         };
         let name = format!("saga.{word} {}", step.name);
         let span = span_in(self.span.context(), &links, name, SpanKind::Internal, attributes);
         if direction == Direction::Forward {
-            self.forward.insert(index, span.context().span_context());
+            self.instance.steps[index].span = span.context().traceparent();
         }
         span
     }

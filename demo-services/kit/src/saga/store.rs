@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sagascope_conventions::SagaState;
 use sagascope_instrument::Event;
 use serde::Serialize;
@@ -102,6 +102,21 @@ pub(super) struct Loaded {
     pub(super) number: u64,
     pub(super) instance: Instance,
     pub(super) headers: Headers,
+    /// Unix nanoseconds.
+    pub(super) started_at: u64,
+}
+
+const COLUMNS: &str = "number, instance, headers, started_at";
+
+impl Loaded {
+    fn from_row(row: &Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            number: unsigned(row, 0)?,
+            instance: json(row, 1)?,
+            headers: json(row, 2)?,
+            started_at: unsigned(row, 3)?,
+        })
+    }
 }
 
 /// Unfinished instances after `after`, oldest first.
@@ -111,32 +126,22 @@ pub(super) fn unfinished(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Loaded>, DatabaseError> {
-    let mut query = conn.prepare_cached(
-        "SELECT number, instance, headers FROM sagas WHERE name = ? AND final = 0 AND number > ? ORDER BY number LIMIT ?",
-    )?;
+    let mut query = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM sagas WHERE name = ? AND final = 0 AND number > ? ORDER BY number LIMIT ?"
+    ))?;
     let mut rows = query.query(params![name, signed(after), signed(limit as u64)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(Loaded {
-            number: unsigned(row, 0)?,
-            instance: json(row, 1)?,
-            headers: json(row, 2)?,
-        });
+        found.push(Loaded::from_row(row)?);
     }
     Ok(found)
 }
 
 /// One of them by its number; `None` when it is final.
 pub(super) fn unfinished_one(conn: &Connection, number: u64) -> Result<Option<Loaded>, DatabaseError> {
-    let mut query =
-        conn.prepare_cached("SELECT number, instance, headers FROM sagas WHERE number = ? AND final = 0")?;
+    let mut query = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM sagas WHERE number = ? AND final = 0"))?;
     let mut rows = query.query([signed(number)])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(Loaded {
-        number: unsigned(row, 0)?,
-        instance: json(row, 1)?,
-        headers: json(row, 2)?,
-    }))
+    rows.next()?.map(Loaded::from_row).transpose()
 }
 
 /// Where an instance stands in its own count.

@@ -1,11 +1,16 @@
 //! Spans and metrics of a service, over OTLP/gRPC.
 
+mod ids;
+mod long;
 mod losses;
+mod simulated;
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+pub use ids::Ids;
+pub use long::LongSpan;
 pub use opentelemetry::KeyValue;
 use opentelemetry::global;
 use opentelemetry::metrics::Meter;
@@ -17,9 +22,11 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
 use sagascope_conventions::attributes;
 
+use crate::clock::unix_nanos_now;
 use crate::context::{self, Context};
 use losses::{Exit, Gate};
 pub(crate) use losses::{Losses, Lost};
+pub(crate) use simulated::{encode, simulate};
 
 const SCOPE: &str = "shop-kit";
 /// A span waits this long for company.
@@ -68,6 +75,7 @@ impl Telemetry {
         };
         let spans = SdkTracerProvider::builder()
             .with_resource(resource.clone())
+            .with_id_generator(Ids)
             .with_span_processor(spans)
             .build();
         let metrics = MetricExporter::builder()
@@ -148,7 +156,18 @@ pub fn span_in(
     links: &[SpanContext],
     name: impl Into<Cow<'static, str>>,
     kind: SpanKind,
+    attributes: Vec<KeyValue>,
+) -> Span {
+    start_span(parent, links, name.into(), kind, attributes, unix_nanos_now())
+}
+
+fn start_span(
+    parent: &Context,
+    links: &[SpanContext],
+    name: Cow<'static, str>,
+    kind: SpanKind,
     mut attributes: Vec<KeyValue>,
+    began: u64,
 ) -> Span {
     if !parent.correlation_id.is_empty() {
         attributes.push(KeyValue::new(attributes::CORRELATION_ID, parent.correlation_id.clone()));
@@ -166,12 +185,17 @@ pub fn span_in(
     let builder = tracer
         .span_builder(name)
         .with_kind(kind)
+        .with_start_time(at(began))
         .with_attributes(attributes)
         .with_links(links);
     let span = tracer.build_with_context(builder, &parent.trace);
     Span {
         context: parent.within(parent.trace.with_span(span)),
     }
+}
+
+fn at(unix_nanos: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_nanos)
 }
 
 impl Span {
@@ -202,6 +226,6 @@ impl Span {
 impl Drop for Span {
     // Clones of the context may outlive the work; the span ends with it all the same.
     fn drop(&mut self) {
-        self.context.trace.span().end();
+        self.context.trace.span().end_with_timestamp(at(unix_nanos_now()));
     }
 }

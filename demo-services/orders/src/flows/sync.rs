@@ -11,7 +11,7 @@ use sagascope_conventions::{Coordination, OrderFlow, SagaState, attributes};
 use serde_json::{Value, json};
 use shop_kit::caller::CallError;
 use shop_kit::clock::unix_nanos_now;
-use shop_kit::context::{self, Context};
+use shop_kit::context::{self, Context, kept_span};
 use shop_kit::database::{Database, Tx};
 use shop_kit::events::StateEvents;
 use shop_kit::idempotency::Answer;
@@ -19,7 +19,7 @@ use shop_kit::order_commands::{Command, Ordered, STEPS};
 use shop_kit::problem::Problem;
 use shop_kit::saga::{self, Direction, Instance, Next, StartError, StepDefinition, StepFailure};
 use shop_kit::state_events::Event;
-use shop_kit::telemetry::{SpanKind, span};
+use shop_kit::telemetry::{SpanKind, span_in};
 
 use super::{Boxed, ONCE};
 use crate::order_saga::{self, AcceptedOrder, LocalError};
@@ -57,7 +57,7 @@ impl<R: Remote> SyncOrders<R> {
         while let Next::Go { direction, index, .. } = instance.next() {
             told.extend(instance.begin(unix_nanos_now()));
             self.tell(&mut told);
-            let outcome = self.act(&instance, direction, index, &order).await;
+            let outcome = self.act(&mut instance, direction, index, &order).await;
             let outcome = outcome.map_err(|error| {
                 let failure = StepFailure::refused(error.error_type(), error.reason());
                 if direction == Direction::Forward {
@@ -74,15 +74,18 @@ impl<R: Remote> SyncOrders<R> {
 
     async fn act(
         &self,
-        instance: &Instance,
+        instance: &mut Instance,
         direction: Direction,
         index: usize,
         order: &Ordered,
     ) -> Result<Value, CallError> {
-        let step = &instance.steps[index].name;
-        let (command, word) = match direction {
-            Direction::Forward => (Command::forward(step), "step"),
-            Direction::Back => (Command::undo(step), "compensate"),
+        let step = instance.steps[index].name.clone();
+        let (command, word, undone) = match direction {
+            Direction::Forward => (Command::forward(&step), "step", None),
+            Direction::Back => {
+                let undone = instance.steps[index].span.as_deref().map(kept_span);
+                (Command::undo(&step), "compensate", undone)
+            }
         };
         // The order itself exists in memory alone until the end.
         let Some(command) = command else {
@@ -94,7 +97,11 @@ impl<R: Remote> SyncOrders<R> {
             KeyValue::new(attributes::SAGA_COORDINATION, Coordination::Orchestration.as_str()),
             KeyValue::new(attributes::SAGA_STEP_NAME, step.clone()),
         ];
-        let span = span(format!("saga.{word} {step}"), SpanKind::Internal, attributes);
+        let (name, around) = (format!("saga.{word} {step}"), context::current());
+        let span = span_in(&around, undone.as_slice(), name, SpanKind::Internal, attributes);
+        if direction == Direction::Forward {
+            instance.steps[index].span = span.context().traceparent();
+        }
         let answer = span.run(self.remote.ask(command, order, "")).await;
         if let Err(error) = &answer {
             span.fail(error.error_type(), error.reason());

@@ -10,6 +10,7 @@ mod money;
 mod picture;
 mod sagas;
 mod stock;
+mod traces;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("INV-09", history::inv_09_read_models),
     ("INV-10", inv_10_positions_at_rest),
     ("INV-11", messages::inv_11_every_message_is_done),
+    ("INV-12", traces::inv_12_traces),
     ("INV-14", accounts::inv_14_accounting),
     ("PICTURE", picture::picture_equals_the_logs),
 ];
@@ -54,6 +56,8 @@ pub(crate) fn check_all(evidence: &Evidence) -> Vec<Violation> {
 }
 
 pub(crate) use history::dump;
+pub use traces::Traces;
+pub(crate) use traces::traces;
 
 /// The part of INV-10 that needs no history: no position is beyond what there is.
 fn inv_10_positions_at_rest(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
