@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use sagascope_instrument::Resource;
 use shop_kit::faults::Switchboard;
+use shop_kit::profile::Profile;
 use shop_kit::service::{Assembled, Service, Settings};
 use shop_kit::simulated::{Epitaph, Node, Parcel};
 use shop_kit::topology::Topology;
@@ -24,6 +25,7 @@ use tower::ServiceExt;
 use crate::collector::Collector;
 use crate::mutants::Mutant;
 use crate::network::{COLLECTOR, Hosts, Network, Work};
+use crate::run::Options;
 use crate::story::Story;
 use crate::trouble::Trouble;
 
@@ -55,6 +57,7 @@ pub(crate) struct Cluster {
 
 struct Shared {
     settings: Settings,
+    broker: shop_broker::Settings,
     story: Story,
     network: Network,
     collector: Collector,
@@ -76,10 +79,17 @@ struct Machine {
 }
 
 impl Cluster {
-    pub(crate) fn new(seed: u64, folder: &Path, story: Story, mutant: Option<Mutant>) -> Self {
+    pub(crate) fn new(seed: u64, folder: &Path, story: Story, options: &Options) -> Self {
+        let (mutant, is_scripted) = (options.mutant, options.script.is_some());
         let settings = Settings {
             data_dir: folder.to_owned(),
             seed,
+            // A script's mishaps are shorter than the textbook's attempts, however commands travel.
+            profile: if is_scripted {
+                Profile::documents()
+            } else {
+                Profile::demo()
+            },
             ..Settings::default()
         };
         let topology = Topology::new(settings.port_base);
@@ -89,6 +99,11 @@ impl Cluster {
         }
         let shared = Arc::new(Shared {
             settings,
+            broker: if is_scripted {
+                shop_broker::Settings::default()
+            } else {
+                IMPATIENT
+            },
             story,
             network: network.clone(),
             collector: Collector::new(matches!(mutant, Some(Mutant::Leaks))),
@@ -170,10 +185,10 @@ impl Cluster {
     /// Puts the service together on its machine.
     async fn boot(&self, name: &'static str, node: &Arc<Node>) -> anyhow::Result<()> {
         let transport = self.shared.network.transport(name);
-        let settings = self.shared.settings.clone();
+        let (settings, broker) = (self.shared.settings.clone(), self.shared.broker);
         let assembling = node.clone().run(async move {
             let service = Service::simulated(name, settings, transport)?;
-            let assembled = assemble(name, &service).await?;
+            let assembled = assemble(name, &service, broker).await?;
             anyhow::Ok((service, assembled))
         });
         let (service, assembled) = tokio::select! {
@@ -320,10 +335,10 @@ fn sabotage(path: &Path, sql: &str) -> anyhow::Result<()> {
     Ok(rusqlite::Connection::open(path)?.execute_batch(sql)?)
 }
 
-async fn assemble(name: &str, service: &Service) -> anyhow::Result<Assembled> {
+async fn assemble(name: &str, service: &Service, broker: shop_broker::Settings) -> anyhow::Result<Assembled> {
     match name {
         "analytics" => shop_analytics::assemble(service).await,
-        "broker" => shop_broker::assemble(service, BROKER),
+        "broker" => shop_broker::assemble(service, broker),
         "catalog" => shop_catalog::assemble(service).await,
         "inventory" => shop_inventory::assemble(service).await,
         "notifications" => shop_notifications::assemble(service),
@@ -335,7 +350,7 @@ async fn assemble(name: &str, service: &Service) -> anyhow::Result<Assembled> {
 }
 
 /// Gives a message up sooner than in production, so that dead letters are seen.
-const BROKER: shop_broker::Settings = shop_broker::Settings {
+const IMPATIENT: shop_broker::Settings = shop_broker::Settings {
     visibility: Duration::from_secs(5),
     max_attempts: 4,
     retry_base: Duration::from_millis(100),

@@ -12,6 +12,7 @@ mod invariants;
 mod mutants;
 mod network;
 mod run;
+mod script;
 mod shoppers;
 mod story;
 mod trouble;
@@ -19,5 +20,6 @@ mod weather;
 
 pub use invariants::{Traces, Violation, names};
 pub use mutants::Mutant;
-pub use run::{CrashPoint, Options, Outcome, Script, coverage_gaps, run, run_all};
+pub use run::{CrashPoint, Options, Outcome, coverage_gaps, run, run_all};
+pub use script::{Mishap, Script};
 pub use trouble::Trouble;

@@ -59,6 +59,8 @@ struct State {
     cut: BTreeSet<(&'static str, &'static str)>,
     /// Requests that are answered as done and never delivered: by service and path.
     swallowed: Option<(&'static str, &'static str)>,
+    /// Every request arrives twice.
+    twice: bool,
     messages: u64,
     delivered: BTreeMap<&'static str, u64>,
 }
@@ -82,6 +84,7 @@ impl Network {
             weather: BTreeSet::new(),
             cut: BTreeSet::new(),
             swallowed: None,
+            twice: false,
             messages: 0,
             delivered: BTreeMap::new(),
         };
@@ -136,6 +139,11 @@ impl Network {
         state.weather.clear();
     }
 
+    /// Every request arrives twice, or once again.
+    pub(crate) fn twice(&self, twice: bool) {
+        self.state().twice = twice;
+    }
+
     /// A mutant of the cluster: such requests are answered as done, and nobody does them.
     pub(crate) fn swallow(&self, service: &'static str, path_ends: &'static str) {
         self.state().swallowed = Some((service, path_ends));
@@ -184,7 +192,11 @@ impl Network {
         if self.is_cut(from, to) {
             return self.shared.story.tell(format_args!("{what} stopped by a partition"));
         }
-        if let Some(after) = fate.again_after {
+        // Of a long poll whose answer goes nowhere only a wait would come.
+        let after = fate
+            .again_after
+            .filter(|_| !(self.state().twice && request.uri().path().ends_with("/fetch")));
+        if let Some(after) = after {
             self.go(self.clone().repeat(to, request.clone(), after, what.clone()));
         }
         if self.is_swallowed(to, &request) {
@@ -257,7 +269,7 @@ impl Network {
         let mut state = self.state();
         state.messages += 1;
         let number = state.messages;
-        let weather = state.weather.clone();
+        let (weather, twice) = (state.weather.clone(), state.twice);
         let dice = &mut state.dice;
         let mut hit = |kind: Trouble| dice.random_bool(SHARE) && weather.contains(&kind);
         let lost_request = hit(Trouble::LostRequest);
@@ -280,7 +292,7 @@ impl Network {
             back,
             lost_request,
             lost_answer,
-            again_after: duplicate.then_some(again),
+            again_after: (duplicate || twice).then_some(again),
             cuts_off,
         }
     }

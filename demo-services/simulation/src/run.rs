@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sagascope_conventions::{FaultKind, OrderFlow};
 use shop_kit::broker::{Broker, HttpBroker};
 use shop_kit::simulated::Simulation;
 use shop_kit::topology::Topology;
@@ -18,10 +17,11 @@ use crate::cluster::Cluster;
 use crate::evidence::Evidence;
 use crate::invariants::{self, Traces, Violation, Watch};
 use crate::mutants::Mutant;
+use crate::script::{self, Script};
 use crate::shoppers::{Memory, Shopper};
 use crate::story::Story;
 use crate::trouble::{Trouble, swarm};
-use crate::weather::{self, Weather};
+use crate::weather::Weather;
 
 /// 2026-01-05 12:00 UTC: the day does not change within a run.
 const EPOCH_UNIX_NANOS: u64 = 1_767_614_400 * 1_000_000_000;
@@ -43,20 +43,10 @@ pub struct Options {
     pub mutant: Option<Mutant>,
     /// One crash at an exact step, beside the trouble.
     pub crash_at: Option<CrashPoint>,
-    /// A script instead of free customers: all orders go this way, nobody changes their mind, and this fault, if any, is in
-    /// force at the service from the start to the end.
+    /// A script instead of free customers and weather.
     pub script: Option<Script>,
     /// How long the phase of trouble is, in seconds of the run.
     pub trouble_seconds: u64,
-}
-
-/// See [`Options::script`].
-#[derive(Clone, Copy, Debug)]
-pub struct Script {
-    /// The way of every order.
-    pub flow: OrderFlow,
-    /// What goes wrong all the time, and where.
-    pub fault: Option<(FaultKind, &'static str)>,
 }
 
 /// The `step`th step that any task of a service makes.
@@ -167,40 +157,43 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
     let enabled = options.trouble.clone().unwrap_or_else(|| swarm(seed));
     let kinds: Vec<String> = enabled.iter().map(|kind| kind.name()).collect();
     story.tell(format_args!("seed {seed}: {}", kinds.join(", ")));
-    let cluster = Cluster::new(seed, folder.path(), story.clone(), options.mutant);
+    let cluster = Cluster::new(seed, folder.path(), story.clone(), options);
     cluster.start().await?;
     let length = Duration::from_secs(options.trouble_seconds);
-    if let Some((kind, service)) = options.script.and_then(|script| script.fault) {
-        weather::arm_for_good(&cluster, kind, service);
-    }
     if let Some(CrashPoint { service, step }) = options.crash_at {
         cluster.with_node(service, |node, _| node.die_after(step));
     }
 
     let mut shoppers = JoinSet::new();
-    for number in 1..=options.shoppers {
-        let flow = options.script.map(|script| script.flow);
-        let shopper = Shopper::new(number, seed, flow, cluster.network(), story.clone());
-        let (memory, wait) = (
-            memory.clone(),
-            length.mul_f64(f64::from(number) / f64::from(options.shoppers + 1)),
-        );
-        shoppers.spawn(async move {
-            tokio::time::sleep(wait).await;
-            shopper.shop(memory).await;
-        });
-    }
     let watched = Evidence::new(folder.path(), cluster.collector().clone(), Vec::new());
     let mut watch = Watch::default();
-    let mut weather = tokio::spawn(Weather::new(seed, cluster.clone(), story.clone(), enabled.clone()).rage(length));
-    while !weather.is_finished() {
-        tokio::time::sleep(LOOK).await;
-        watch.look(&watched);
+    let mut unrest = Vec::new();
+    if let Some(script) = &options.script {
+        let cast = (&cluster, &story);
+        unrest = script::play(script, options.shoppers, cast, &memory, (&watched, &mut watch)).await?;
+    } else {
+        for number in 1..=options.shoppers {
+            let shopper = Shopper::new(number, seed, None, cluster.network(), story.clone());
+            let (memory, wait) = (
+                memory.clone(),
+                length.mul_f64(f64::from(number) / f64::from(options.shoppers + 1)),
+            );
+            shoppers.spawn(async move {
+                tokio::time::sleep(wait).await;
+                shopper.shop(memory).await;
+            });
+        }
+        let weather = Weather::new(seed, cluster.clone(), story.clone(), enabled.clone());
+        let mut weather = tokio::spawn(weather.rage(length));
+        while !weather.is_finished() {
+            tokio::time::sleep(LOOK).await;
+            watch.look(&watched);
+        }
+        (&mut weather).await?;
     }
-    (&mut weather).await?;
 
     let healed = Instant::now();
-    let mut unrest = rest(&cluster, &watched, &mut watch, &mut shoppers, healed).await?;
+    unrest.extend(rest(&cluster, &watched, &mut watch, &mut shoppers, healed).await?);
     let rest_after_seconds = healed.elapsed().as_secs_f64();
     let before_rebuild = invariants::dump(&watched)?;
     if unrest.is_empty() {
@@ -268,7 +261,17 @@ fn business(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
             evidence.number("payments", &paid)?,
             saga.reason.as_deref().unwrap_or_default(),
         );
-        lines.push(format!("{} {} paid {paid} {reason}", purchase.key, saga.state.as_str()));
+        let sent = format!(
+            "SELECT iif(count(*) > 0, 'sent', 'none') FROM shipments WHERE order_id = '{}' AND state = 'created'",
+            saga.id
+        );
+        let parcel: Vec<String> = evidence.rows("shipping", &sent, |row| row.get(0))?;
+        lines.push(format!(
+            "{} {} paid {paid} parcel {} because {reason}",
+            purchase.key,
+            saga.state.as_str(),
+            parcel.concat()
+        ));
     }
     lines.extend(evidence.rows(
         "inventory",

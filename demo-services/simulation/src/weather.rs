@@ -20,36 +20,6 @@ const PAUSE_MS: std::ops::RangeInclusive<u64> = 200..=1_500;
 /// How long an episode lasts, milliseconds.
 const EPISODE_MS: std::ops::RangeInclusive<u64> = 500..=4_000;
 
-/// Id of the fault of a script.
-const FOR_GOOD: &str = "for-good";
-
-/// Arms a fault that stays when everything is healed.
-pub(crate) fn arm_for_good(cluster: &Cluster, kind: FaultKind, service: &'static str) {
-    let fault = Fault {
-        id: FOR_GOOD.to_owned(),
-        target: FaultTarget {
-            service: service.to_owned(),
-            operation: None,
-            instance: None,
-        },
-        kind,
-        strength: FaultStrength {
-            percent: Some(100),
-            ..FaultStrength::default()
-        },
-        duration_seconds: 3_600,
-        seed: 1,
-    };
-    let armed = ArmedFault {
-        fault,
-        remaining_ms: 3_600_000,
-    };
-    cluster.with_node(service, |_, faults| {
-        // There is room: it is the first.
-        faults.arm(armed);
-    });
-}
-
 /// See the module.
 pub(crate) struct Weather {
     cluster: Cluster,
@@ -99,7 +69,7 @@ impl Weather {
                 if self.enabled.contains(&Trouble::CrashMidWork) {
                     node.die_after(0);
                 }
-                faults.keep_only(&[FOR_GOOD]);
+                faults.keep_only(&[]);
             });
         }
         self.story.tell("everything is healed");
