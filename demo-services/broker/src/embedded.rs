@@ -18,7 +18,7 @@ use shop_kit::{simulated, state_events};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use crate::lane::{Lane, Rejected, Settings};
+use crate::lane::{Holder, Lane, Rejected, Settings};
 use crate::letters;
 use crate::log::{self, Forgotten, PARTITIONS, Partition};
 
@@ -125,8 +125,12 @@ impl EmbeddedBroker {
             partition: partition.1,
             offset,
         };
+        let holder = Holder::named(&fetch.consumer);
         for (partition, lane) in lanes.iter_mut().filter(|((topic, _), _)| fetch.topics.contains(topic)) {
-            let leased = lane.lease(now, fetch.max.min(MAX_FETCHED) - taken.len(), settings);
+            if fetch.anew {
+                lane.begin_anew(holder);
+            }
+            let leased = lane.lease(now, fetch.max.min(MAX_FETCHED) - taken.len(), holder, settings);
             taken.extend(
                 leased
                     .taken

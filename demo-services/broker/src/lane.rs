@@ -3,6 +3,7 @@
 //! Only one message of a key is out at a time, so a message that cannot be handled holds up its own key and no other.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -55,8 +56,21 @@ struct Pending {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Ready,
-    Leased { until: Instant },
+    Leased { until: Instant, to: Holder },
     Waiting { until: Instant },
+}
+
+/// Who holds a lease: consumers of one name are one, also after a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Holder(u64);
+
+impl Holder {
+    /// By the name that a consumer gives; none at all for an empty one.
+    pub(crate) fn named(name: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        Self(if name.is_empty() { 0 } else { hasher.finish().max(1) })
+    }
 }
 
 /// What a lease gave.
@@ -115,7 +129,7 @@ impl Lane {
     }
 
     /// Leases up to `max` messages, the oldest of each key. What is given up stays until it is [`Lane::done`].
-    pub(crate) fn lease(&mut self, now: Instant, max: usize, settings: &Settings) -> Leased {
+    pub(crate) fn lease(&mut self, now: Instant, max: usize, to: Holder, settings: &Settings) -> Leased {
         let mut leased = Leased::default();
         let mut busy = HashSet::new();
         for (&offset, pending) in &mut self.pending {
@@ -132,10 +146,20 @@ impl Lane {
             pending.attempts += 1;
             pending.state = State::Leased {
                 until: now + settings.visibility,
+                to,
             };
             leased.taken.push((offset, pending.attempts));
         }
         leased
+    }
+
+    /// A consumer has begun anew: what it had out is at work nowhere, and need not wait for its lease to end.
+    pub(crate) fn begin_anew(&mut self, holder: Holder) {
+        for pending in self.pending.values_mut() {
+            if matches!(pending.state, State::Leased { to, .. } if to == holder && to != Holder::default()) {
+                pending.state = State::Ready;
+            }
+        }
     }
 
     /// Is it known and not done?
@@ -194,7 +218,7 @@ impl Lane {
 
     /// What is out at a consumer.
     pub(crate) fn leased(&self, now: Instant) -> u64 {
-        let out = |pending: &&Pending| matches!(pending.state, State::Leased { until } if until > now);
+        let out = |pending: &&Pending| matches!(pending.state, State::Leased { until, .. } if until > now);
         self.pending.values().filter(out).count() as u64
     }
 
@@ -208,7 +232,7 @@ impl State {
     fn until(self) -> Option<Instant> {
         match self {
             Self::Ready => None,
-            Self::Leased { until } | Self::Waiting { until } => Some(until),
+            Self::Leased { until, .. } | Self::Waiting { until } => Some(until),
         }
     }
 
@@ -236,6 +260,10 @@ mod tests {
         lane
     }
 
+    fn lease(lane: &mut Lane, now: Instant, max: usize) -> Leased {
+        lane.lease(now, max, Holder::default(), &SETTINGS)
+    }
+
     fn offsets(leased: &Leased) -> Vec<u64> {
         leased.taken.iter().map(|&(offset, _)| offset).collect()
     }
@@ -243,18 +271,18 @@ mod tests {
     #[test]
     fn one_message_of_a_key_is_out_at_a_time_and_in_order() {
         let (mut lane, now) = (lane(&["a", "b", "a", "b", "a"]), Instant::now());
-        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [0, 1]);
-        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [] as [u64; 0]);
+        assert_eq!(offsets(&lease(&mut lane, now, 10)), [0, 1]);
+        assert_eq!(offsets(&lease(&mut lane, now, 10)), [] as [u64; 0]);
         lane.done(1);
-        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [3]);
+        assert_eq!(offsets(&lease(&mut lane, now, 10)), [3]);
         lane.done(0);
-        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [2]);
+        assert_eq!(offsets(&lease(&mut lane, now, 10)), [2]);
     }
 
     #[test]
     fn it_is_committed_up_to_the_first_unfinished_one() {
         let (mut lane, now) = (lane(&["a", "b", "c"]), Instant::now());
-        lane.lease(now, 10, &SETTINGS);
+        lease(&mut lane, now, 10);
         lane.done(1);
         assert_eq!((lane.committed(), lane.unfinished()), (0, 2));
         assert_eq!(lane.committed_without(&BTreeSet::from([0, 2])), 3);
@@ -268,37 +296,37 @@ mod tests {
     fn what_nobody_answers_comes_again_and_is_given_up_in_the_end() {
         let (mut lane, mut now) = (lane(&["a", "a"]), Instant::now());
         for attempt in 1..=3 {
-            assert_eq!(lane.lease(now, 10, &SETTINGS).taken, [(0, attempt)]);
+            assert_eq!(lease(&mut lane, now, 10).taken, [(0, attempt)]);
             assert_eq!(lane.next_due(), Some(now + SETTINGS.visibility));
             now += SETTINGS.visibility;
         }
         assert_eq!(
-            lane.lease(now, 10, &SETTINGS),
+            lease(&mut lane, now, 10),
             Leased {
                 taken: vec![],
                 given_up: vec![(0, 3)]
             }
         );
         lane.done(0);
-        assert_eq!(lane.lease(now, 10, &SETTINGS).taken, [(1, 1)]);
+        assert_eq!(lease(&mut lane, now, 10).taken, [(1, 1)]);
     }
 
     #[test]
     fn a_poison_message_holds_up_its_own_key_only() {
         let (mut lane, mut now) = (lane(&["poison", "poison", "b"]), Instant::now());
-        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [0, 2]);
+        assert_eq!(offsets(&lease(&mut lane, now, 10)), [0, 2]);
         lane.done(2);
         assert_eq!(lane.reject(0, now, &SETTINGS), Rejected::Again { attempts: 1 });
         assert_eq!(
-            offsets(&lane.lease(now, 10, &SETTINGS)),
+            offsets(&lease(&mut lane, now, 10)),
             [] as [u64; 0],
             "its key waits with it"
         );
         lane.load(3, "c".to_owned(), true);
-        assert_eq!(offsets(&lane.lease(now, 10, &SETTINGS)), [3]);
+        assert_eq!(offsets(&lease(&mut lane, now, 10)), [3]);
         for attempts in 2..=3 {
             now += SETTINGS.retry_cap;
-            assert_eq!(lane.lease(now, 1, &SETTINGS).taken, [(0, attempts)]);
+            assert_eq!(lease(&mut lane, now, 1).taken, [(0, attempts)]);
             let expected = if attempts == 3 {
                 Rejected::GiveUp { attempts }
             } else {
@@ -308,7 +336,7 @@ mod tests {
         }
         lane.done(0);
         assert_eq!(lane.reject(0, now, &SETTINGS), Rejected::Unknown);
-        assert_eq!(lane.lease(now, 1, &SETTINGS).taken, [(1, 1)]);
+        assert_eq!(lease(&mut lane, now, 1).taken, [(1, 1)]);
     }
 
     #[test]
@@ -317,7 +345,7 @@ mod tests {
         for offset in 0..6 {
             lane.load(offset, format!("k-{offset}"), offset != 5);
         }
-        assert_eq!(lane.lease(Instant::now(), 10, &SETTINGS).taken, [(2, 3), (4, 1)]);
+        assert_eq!(lease(&mut lane, Instant::now(), 10).taken, [(2, 3), (4, 1)]);
         assert_eq!((lane.looked_at(), lane.committed()), (6, 2));
     }
 
@@ -330,5 +358,26 @@ mod tests {
         assert_eq!(lane.wants(), (WINDOW as u64, 0));
         lane.done(0);
         assert_eq!(lane.wants().1, 1);
+    }
+
+    #[test]
+    fn a_consumer_that_begins_anew_gets_at_once_what_it_had_and_nothing_of_others() {
+        let (mut lane, now) = (lane(&["a", "b", "c"]), Instant::now());
+        let (orders, other) = (Holder::named("orders"), Holder::named("other"));
+        assert_eq!(offsets(&lane.lease(now, 1, orders, &SETTINGS)), [0]);
+        assert_eq!(offsets(&lane.lease(now, 1, other, &SETTINGS)), [1]);
+        assert_eq!(offsets(&lane.lease(now, 1, Holder::named(""), &SETTINGS)), [2]);
+        lane.begin_anew(Holder::named("orders"));
+        assert_eq!(
+            lane.lease(now, 10, orders, &SETTINGS).taken,
+            [(0, 2)],
+            "its second delivery"
+        );
+        lane.begin_anew(Holder::named(""));
+        assert_eq!(
+            offsets(&lane.lease(now, 10, orders, &SETTINGS)),
+            [] as [u64; 0],
+            "nobody is not one"
+        );
     }
 }

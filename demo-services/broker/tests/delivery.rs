@@ -313,3 +313,34 @@ async fn outside_names_and_sizes_are_bounded() {
     assert!(matches!(broker.publish(too_many).await, Err(BrokerError::Refused(_))));
     assert!(broker.heads().await.expect("heads").is_empty());
 }
+
+#[tokio::test]
+async fn whoever_was_killed_and_begins_anew_need_not_wait_for_its_lease_to_end() {
+    let folder = tempfile::tempdir().expect("folder");
+    let broker = open(folder.path(), Settings::default());
+    broker
+        .publish(vec![message(1, "orders", "k")])
+        .await
+        .expect("published");
+    let ask = |consumer: &str, anew: bool| Fetch {
+        consumer: consumer.to_owned(),
+        anew,
+        ..fetch("shipping", &["orders"])
+    };
+    let attempts = async |fetch: Fetch| -> Vec<u32> {
+        let fetched = broker.fetch(fetch).await.expect("fetched");
+        fetched.messages.iter().map(|message| message.attempts).collect()
+    };
+    assert_eq!(attempts(ask("first", true)).await, [1]);
+    assert_eq!(
+        attempts(ask("first", false)).await,
+        [] as [u32; 0],
+        "it is at work on it"
+    );
+    assert_eq!(
+        attempts(ask("second", true)).await,
+        [] as [u32; 0],
+        "another takes nothing away"
+    );
+    assert_eq!(attempts(ask("first", true)).await, [2]);
+}

@@ -14,7 +14,7 @@ use crate::consumer_metrics::{self, ConsumerMetrics};
 use crate::context::Context;
 use crate::database::{Database, Tx};
 use crate::telemetry::{Span, SpanKind, span_in};
-use crate::{inbox, simulated};
+use crate::{inbox, random, simulated};
 
 /// Messages handled at once; each of another key.
 const BATCH: usize = 32;
@@ -128,10 +128,14 @@ enum Verdict {
 
 impl<B: Broker, H: Handle> Work<B, H> {
     async fn run(&self) {
-        let mut wait = BACKOFF.0;
+        let (mut wait, mut anew) = (BACKOFF.0, true);
         loop {
             let paused = self.metrics.is_some() && self.db.faults().active(FaultKind::PausedProjection).is_some();
-            let round = if paused { self.peek().await } else { self.round().await };
+            let round = if paused {
+                self.peek().await
+            } else {
+                self.round(&mut anew).await
+            };
             match round {
                 Ok(()) if paused => tokio::time::sleep(PAUSE).await,
                 Ok(()) => wait = BACKOFF.0,
@@ -146,13 +150,15 @@ impl<B: Broker, H: Handle> Work<B, H> {
 
     /// Asks how far the group is, without taking anything.
     async fn peek(&self) -> anyhow::Result<()> {
-        let fetched = self.broker.fetch(self.fetch(0)).await?;
+        let fetched = self.broker.fetch(self.fetch(0, false)).await?;
         self.tell(&fetched.partitions);
         Ok(())
     }
 
-    async fn round(&self) -> anyhow::Result<()> {
-        let fetched = self.broker.fetch(self.fetch(BATCH)).await?;
+    /// The first round takes over what a process before this one had out when it was killed.
+    async fn round(&self, anew: &mut bool) -> anyhow::Result<()> {
+        let fetched = self.broker.fetch(self.fetch(BATCH, *anew)).await?;
+        *anew = false;
         self.tell(&fetched.partitions);
         let (held_back, first): (Vec<_>, Vec<_>) = fetched.messages.into_iter().partition(|message| {
             self.db
@@ -165,12 +171,15 @@ impl<B: Broker, H: Handle> Work<B, H> {
         self.settle(verdicts, fetched.partitions).await
     }
 
-    fn fetch(&self, max: usize) -> Fetch {
+    fn fetch(&self, max: usize, anew: bool) -> Fetch {
         Fetch {
             group: self.subscription.group.to_owned(),
             topics: self.subscription.topics.iter().map(|&topic| topic.to_owned()).collect(),
             max,
             wait_ms: if max == 0 { 0 } else { WAIT.as_millis() as u64 },
+            // Whoever has the inbox is the consumer.
+            consumer: format!("{:016x}", random::steady(0, &self.db.path().to_string_lossy())),
+            anew,
         }
     }
 

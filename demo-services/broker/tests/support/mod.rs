@@ -48,6 +48,8 @@ pub fn fetch(group: &str, topics: &[&str]) -> Fetch {
         topics,
         max: 100,
         wait_ms: 0,
+        consumer: String::new(),
+        anew: false,
     }
 }
 

@@ -77,6 +77,12 @@ pub struct Fetch {
     pub max: usize,
     /// How long to wait for the first one, milliseconds.
     pub wait_ms: u64,
+    /// Who asks, by a name that outlives a restart; empty for nobody in particular.
+    #[serde(default)]
+    pub consumer: String,
+    /// It has just begun: what was leased to it before is at work nowhere, and is delivered at once.
+    #[serde(default)]
+    pub anew: bool,
 }
 
 /// What it gets, leased for a while: what is neither acknowledged nor rejected by then is delivered again.
