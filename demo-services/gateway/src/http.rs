@@ -21,6 +21,7 @@ use crate::graph::{self, Graph};
 use crate::guard::{self, Guard, Visitor};
 use crate::people;
 use crate::shelf::{self, Shelf};
+use crate::step_by_step;
 use crate::upstream::{self, Upstream, problem};
 
 /// Header that marks an answer from memory.
@@ -44,6 +45,12 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "GET /api/v1/orders/{id}",
     "GET /api/v1/orders/{id}/details",
     "POST /api/v1/orders/{id}/cancel",
+    "GET /api/v1/orders/search",
+    "PUT /api/v1/orders/{id}",
+    "POST /api/v1/orders/{id}/items",
+    "POST /api/v1/orders/{id}/confirm",
+    "GET /api/v1/orders/{id}/history",
+    "GET /api/v1/orders/{id}/status",
     "POST /api/v1/bookings",
     "GET /api/v1/bookings/{id}",
     "POST /api/v1/users",
@@ -69,11 +76,16 @@ pub(crate) fn router(upstream: Upstream, guard: Guard) -> Router {
         .route("/api/v1/products/{id}", get(browse))
         .route("/api/v1/categories", get(browse))
         .route("/api/v1/orders", post(place_order).get(list_orders))
-        .route("/api/v1/orders/{id}", get(show_order))
+        .route("/api/v1/orders/search", get(step_by_step::search))
+        .route("/api/v1/orders/{id}", get(show_order).put(step_by_step::open))
+        .route("/api/v1/orders/{id}/items", post(step_by_step::command))
+        .route("/api/v1/orders/{id}/confirm", post(step_by_step::command))
+        .route("/api/v1/orders/{id}/history", get(step_by_step::story))
+        .route("/api/v1/orders/{id}/status", get(step_by_step::story))
         .route("/api/v1/orders/{id}/details", get(order_details))
         .route("/api/v1/orders/{id}/cancel", post(cancel_order))
-        .route("/api/v1/bookings", post(place_booking).get(read_bookings))
-        .route("/api/v1/bookings/{id}", get(read_bookings))
+        .route("/api/v1/bookings", post(place_booking).get(list_bookings))
+        .route("/api/v1/bookings/{id}", get(show_booking))
         .route("/api/v1/users", post(people::register).get(people::list))
         .route(
             "/api/v1/users/{id}",
@@ -164,7 +176,7 @@ async fn accepted(service: &Caller, path: &str, command: &Value, key: &str) -> R
 }
 
 /// A command of a user is theirs: whoever sends a token orders for nobody else, and need not say for whom.
-fn sign(gateway: &Gateway, visitor: &Visitor, command: &mut Value) -> Result<(), Problem> {
+pub(crate) fn sign(gateway: &Gateway, visitor: &Visitor, command: &mut Value) -> Result<(), Problem> {
     let owner = command["customer_id"].as_str().map(ToOwned::to_owned);
     match (owner, &visitor.0) {
         (Some(owner), _) => gateway.guard.allow_own(visitor, &owner),
@@ -212,14 +224,30 @@ async fn show_order(
     Ok(Json(order))
 }
 
-async fn read_bookings(
+/// Bookings of a customer; those of all only for whoever may see what belongs to all.
+async fn list_bookings(
     State(gateway): State<Gateway>,
     Extension(visitor): Extension<Visitor>,
+    Query(query): Query<ListQuery>,
     uri: Uri,
 ) -> Result<Json<Value>, Problem> {
     gateway.guard.allow(&visitor, "orders:read")?;
+    gateway.guard.allow_own(&visitor, &query.customer_id)?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     upstream::get(&gateway.upstream.booking, path).await.map(Json)
+}
+
+async fn show_booking(
+    State(gateway): State<Gateway>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    check_id("id", &id)?;
+    gateway.guard.allow(&visitor, "orders:read")?;
+    let booking = upstream::get(&gateway.upstream.booking, &format!("/api/v1/bookings/{id}")).await?;
+    let owner = booking["customer_id"].as_str().unwrap_or_default();
+    gateway.guard.allow_own(&visitor, owner)?;
+    Ok(Json(booking))
 }
 
 async fn order_details(

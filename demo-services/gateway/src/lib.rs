@@ -11,6 +11,7 @@ mod identity;
 mod people;
 mod rate_limit;
 mod shelf;
+mod step_by_step;
 #[cfg(test)]
 mod test_keys;
 #[cfg(test)]

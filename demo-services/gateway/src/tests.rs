@@ -521,6 +521,89 @@ async fn a_cart_is_its_owners() {
 }
 
 #[tokio::test]
+async fn an_order_is_filled_and_its_story_read_by_its_owner_alone() {
+    let shop = shop(Auth::Optional).await;
+    let (ada, bob) = (token("u-1", "orders:write"), token("u-2", "orders:write"));
+    let answers = [
+        ("PUT /api/v1/orders/o-1", 201),
+        ("POST /api/v1/orders/o-1/items", 200),
+        ("POST /api/v1/orders/o-1/confirm", 202),
+        ("GET /api/v1/orders/o-1/history", 200),
+        ("GET /api/v1/orders/o-1/status", 200),
+    ];
+    for (what, status) in answers {
+        shop.behind.answer(what, status, json!({ "order_id": "o-1" }));
+    }
+    let latest = format!("GET /api/v1/orders/o-1?as_of={}", i64::MAX);
+    shop.behind.answer(&latest, 200, json!({ "customer_id": "u-1" }));
+    let send = async |what: &str, who: &str, body: Value| {
+        let (method, path) = what.split_once(' ').unwrap();
+        let headers = [("authorization", who)];
+        let method: Method = method.parse().unwrap();
+        let body = (method != Method::GET).then_some(body);
+        shop.gateway.send(method, path, &headers, body.as_ref()).await.0
+    };
+    for (what, status) in answers {
+        assert_eq!(send(what, &ada, json!({})).await, status, "{what}");
+        let body = if what.starts_with("PUT") {
+            json!({ "customer_id": "u-1" })
+        } else {
+            json!({})
+        };
+        assert_eq!(send(what, &bob, body).await, 403, "{what}");
+    }
+    let opened = shop.behind.asked("PUT /api/v1/orders/o-1");
+    assert_eq!(opened, [json!({ "customer_id": "u-1" })], "signed, and once");
+    assert_eq!(
+        send(answers[1].0, &token("u-1", "orders:read"), json!({})).await,
+        403,
+        "the scope"
+    );
+
+    shop.behind
+        .answer("GET /api/v1/orders/o-2", 200, json!({ "customer_id": "u-1" }));
+    shop.behind.answer("GET /api/v1/orders/o-2/status", 200, json!({}));
+    let early = "GET /api/v1/orders/o-2/status";
+    assert_eq!(send(early, &ada, json!({})).await, 200, "an order without an event yet");
+    assert_eq!(send(early, &bob, json!({})).await, 403);
+}
+
+#[tokio::test]
+async fn the_search_over_all_orders_is_for_administrators_when_tokens_are_required() {
+    let shop = shop(Auth::Required).await;
+    shop.behind
+        .answer("GET /api/v1/orders/search?q=steel", 200, json!({ "items": [] }));
+    let path = "/api/v1/orders/search?q=steel";
+    assert_eq!(shop.gateway.get(path).await.0, 401);
+    assert_eq!(shop.get_as(&token("u-1", "orders:read"), path).await.0, 403);
+    assert_eq!(shop.get_as(&token("u-9", "admin"), path).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_booking_is_seen_by_its_owner_alone() {
+    let shop = shop(Auth::Optional).await;
+    let booking = json!({ "booking_id": "b-1", "customer_id": "u-1" });
+    shop.behind.answer("GET /api/v1/bookings/b-1", 200, booking);
+    for customer in ["u-1", "u-2"] {
+        let what = format!("GET /api/v1/bookings?customer_id={customer}");
+        shop.behind.answer(&what, 200, json!({ "items": [] }));
+    }
+    shop.behind.answer("GET /api/v1/bookings", 200, json!({ "items": [] }));
+    let (ada, admin) = (token("u-1", "orders:read"), token("u-9", "admin"));
+    let own = ["/api/v1/bookings/b-1", "/api/v1/bookings?customer_id=u-1"];
+    for path in own {
+        assert_eq!(shop.get_as(&ada, path).await.0, 200, "{path}");
+        assert_eq!(shop.get_as(&token("u-2", "orders:read"), path).await.0, 403, "{path}");
+        assert_eq!(shop.get_as(&token("u-1", ""), path).await.0, 403, "{path}: the scope");
+        assert_eq!(shop.get_as(&admin, path).await.0, 200, "{path}");
+    }
+    for path in ["/api/v1/bookings", "/api/v1/bookings?customer_id=u-2"] {
+        assert_eq!(shop.get_as(&ada, path).await.0, 403, "{path}");
+        assert_eq!(shop.get_as(&admin, path).await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_description_names_every_operation_and_no_other() {
     let shop = shop(Auth::Optional).await;
     let (status, document) = shop.gateway.get("/api/v1/openapi.json").await;
