@@ -107,6 +107,8 @@ impl Invariants {
         let Some(known) = self.known(log.resource().service(), attributes, names) else {
             return;
         };
+        // Whoever tells has looked.
+        known.looked_at = known.looked_at.max(log.at());
         if !is_violated {
             return known.found(log.at(), 0);
         }
@@ -329,9 +331,10 @@ mod tests {
         assert_eq!(row.statement, "Nothing is oversold");
         picture.event(4.0, "invariant.violated", "p-1");
         picture.event(4.0, "invariant.violated", "p-2");
+        let row = picture.row(4.0);
         assert_eq!(
-            picture.row(4.0).state,
-            InvariantState::Violated,
+            (row.state, row.looked_at),
+            (InvariantState::Violated, at(4.0)),
             "the event is faster than the gauge"
         );
         picture.look("inventory", 5.0, 2.0, 2.0);

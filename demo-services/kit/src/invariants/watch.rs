@@ -24,8 +24,10 @@ use crate::telemetry;
 pub struct Pace {
     /// From the end of one look to the next, at least.
     pub every: Duration,
-    /// Rest after a look, as many times as long as it took: checks never take a larger share of a core.
+    /// Rest after a look, as many times as long as it took, so that checks take a small share of a core.
     pub rest: u32,
+    /// No rest is longer: on a machine that is so busy, what takes long is waiting and not looking.
+    pub longest_rest: Duration,
     /// A check that takes longer is given up, and nothing is told of it.
     pub longest: Duration,
 }
@@ -35,8 +37,16 @@ impl Default for Pace {
         Self {
             every: Duration::from_secs(3),
             rest: 40,
-            longest: Duration::from_millis(500),
+            longest_rest: Duration::from_secs(15),
+            longest: Duration::from_secs(1),
         }
+    }
+}
+
+impl Pace {
+    /// From the end of a look that took so long to the next.
+    fn until_next(&self, took: Duration) -> Duration {
+        took.saturating_mul(self.rest).min(self.longest_rest).max(self.every)
     }
 }
 
@@ -98,7 +108,7 @@ async fn run(mut watcher: Watcher, events: StateEvents) {
             }
         }
         let pace = watcher.pace;
-        tokio::time::sleep(pace.every.max(began.elapsed() * pace.rest)).await;
+        tokio::time::sleep(pace.until_next(began.elapsed())).await;
     }
 }
 
@@ -179,6 +189,13 @@ mod tests {
 
     fn reads(invariant: Invariant, sql: &'static str) -> Check {
         Check::with(invariant, move |conn, _| texts(conn, sql))
+    }
+
+    #[test]
+    fn a_look_that_takes_long_is_followed_by_a_longer_rest() {
+        let pace = Pace::default();
+        let after = |millis| pace.until_next(Duration::from_millis(millis)).as_secs();
+        assert_eq!([0, 75, 100, 200, 10_000].map(after), [3, 3, 4, 8, 15]);
     }
 
     #[test]
