@@ -20,6 +20,7 @@ const ATTEMPTS: u32 = 2;
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
 /// One wish in so many is watched closely until its order has ended.
 const WATCHED: u32 = 4;
+const MALFORMED: u16 = 400;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const WATCH_FOR: Duration = Duration::from_secs(20);
 /// Between two lines of progress.
@@ -46,13 +47,16 @@ pub(super) struct Wish {
     pub(super) accepted: bool,
     /// From the answer until the read model showed the end of the order; of watched wishes.
     pub(super) visible_after: Option<Duration>,
+    /// From the end of the order in the event store until the read model showed it; of watched wishes.
+    pub(super) read_model_lag: Option<Duration>,
     /// When its end was seen, from the beginning of the load; of watched wishes.
     pub(super) ended_at: Option<Duration>,
 }
 
 impl Load {
-    /// Places every wish at its time and waits for all clients.
-    pub(super) async fn run(&self, cluster: &Arc<Cluster>) -> Vec<Wish> {
+    /// Places every wish at its time and waits for all clients. Fails when the shop does not understand a wish: then nothing
+    /// would be measured.
+    pub(super) async fn run(&self, cluster: &Arc<Cluster>) -> anyhow::Result<Vec<Wish>> {
         let began = Instant::now();
         let gap = Duration::from_secs_f64(1.0 / self.per_second);
         let count = (self.duration.as_secs_f64() * self.per_second) as u32;
@@ -73,11 +77,11 @@ impl Load {
         }
         let wishes = clients.join_all().await;
         cluster.tell("every client has its answer");
-        wishes
+        wishes.into_iter().collect()
     }
 }
 
-async fn client(cluster: Arc<Cluster>, load: Load, n: u32, began: Instant) -> Wish {
+async fn client(cluster: Arc<Cluster>, load: Load, n: u32, began: Instant) -> anyhow::Result<Wish> {
     let mut dice = StdRng::seed_from_u64(load.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(n)));
     let customer = format!("lab-{}-{n}", load.flow.replace('_', "-"));
     let order = wish(&mut dice, &customer, load.flow);
@@ -86,6 +90,7 @@ async fn client(cluster: Arc<Cluster>, load: Load, n: u32, began: Instant) -> Wi
         answered_after: None,
         accepted: false,
         visible_after: None,
+        read_model_lag: None,
         ended_at: None,
     };
     let asked = Instant::now();
@@ -97,6 +102,11 @@ async fn client(cluster: Arc<Cluster>, load: Load, n: u32, began: Instant) -> Wi
         let Ok(reply) = cluster.post("orders", "/api/v1/orders", &order, Some(&customer)).await else {
             continue;
         };
+        anyhow::ensure!(
+            reply.status != MALFORMED,
+            "orders does not understand the order: {}",
+            reply.body
+        );
         wish.answered_after = Some(asked.elapsed());
         wish.accepted = reply.is_success();
         if reply.is_success() && n.is_multiple_of(WATCHED) {
@@ -106,10 +116,10 @@ async fn client(cluster: Arc<Cluster>, load: Load, n: u32, began: Instant) -> Wi
             break;
         }
     }
-    wish
+    Ok(wish)
 }
 
-fn wish(dice: &mut StdRng, customer: &str, flow: &str) -> Value {
+pub(super) fn wish(dice: &mut StdRng, customer: &str, flow: &str) -> Value {
     let mut products: Vec<u32> = (0..dice.random_range(1..=3))
         .map(|_| dice.random_range(1..=PRODUCTS))
         .collect();
@@ -122,19 +132,47 @@ fn wish(dice: &mut StdRng, customer: &str, flow: &str) -> Value {
     json!({ "customer_id": customer, "items": items, "flow": flow })
 }
 
-/// Looks until the read model shows the end of the order.
+/// Looks until the order has ended, and then reads until the read model shows that end.
 async fn watch(cluster: &Cluster, placed: &Value, wish: &mut Wish, began: Instant) {
     let Some(id) = placed["order_id"].as_str() else { return };
     let (path, answered) = (format!("/api/v1/orders/{id}"), Instant::now());
+    let mut over: Option<Over> = None;
     while answered.elapsed() < WATCH_FOR {
-        if let Ok(reply) = cluster.get("orders", &path).await
-            && is_final(&reply.body)
-        {
-            wish.visible_after = Some(answered.elapsed());
-            wish.ended_at = Some(began.elapsed());
-            return;
+        if let Some(over) = &over {
+            let read = cluster
+                .get("orders", &format!("{path}?min_position={}", over.position))
+                .await;
+            if read.is_ok_and(|order| is_final(&order.body)) {
+                wish.visible_after = Some(answered.elapsed());
+                wish.read_model_lag = Some(over.seen.elapsed());
+                wish.ended_at = Some(began.elapsed());
+                return;
+            }
+        } else if let Ok(status) = cluster.get("orders", &format!("{path}/status")).await {
+            over = Over::of(&status.body);
+            if over.is_some() {
+                continue;
+            }
         }
         sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The end of an order, as its event store tells it.
+struct Over {
+    position: u64,
+    seen: Instant,
+}
+
+impl Over {
+    fn of(status: &Value) -> Option<Self> {
+        if status["final"] != true {
+            return None;
+        }
+        Some(Self {
+            position: status["position"].as_u64()?,
+            seen: Instant::now(),
+        })
     }
 }
 

@@ -60,7 +60,7 @@ async fn run(options: &LabOptions, report: &mut Report) -> anyhow::Result<()> {
         duration: LOAD,
     };
     let (wishes, story) = tokio::join!(load.run(&cluster), story(&cluster, instance));
-    let story = story?;
+    let (wishes, story) = (wishes?, story?);
     let books = Books::settled(&cluster, &wishes, GRACE).await?;
     let ends = cluster.read("registry", RULE).await?;
     tell(report, &cluster, &load, &wishes, &story).await?;

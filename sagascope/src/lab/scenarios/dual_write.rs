@@ -23,7 +23,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run: |options, report| Box::pin(run(options, report)),
 };
 
-const LOAD: Duration = Duration::from_secs(10);
+const LOAD: Duration = Duration::from_secs(25);
+/// The breakers towards the broker stay open for ten seconds more: the load has to outlast them.
 const BROKER_AWAY: u64 = 3;
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -71,7 +72,7 @@ async fn measure(options: &LabOptions, flow: &'static str) -> anyhow::Result<Boo
         duration: LOAD,
     };
     let trouble = async {
-        sleep(LOAD / 4).await;
+        sleep(LOAD / 5).await;
         let all = FaultStrength {
             percent: Some(100),
             ..FaultStrength::default()
@@ -80,6 +81,7 @@ async fn measure(options: &LabOptions, flow: &'static str) -> anyhow::Result<Boo
     };
     let (wishes, trouble) = tokio::join!(load.run(&cluster), trouble);
     trouble?;
+    let wishes = wishes?;
     let books = Books::settled(&cluster, &wishes, GRACE).await?;
     if let Ok(cluster) = Arc::try_unwrap(cluster) {
         cluster.stop().await?;

@@ -113,6 +113,7 @@ async fn measure(options: &LabOptions, flow: &'static str) -> anyhow::Result<Mea
     let crash_at = load.duration / 4 * 3;
     let (wishes, trouble) = tokio::join!(load.run(&cluster), trouble(&cluster, began, load.duration, crash_at));
     trouble?;
+    let wishes = wishes?;
     cluster.heal().await?;
     let seconds = began.elapsed().as_secs_f64();
     let books = Books::settled(&cluster, &wishes, GRACE).await?;

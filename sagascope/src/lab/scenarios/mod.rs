@@ -7,7 +7,9 @@ mod event_versions;
 mod generations;
 mod payments_down;
 mod rebuild;
+mod recovery;
 mod stale_read;
+mod throughput;
 mod two_phase_commit;
 
 use std::pin::Pin;
@@ -58,6 +60,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     rebuild::SCENARIO,
     payments_down::SCENARIO,
     canary::SCENARIO,
+    throughput::SCENARIO,
+    recovery::SCENARIO,
 ];
 
 /// About how long one takes with the usual load; of those that were timed.
@@ -65,8 +69,8 @@ pub(super) fn about_seconds(name: &str) -> Option<u64> {
     let seconds = match name {
         "generations" => 300,
         "booking" | "stale-read" | "two-phase-commit" | "event-versions" => 20,
-        "dual-write" => 60,
-        "rebuild" => 40,
+        "dual-write" | "throughput" => 90,
+        "rebuild" | "recovery" => 40,
         "payments-down" => 50,
         _ => return None,
     };

@@ -47,6 +47,7 @@ async fn run(options: &LabOptions, report: &mut Report) -> anyhow::Result<()> {
     let (wishes, (browsed, refused), opened, trouble) =
         tokio::join!(load.run(&cluster), browse(&cluster), breaker_opens(&cluster), trouble);
     trouble?;
+    let wishes = wishes?;
     let books = Books::settled(&cluster, &wishes, GRACE).await?;
     let of = |fate| books.fates.of(fate);
     report.tables.push(Table {

@@ -34,7 +34,7 @@ async fn run(options: &LabOptions, report: &mut Report) -> anyhow::Result<()> {
         per_second: options.rate,
         duration: LOAD,
     };
-    let wishes = load.run(&cluster).await;
+    let wishes = load.run(&cluster).await?;
     Books::settled(&cluster, &wishes, GRACE).await?;
     let (before, effects_before) = (answers(&cluster).await?, effects(&cluster).await?);
     let mut rows = Vec::new();
