@@ -1,5 +1,7 @@
 //! The machine under crashes at every point, repeated execution, lost answers and failing compensations (G01–G03, G06, G10).
 
+mod exhaustive;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -142,7 +142,7 @@ pub(super) fn revived(conn: &Connection, name: &str, after: u64) -> Result<Vec<u
 
 impl Instance {
     /// What a person asks for; the refusal in words when the state of things does not allow it.
-    fn operate(&mut self, operation: Operation, now: u64) -> Result<Vec<Event>, String> {
+    pub(super) fn operate(&mut self, operation: Operation, now: u64) -> Result<Vec<Event>, String> {
         match (operation, self.state) {
             (_, SagaState::Completed) => Err("The saga is completed.".to_owned()),
             (_, SagaState::Compensated) => Err("The saga is compensated: every effect is undone.".to_owned()),
