@@ -35,6 +35,14 @@ pub(crate) fn focus_field(id: &str) {
     }
 }
 
+/// Puts the keyboard on a control.
+pub(crate) fn focus(id: &str) {
+    let element = document().get_element_by_id(id);
+    if let Some(control) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = control.focus();
+    }
+}
+
 /// Runs `act` once the browser has drawn what was just changed.
 pub(crate) fn after_paint(act: impl FnOnce() + 'static) {
     let act = Closure::once_into_js(act);

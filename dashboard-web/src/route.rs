@@ -17,6 +17,8 @@ pub(crate) enum Route {
     ReadModels,
     /// `/chaos`
     Chaos,
+    /// `/lab`
+    Lab,
     /// `/correlations/{id}`
     Correlation(String),
     /// `/login`
@@ -33,6 +35,7 @@ pub(crate) const NAVIGATION: &[(char, &str, &str)] = &[
     ('5', "/breakers", "Breakers"),
     ('6', "/read-models", "Read models"),
     ('9', "/chaos", "Chaos"),
+    ('0', "/lab", "Lab"),
 ];
 
 impl Route {
@@ -49,6 +52,7 @@ impl Route {
             ["breakers"] | ["breakers", _] => Self::Breakers(id()),
             ["read-models"] => Self::ReadModels,
             ["chaos"] => Self::Chaos,
+            ["lab"] => Self::Lab,
             ["correlations", id] => Self::Correlation((*id).to_owned()),
             ["login"] => Self::Login,
             _ => Self::Unknown,
@@ -64,6 +68,7 @@ impl Route {
             Self::Breakers(_) => "/breakers",
             Self::ReadModels => "/read-models",
             Self::Chaos => "/chaos",
+            Self::Lab => "/lab",
             Self::Login => "/login",
             Self::Unknown => "",
         }
@@ -82,6 +87,7 @@ impl Route {
             Self::Breakers(_) => "Breakers".into(),
             Self::ReadModels => "Read models".into(),
             Self::Chaos => "Chaos".into(),
+            Self::Lab => "Lab".into(),
             Self::Correlation(id) => format!("Correlation {}", short(id)),
             Self::Login => "Log in".into(),
             Self::Unknown => "No such page".into(),
@@ -190,6 +196,7 @@ mod tests {
             ),
             ("/read-models", Route::ReadModels),
             ("/chaos", Route::Chaos),
+            ("/lab", Route::Lab),
             ("/correlations/c-1", Route::Correlation("c-1".into())),
             ("/login", Route::Login),
             ("/sagas/a/b", Route::Unknown),

@@ -14,7 +14,7 @@ const otlp = process.env.SAGASCOPE_OTLP_URL?.replace(/\/$/, "");
 const shots = process.env.SAGASCOPE_SHOTS;
 const PATIENCE_MS = 20_000;
 const HOSTILE = `<img src=x onerror="window.__pwned=1"><script>window.__pwned=1</script>\u202e\u001b[2J`;
-const VIEWS = ["/", "/sagas", "/traces", "/breakers", "/read-models", "/chaos", "/login", "/no-such-page-of-ours"];
+const VIEWS = ["/", "/sagas", "/traces", "/breakers", "/read-models", "/chaos", "/lab", "/login", "/no-such-page-of-ours"];
 
 const browser = await chromium.launch({
   executablePath: process.env.SAGASCOPE_BROWSER ?? "/usr/bin/chromium",
@@ -84,7 +84,7 @@ await chapter("a deep link opens exactly its view, also after a reload and by go
 
 await chapter("every view is reached by keyboard", async () => {
   const { page } = await open("/");
-  for (const [key, path] of [["2", "/sagas"], ["3", "/traces"], ["5", "/breakers"], ["6", "/read-models"], ["9", "/chaos"], ["1", "/"]]) {
+  for (const [key, path] of [["2", "/sagas"], ["3", "/traces"], ["5", "/breakers"], ["6", "/read-models"], ["9", "/chaos"], ["0", "/lab"], ["1", "/"]]) {
     await page.keyboard.press(key);
     await at(page, path);
   }
@@ -192,7 +192,7 @@ await chapter("a lost connection is told, with the time of the next attempt, and
 await chapter("it works at 375 pixels, light and dark", async () => {
   for (const colorScheme of ["light", "dark"]) {
     const { page, complaints } = await open("/", { viewport: { width: 375, height: 800 }, colorScheme });
-    for (const path of ["/", "/sagas", "/traces", "/breakers", "/read-models", "/chaos"]) {
+    for (const path of ["/", "/sagas", "/traces", "/breakers", "/read-models", "/chaos", "/lab"]) {
       await page.click(`nav a[href='${path}']`);
       await at(page, path);
       await page.waitForSelector("#main h1");

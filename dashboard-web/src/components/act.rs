@@ -4,12 +4,14 @@
 
 use leptos::prelude::*;
 use sagascope_api::actions::ActionDone;
-use sagascope_api::text;
+use sagascope_api::experiments::ExperimentRun;
+use sagascope_api::{Problem, text};
 use serde_json::Value;
 
 use crate::api;
 use crate::components::faults::log_in_first;
 use crate::components::marks::clean;
+use crate::dom;
 use crate::router::{Router, use_router};
 
 /// Longest line of an answer.
@@ -21,13 +23,40 @@ pub(crate) struct Asked {
     /// The question.
     pub(crate) title: String,
     /// What will happen.
-    pub(crate) effect: &'static str,
+    pub(crate) effect: String,
     /// The word of the yes.
     pub(crate) yes: &'static str,
-    /// Below `/api/v1`.
-    pub(crate) path: String,
-    /// The request.
-    pub(crate) body: Value,
+    /// What a yes sends.
+    pub(crate) call: Call,
+}
+
+/// What is sent; paths begin below `/api/v1`.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Call {
+    /// Has a service do something.
+    Act { path: String, body: Value },
+    /// Starts an experiment.
+    RunExperiment { path: String, body: Value },
+    /// Ends one.
+    EndRun { path: String },
+}
+
+impl Call {
+    /// What came of it, as a line.
+    async fn send(&self) -> Result<String, Problem> {
+        match self {
+            Self::Act { path, body } => api::command::<_, ActionDone>("POST", path, body)
+                .await
+                .map(|done| done.line()),
+            Self::RunExperiment { path, body } => {
+                let run = api::command::<_, ExperimentRun>("POST", path, body).await?;
+                Ok(format!("{} runs.", run.summary.experiment))
+            }
+            Self::EndRun { path } => api::delete(path)
+                .await
+                .map(|()| "It was ended, and its shop with it.".to_owned()),
+        }
+    }
 }
 
 /// What is asked on a page, and what came of the last question.
@@ -47,9 +76,20 @@ impl Acting {
         }
     }
 
-    fn ask(self, asked: Asked) {
+    /// Asks, with the cursor on the yes.
+    pub(crate) fn ask(self, asked: Asked) {
         self.told.set(None);
         self.asked.set(Some(asked));
+        dom::after_paint(|| dom::focus("act-yes"));
+    }
+
+    /// Takes the question back; true when there was one.
+    pub(crate) fn leave(self) -> bool {
+        let open = self.asked.with_untracked(Option::is_some) && !self.busy.get_untracked();
+        if open {
+            self.asked.set(None);
+        }
+        open
     }
 
     fn carry_out(self, router: Router) {
@@ -58,11 +98,11 @@ impl Acting {
         };
         self.busy.set(true);
         leptos::task::spawn_local(async move {
-            let answer = api::command::<_, ActionDone>("POST", &asked.path, &asked.body).await;
+            let answer = asked.call.send().await;
             self.busy.set(false);
             self.asked.set(None);
             match answer {
-                Ok(done) => self.told.set(Some((true, text::scrub(&done.line(), LINE)))),
+                Ok(done) => self.told.set(Some((true, text::scrub(&done, LINE)))),
                 Err(problem) if problem.status == 401 => log_in_first(router),
                 Err(problem) => {
                     let line = format!("{}: {}", problem.title, problem.detail);

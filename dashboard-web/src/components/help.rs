@@ -5,7 +5,10 @@ use leptos::prelude::*;
 use crate::keyboard::use_keyboard;
 
 const KEYS: &[(&str, &str)] = &[
-    ("1 2 3 5 6 9", "overview, sagas, traces, breakers, read models, chaos"),
+    (
+        "1 2 3 5 6 9 0",
+        "overview, sagas, traces, breakers, read models, chaos, lab",
+    ),
     ("j k  ↓ ↑", "next, previous row"),
     ("g G", "first, last row"),
     ("Enter", "open the marked row"),
@@ -13,6 +16,7 @@ const KEYS: &[(&str, &str)] = &[
     ("/", "filter or search in this view"),
     ("f", "let the list follow, or hold it"),
     ("e", "next failed span, in a trace"),
+    ("r C", "run an experiment, end the one that runs, in the lab"),
     ("y", "copy the id or the address of what is open"),
     ("Ctrl-K", "go anywhere: pages, services, breakers, any pasted id"),
     ("t", "theme: system, light, dark"),

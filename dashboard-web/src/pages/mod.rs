@@ -3,6 +3,7 @@
 pub(crate) mod breakers;
 pub(crate) mod chaos;
 pub(crate) mod correlation;
+pub(crate) mod lab;
 pub(crate) mod login;
 pub(crate) mod overview;
 pub(crate) mod read_models;

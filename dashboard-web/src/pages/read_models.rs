@@ -9,7 +9,7 @@ use sagascope_conventions::ProjectionState;
 use serde_json::json;
 
 use crate::clock::use_clock;
-use crate::components::act::{self, Acting, Asked};
+use crate::components::act::{self, Acting, Asked, Call};
 use crate::components::charts;
 use crate::components::faults::bands;
 use crate::components::marks::{clean, glyph, known, state};
@@ -105,14 +105,17 @@ fn model_row(model: &ReadModel, acting: Acting) -> AnyView {
 fn rebuild(model: &ReadModel) -> Asked {
     Asked {
         title: format!("Rebuild {} of {}?", model.name, model.service),
-        effect: "It is emptied and filled again from its events; until then it shows less. Nothing is sent twice.",
+        effect: "It is emptied and filled again from its events; until then it shows less. Nothing is sent twice."
+            .into(),
         yes: "Rebuild",
-        path: format!(
-            "/actions/read-models/{}/{}/rebuild",
-            encode(&model.service),
-            encode(&model.name)
-        ),
-        body: json!({}),
+        call: Call::Act {
+            path: format!(
+                "/actions/read-models/{}/{}/rebuild",
+                encode(&model.service),
+                encode(&model.name)
+            ),
+            body: json!({}),
+        },
     }
 }
 
@@ -193,10 +196,12 @@ fn settle(letter: &DeadLetter, action: LetterAction) -> Asked {
     };
     Asked {
         title: format!("{word} {} of {}?", letter.id, letter.destination),
-        effect,
+        effect: String::from(effect),
         yes,
-        path: format!("/actions/dead-letters/{}", action.as_str()),
-        body: json!({ "destination": letter.destination, "id": letter.id }),
+        call: Call::Act {
+            path: format!("/actions/dead-letters/{}", action.as_str()),
+            body: json!({ "destination": letter.destination, "id": letter.id }),
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use sagascope_conventions::SagaState;
 use serde_json::json;
 
 use crate::clock::use_clock;
-use crate::components::act::{self, Acting, Asked};
+use crate::components::act::{self, Acting, Asked, Call};
 use crate::components::flow::flow;
 use crate::components::marks::{clean, glyph, known, sentence, state, tone, trouble};
 use crate::connection::{Live, use_live};
@@ -104,10 +104,12 @@ fn help(detail: &SagaDetail, acting: Acting) -> Option<AnyView> {
     let saga = &detail.saga;
     let asked = |action: SagaAction, word: &str, effect, yes| Asked {
         title: format!("{word} {}?", saga.id),
-        effect,
+        effect: String::from(effect),
         yes,
-        path: format!("/actions/sagas/{}/{}", encode(&saga.id), action.as_str()),
-        body: json!({ "name": saga.name }),
+        call: Call::Act {
+            path: format!("/actions/sagas/{}/{}", encode(&saga.id), action.as_str()),
+            body: json!({ "name": saga.name }),
+        },
     };
     let again = match saga.state {
         SagaState::Completed | SagaState::Compensated => return None,
