@@ -1,10 +1,11 @@
 //! The promises of the shop, each as a function over what is left when a run is over. Nothing in here is known to the
-//! services.
+//! services, but for `live`: what they check themselves is checked here too, and must find nothing either.
 
 mod accounts;
 mod effects;
 mod history;
 mod keys;
+mod live;
 mod messages;
 mod money;
 mod picture;
@@ -14,6 +15,9 @@ mod traces;
 
 use std::collections::BTreeMap;
 
+use sagascope_conventions::Invariant;
+
+use self::live::Live;
 use crate::evidence::Evidence;
 
 /// A promise that was broken.
@@ -48,8 +52,13 @@ const CHECKS: &[(&str, Check)] = &[
 /// Looks at everything.
 pub(crate) fn check_all(evidence: &Evidence) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for (invariant, check) in CHECKS {
-        let found = check(evidence).unwrap_or_else(|error| vec![format!("cannot be checked: {error:#}")]);
+    let own = CHECKS.iter().map(|(invariant, check)| (*invariant, check(evidence)));
+    let live = Live::new().map_or_else(
+        |error| vec![("LIVE", Err(error))],
+        |mut live| live.look(evidence, |_| true),
+    );
+    for (invariant, found) in own.chain(live) {
+        let found = found.unwrap_or_else(|error| vec![format!("cannot be checked: {error:#}")]);
         violations.extend(found.into_iter().map(|what| Violation { invariant, what }));
     }
     violations
@@ -77,6 +86,7 @@ pub(crate) struct Watch {
     violations: Vec<Violation>,
     /// Positions at the last look.
     positions: BTreeMap<String, i64>,
+    live: Option<Live>,
 }
 
 impl Watch {
@@ -88,6 +98,19 @@ impl Watch {
         self.keep("INV-11", messages::dead_letters_are_settled(evidence));
         let found = self.went_back(evidence);
         self.keep("INV-10", found);
+        self.look_live(evidence);
+    }
+
+    /// What the services find themselves. Folding read models again takes long; that is done at the end.
+    fn look_live(&mut self, evidence: &Evidence) {
+        if self.live.is_none() {
+            self.live = Live::new().ok();
+        }
+        let is_cheap = |invariant| invariant != Invariant::ReadModels;
+        let live = self.live.as_mut().map(|live| live.look(evidence, is_cheap));
+        for (invariant, found) in live.into_iter().flatten() {
+            self.keep(invariant, found);
+        }
     }
 
     /// INV-10: positions that are behind where they were.
