@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use sagascope_api::Page;
 use sagascope_api::faults::{FaultStatus, FaultTargetOption, Traffic};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::command::{Command, no_demo};
@@ -84,11 +86,35 @@ pub(crate) async fn traffic(State(app): State<Arc<App>>) -> Answer<Json<Traffic>
 
 /// `PUT /api/v1/traffic`.
 pub(crate) async fn set_traffic(State(app): State<Arc<App>>, body: Bytes) -> Answer<Json<Traffic>> {
-    let wanted: Traffic = read(&body)?;
-    if !(0.0..=1_000.0).contains(&wanted.orders_per_second) {
-        return Err(Refusal::field("invalid_value", "orders_per_second", "Give 0 to 1000."));
-    }
+    let wanted = wanted_traffic(&body)?;
     ask(&app, |reply| Command::Traffic(wanted, reply)).await.map(Json)
+}
+
+/// Each field is read by itself, so that a refusal names the one that is wrong.
+fn wanted_traffic(body: &[u8]) -> Answer<Traffic> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Raw {
+        #[serde(default)]
+        orders_per_second: Value,
+        #[serde(default)]
+        flows: Option<Value>,
+    }
+    let Raw {
+        orders_per_second: rate,
+        flows,
+    } = read(body)?;
+    let rate = rate.as_f64().filter(|rate| (0.0..=1_000.0).contains(rate));
+    let rate = rate.ok_or_else(|| Refusal::field("invalid_value", "orders_per_second", "Give 0 to 1000."))?;
+    let flows = flows.map(serde_json::from_value).transpose();
+    let flows = flows.map_err(|error| {
+        let detail: String = error.to_string().chars().take(300).collect();
+        Refusal::field("invalid_value", "flows", detail)
+    })?;
+    Ok(Traffic {
+        orders_per_second: rate,
+        flows,
+    })
 }
 
 pub(super) async fn ask<T>(app: &App, command: impl FnOnce(oneshot::Sender<Answer<T>>) -> Command) -> Answer<T> {

@@ -143,15 +143,19 @@ async fn shoppers_are_asked_for_another_rate() {
         }
     );
     let put = |body: Value| rig.control(Method::PUT, "/api/v1/traffic").json(&body).send();
-    for refused in [
-        json!({"orders_per_second": -1}),
-        json!({"orders_per_second": 1001}),
-        json!({"orders_per_second": "x"}),
-        json!({}),
-        json!({"orders_per_second": 5, "flows": {"carrier_pigeon": 1}}),
-        json!({"orders_per_second": 5, "flows": {"sync": 0}}),
+    for (refused, field) in [
+        (json!({"orders_per_second": -1}), "orders_per_second"),
+        (json!({"orders_per_second": 1001}), "orders_per_second"),
+        (json!({"orders_per_second": "x"}), "orders_per_second"),
+        (json!({}), "orders_per_second"),
+        (json!({"orders_per_second": 5, "flows": {"carrier_pigeon": 1}}), "flows"),
+        (json!({"orders_per_second": 5, "flows": {"sync": 0}}), "flows"),
+        (json!({"orders_per_second": 5, "flows": 1}), "flows"),
     ] {
-        assert_eq!(put(refused.clone()).await.unwrap().status(), 400, "{refused}");
+        let answer = put(refused.clone()).await.unwrap();
+        assert_eq!(answer.status(), 400, "{refused}");
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["field"], field, "{refused}");
     }
     assert_eq!(put(json!({"orders_per_second": 5})).await.unwrap().status(), 200);
     let told = |flows| FaultCommand::Traffic {
