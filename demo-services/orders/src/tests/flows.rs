@@ -13,7 +13,7 @@ const PATIENT: Duration = Duration::from_secs(30);
 /// Flows that promise something.
 const PROMISING: [OrderFlow; 2] = [OrderFlow::Hardened, OrderFlow::Choreographed];
 
-fn confirmed() -> End {
+pub(super) fn confirmed() -> End {
     End {
         order: Status::Confirmed,
         saga: SagaState::Completed,
@@ -26,7 +26,7 @@ fn confirmed() -> End {
     }
 }
 
-fn cancelled() -> End {
+pub(super) fn cancelled() -> End {
     End {
         order: Status::Cancelled,
         saga: SagaState::Compensated,
