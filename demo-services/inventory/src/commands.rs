@@ -4,7 +4,9 @@ use serde_json::json;
 use shop_kit::{
     context::Context,
     database::{DatabaseError, Tx},
+    idempotency::{self, Answer, Begin},
     outbox,
+    problem::Problem,
 };
 
 use crate::{
@@ -29,6 +31,44 @@ pub(crate) enum CommandError {
     /// Something failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+/// Name under which refused reservations are kept.
+const RESERVE: &str = "reserve";
+
+/// Promises goods to an order, or keeps the refusal: a repeat that comes late must not find goods that have come in since,
+/// when nobody is left to give them back. `refused` says what has been found out before.
+pub(crate) fn reserve_once(
+    tx: &Tx<'_>,
+    id: &str,
+    lines: Vec<Line>,
+    refused: Option<Refusal>,
+    context: &Context,
+) -> Result<Answer, Problem> {
+    if let Some(kept) = idempotency::stored(tx, RESERVE, id)? {
+        return match idempotency::begin(tx, RESERVE, id, &lines)? {
+            Begin::Conflict => Err(Refusal::OtherLines.into()),
+            Begin::First | Begin::Stored(_) | Begin::Unfinished => Ok(kept),
+        };
+    }
+    let is_new = store::find_reservation(tx, id)?.is_none();
+    let outcome = match refused {
+        Some(refusal) if is_new => Err(refusal.into()),
+        _ => reserve_goods(tx, id, lines.clone(), context),
+    };
+    match outcome {
+        Ok(reservation) => Ok(Answer {
+            status: 201,
+            body: json!(reservation),
+        }),
+        Err(CommandError::Refused(refusal)) if is_new => {
+            let answer = Problem::from(refusal).into();
+            idempotency::begin(tx, RESERVE, id, &lines)?;
+            idempotency::finish(tx, RESERVE, id, &answer)?;
+            Ok(answer)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Promises goods to an order.

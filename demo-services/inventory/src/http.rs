@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use http::StatusCode;
 use sagascope_conventions::FaultKind;
 use serde::{Deserialize, Serialize};
+use shop_kit::idempotency::Answer;
 use shop_kit::outside::Outside;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
@@ -62,35 +63,31 @@ pub(crate) struct Reserve {
 }
 
 impl Inventory {
-    /// Checks the command and asks the warehouse.
-    pub(crate) async fn set_aside(&self, command: &Reserve) -> Result<(), Problem> {
+    /// Checks the command and asks the warehouse, which may say that nothing is left.
+    pub(crate) async fn set_aside(&self, command: &Reserve) -> Result<Option<Refusal>, Problem> {
         check(command)?;
         self.warehouse.ask("set aside").await;
         if self.faults.hit(FaultKind::OutOfStock, "reserve").is_some() {
             let first = &command.lines[0];
             let (product_id, wanted) = (first.product_id.clone(), first.quantity);
-            return Err(Refusal::OutOfStock {
+            return Ok(Some(Refusal::OutOfStock {
                 product_id,
                 wanted,
                 on_hand: 0,
-            }
-            .into());
+            }));
         }
-        Ok(())
+        Ok(None)
     }
 }
 
-async fn reserve(
-    State(inventory): State<Inventory>,
-    Body(command): Body<Reserve>,
-) -> Result<(StatusCode, Json<Reservation>), Problem> {
-    inventory.set_aside(&command).await?;
+async fn reserve(State(inventory): State<Inventory>, Body(command): Body<Reserve>) -> Result<Answer, Problem> {
+    let refused = inventory.set_aside(&command).await?;
     let context = context::current();
-    let reservation = inventory
+    let Reserve { reservation_id, lines } = command;
+    inventory
         .db
-        .write(move |tx| commands::reserve_goods(tx, &command.reservation_id, command.lines, &context))
-        .await?;
-    Ok((StatusCode::CREATED, Json(reservation)))
+        .write(move |tx| commands::reserve_once(tx, &reservation_id, lines, refused, &context))
+        .await
 }
 
 async fn release(State(inventory): State<Inventory>, Path(id): Path<String>) -> Result<Json<Reservation>, Problem> {

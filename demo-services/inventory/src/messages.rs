@@ -12,6 +12,7 @@ use shop_kit::request::{check_id, decoded};
 
 use crate::commands;
 use crate::http::{Inventory, Reserve};
+use crate::reservation::Refusal;
 
 /// Content of a command about a reservation that exists.
 #[derive(Debug, Deserialize)]
@@ -20,12 +21,13 @@ struct Reserved {
 }
 
 impl Participant for Inventory {
-    type Found = ();
+    /// Why nothing is set aside, for a reservation.
+    type Found = Option<Refusal>;
 
-    async fn ask(&self, command: Command, body: &Value) -> Result<(), Problem> {
+    async fn ask(&self, command: Command, body: &Value) -> Result<Option<Refusal>, Problem> {
         match command {
             Command::ReserveItems => self.set_aside(&decoded(body.clone())?).await,
-            _ => check_id("reservation_id", &decoded::<Reserved>(body.clone())?.reservation_id),
+            _ => check_id("reservation_id", &decoded::<Reserved>(body.clone())?.reservation_id).map(|()| None),
         }
     }
 
@@ -34,14 +36,14 @@ impl Participant for Inventory {
         command: Command,
         _: &str,
         body: Value,
-        (): (),
+        refused: Option<Refusal>,
         context: &Context,
     ) -> Result<Answer, Problem> {
         // The reservation's id makes every command repeatable; no other key is needed.
         let reservation = match command {
             Command::ReserveItems => {
                 let Reserve { reservation_id, lines } = decoded(body)?;
-                commands::reserve_goods(tx, &reservation_id, lines, context)
+                return commands::reserve_once(tx, &reservation_id, lines, refused, context);
             }
             Command::SellItems => commands::confirm_goods(tx, &decoded::<Reserved>(body)?.reservation_id, context),
             Command::ReleaseItems => commands::release_goods(tx, &decoded::<Reserved>(body)?.reservation_id, context),

@@ -159,8 +159,34 @@ async fn the_out_of_stock_fault_refuses_and_takes_nothing() {
     }));
     assert_eq!(shop.reserve("o-1", "product-1", 1).await.1["code"], "out_of_stock");
     shop.faults.clear("f-1");
-    assert_eq!(shop.reserve("o-1", "product-1", 1).await.0, 201);
+    assert_eq!(shop.reserve("o-2", "product-1", 1).await.0, 201);
     assert_eq!(shop.shelf("product-1").await, (1_199, 1, 0));
+}
+
+/// Whoever was refused undoes nothing: should a second copy of the request take goods, they would wait for ever.
+#[tokio::test]
+async fn inv_06_a_refused_reservation_stays_refused_when_goods_have_come_in() {
+    let shop = open().await;
+    assert_eq!(shop.reserve("o-1", "product-24", 400).await.0, 201);
+    let refused = shop.reserve("o-2", "product-24", 1).await;
+    assert_eq!((refused.0, &refused.1["code"]), (409, &json!("out_of_stock")));
+    assert_eq!(shop.act("o-1", "release").await.0, 200);
+
+    assert_eq!(
+        shop.reserve("o-2", "product-24", 1).await,
+        refused,
+        "as it was answered"
+    );
+    let other = shop.reserve("o-2", "product-24", 2).await;
+    assert_eq!((other.0, &other.1["code"]), (409, &json!("other_lines")));
+    assert_eq!(
+        shop.act("o-2", "release").await.0,
+        200,
+        "an undo is welcome all the same"
+    );
+    assert_eq!(shop.reserve("o-3", "product-24", 1).await.0, 201);
+    assert_eq!(shop.shelf("product-24").await, (399, 1, 0));
+    shop.audit().await;
 }
 
 #[tokio::test]

@@ -38,7 +38,8 @@ pub(super) fn inv_02_stock(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
     {
         let due = due.remove(&product).unwrap_or(0);
         if reserved != 0 {
-            found.push(format!("{reserved} of {product} are reserved for nobody"));
+            let holders = held_for(evidence, &product)?.join(", ");
+            found.push(format!("{reserved} of {product} are reserved for nobody: {holders}"));
         }
         if sold != due {
             found.push(format!(
@@ -66,6 +67,16 @@ pub(crate) fn pieces_are_somewhere(evidence: &Evidence) -> anyhow::Result<Vec<St
         format!("{product}: {on_hand} on hand, {reserved} reserved and {sold} sold are not {all}")
     };
     Ok(shelves(evidence)?.into_iter().filter(is_off).map(tell).collect())
+}
+
+/// Reservations that hold pieces of a product.
+fn held_for(evidence: &Evidence, product: &str) -> anyhow::Result<Vec<String>> {
+    let held = evidence.pairs(
+        "inventory",
+        "SELECT reservation_id, lines FROM reservations WHERE state = 'reserved'",
+    )?;
+    let of_product = held.into_iter().filter(|(_, lines)| lines.contains(product));
+    Ok(of_product.map(|(id, _)| id).collect())
 }
 
 fn shelves(evidence: &Evidence) -> anyhow::Result<Vec<Shelf>> {
