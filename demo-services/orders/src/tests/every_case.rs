@@ -65,7 +65,7 @@ impl Case {
 
     fn times(&self, message: &Message) -> usize {
         let hears = |service: &&str| choreography::reaction(service, &message.event_type).is_some();
-        let place = SERVICES.iter().position(|service| hears(&service));
+        let place = SERVICES.iter().position(hears);
         1 + place.map_or(0, |place| (self.twice >> place) & 1)
     }
 }
