@@ -43,7 +43,7 @@ impl Invariant {
     #[must_use]
     pub const fn statement(self) -> &'static str {
         match self {
-            Self::Money => "An order pays its price once or gets all of it back, and all accounts sum to zero",
+            Self::Money => "An order pays its price once or gets it all back, and all accounts sum to zero",
             Self::Stock => "Every piece is on hand, reserved or sold, and none is promised twice",
             Self::SagasEnd => "Every orchestrated saga moves on until it has ended",
             Self::Compensations => "A compensated saga has undone what it did, last step first, and nothing else",
