@@ -23,8 +23,9 @@ fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
             "sagascope-store",
         ]),
         "shop-kit" => of(&["sagascope-conventions", "sagascope-instrument"]),
-        // It speaks of deliveries and dead letters itself, as infrastructure that is no service of the kit's kind would.
-        "shop-broker" => of(&["sagascope-conventions", "sagascope-instrument", "shop-kit"]),
+        // They speak of deliveries, dead letters and canaries themselves, as infrastructure that is no service of the
+        // kit's kind would.
+        "shop-broker" | "shop-registry" => of(&["sagascope-conventions", "sagascope-instrument", "shop-kit"]),
         // It joins all that is not for tests alone; the other one is for tests alone and looks at all.
         "sagascope" | "shop-simulation" => None,
         service if service.starts_with("shop-") => of(&SERVICE),
