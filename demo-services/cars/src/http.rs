@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
@@ -66,29 +67,28 @@ struct Reserve {
     days: u32,
 }
 
-async fn reserve(
-    State(cars): State<Cars>,
-    Body(command): Body<Reserve>,
-) -> Result<(StatusCode, Json<Reservation>), Problem> {
+async fn reserve(State(cars): State<Cars>, Body(command): Body<Reserve>) -> Result<Response, Problem> {
     check_id("reservation_id", &command.reservation_id)?;
     let rental = Rental {
         class: command.class,
         from: command.from,
         days: command.days,
     };
-    cars.ask_depot(&rental).await?;
+    let refused = cars.ask_depot(&rental).await?;
     let (id, context) = (command.reservation_id, context::current());
     let promise = ReservationState::Reserved;
-    let reservation = cars
+    let reserved = cars
         .db
-        .write(move |tx| commands::reserve_car(tx, &id, rental, promise, &context))
+        .write(move |tx| commands::reserve_once(tx, &id, rental, promise, refused, &context))
         .await?;
-    Ok((StatusCode::CREATED, Json(reservation)))
+    Ok(reserved.map_or_else(IntoResponse::into_response, |reservation| {
+        (StatusCode::CREATED, Json(reservation)).into_response()
+    }))
 }
 
 impl Cars {
     /// Checks a wish, and lets the depot look at it.
-    pub(crate) async fn ask_depot(&self, rental: &Rental) -> Result<(), Problem> {
+    pub(crate) async fn ask_depot(&self, rental: &Rental) -> Result<Option<Refusal>, Problem> {
         check_id("class", &rental.class)?;
         if !(1..=MAX_DAYS).contains(&rental.days) {
             return Err(Problem::bad_field("days", format!("give 1 to {MAX_DAYS}")));
@@ -96,9 +96,9 @@ impl Cars {
         self.depot.ask("set aside").await;
         if self.db.faults().hit(FaultKind::OutOfStock, "reserve").is_some() {
             let (class, day) = (rental.class.clone(), rental.from);
-            return Err(Refusal::NoCar { class, day }.into());
+            return Ok(Some(Refusal::NoCar { class, day }));
         }
-        Ok(())
+        Ok(None)
     }
 }
 

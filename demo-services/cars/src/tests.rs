@@ -138,6 +138,41 @@ async fn rentals_that_are_long_over_free_their_car_and_are_counted_on() {
     assert_eq!(audit["reservations"], json!({ "confirmed": 1, "released": 1 }));
 }
 
+/// Whoever was refused undoes nothing, and whoever travels without a car as well: should a second copy of the request take
+/// one, it would be out for ever.
+#[tokio::test]
+async fn inv_06_a_refused_rental_stays_refused_when_a_car_has_come_back() {
+    let depot = open().await;
+    for n in 0..4 {
+        assert_eq!(depot.reserve(&format!("b-{n}"), "2027-01-04", 2).await.0, 201);
+    }
+    let wish = json!({ "class": CLASS, "from": "2027-01-04", "days": 1 });
+    let vote = || depot.server.post("/api/v1/transactions/t-1/prepare", None, &wish);
+    let (refused, voted) = (depot.reserve("b-4", "2027-01-04", 1).await, vote().await);
+    for (status, problem) in [&refused, &voted] {
+        assert_eq!((*status, &problem["code"]), (409, &json!("no_car")));
+    }
+    for n in 0..4 {
+        assert_eq!(depot.act(&format!("b-{n}"), "release").await.0, 200);
+    }
+
+    assert_eq!(
+        depot.reserve("b-4", "2027-01-04", 1).await,
+        refused,
+        "as it was answered"
+    );
+    assert_eq!(vote().await, voted, "a no is a no");
+    assert_eq!(depot.reserve("b-4", "2027-01-04", 2).await.1["code"], "other_rental");
+    assert_eq!(
+        depot.act("b-4", "release").await.0,
+        200,
+        "an undo is welcome all the same"
+    );
+    assert_eq!(depot.server.get("/api/v1/in-doubt").await.1["count"], 0);
+    assert_eq!(depot.days().await, 0);
+    assert_eq!(depot.reserve("b-5", "2027-01-04", 1).await.0, 201);
+}
+
 #[tokio::test]
 async fn cars_in_doubt_are_locked_until_it_is_decided() {
     let depot = open().await;
@@ -150,7 +185,7 @@ async fn cars_in_doubt_are_locked_until_it_is_decided() {
     for (id, decision, then) in [("t-0", "commit", "in_doubt"), ("t-1", "abort", "")] {
         let path = format!("/api/v1/transactions/{id}/{decision}");
         assert_eq!(depot.server.post(&path, None, &json!({})).await.0, 200);
-        let (_, answer) = depot.reserve("b-2", "2027-01-04", 1).await;
+        let (_, answer) = depot.reserve(&format!("b-{id}"), "2027-01-04", 1).await;
         assert_eq!(answer["code"].as_str().unwrap_or_default(), then);
     }
     let (_, doubts) = depot.server.get("/api/v1/in-doubt").await;

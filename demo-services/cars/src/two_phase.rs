@@ -10,7 +10,7 @@ use shop_kit::two_phase::{Participant, Vote};
 
 use crate::commands;
 use crate::http::Cars;
-use crate::reservation::{Rental, ReservationState};
+use crate::reservation::{Refusal, Rental, ReservationState};
 
 /// Body of the question.
 #[derive(Debug, Deserialize)]
@@ -23,22 +23,33 @@ pub(crate) struct Wish {
 
 impl Participant for Cars {
     type Wish = Wish;
-    type Checked = Rental;
+    type Checked = (Rental, Option<Refusal>);
 
-    async fn check(&self, _: &str, wish: Wish) -> Result<Rental, Problem> {
+    async fn check(&self, _: &str, wish: Wish) -> Result<(Rental, Option<Refusal>), Problem> {
         let Wish { class, from, days } = wish;
         let rental = Rental { class, from, days };
-        self.ask_depot(&rental).await?;
-        Ok(rental)
+        let refused = self.ask_depot(&rental).await?;
+        Ok((rental, refused))
     }
 
-    fn prepare(&self, tx: &Tx<'_>, id: &str, rental: Rental, context: &Context) -> Result<Vote, Problem> {
+    fn prepare(
+        &self,
+        tx: &Tx<'_>,
+        id: &str,
+        (rental, refused): Self::Checked,
+        context: &Context,
+    ) -> Result<Vote, Problem> {
         let words = format!("one {}, {} days from {}", rental.class, rental.days, rental.from);
-        let reservation = commands::reserve_car(tx, id, rental, ReservationState::Prepared, context)?;
-        Ok(Vote {
-            holds: (reservation.state == ReservationState::Prepared).then_some(words),
-            answer: json!(reservation),
-        })
+        let promise = ReservationState::Prepared;
+        Ok(
+            match commands::reserve_once(tx, id, rental, promise, refused, context)? {
+                Ok(reservation) => Vote::Yes {
+                    holds: (reservation.state == promise).then_some(words),
+                    answer: json!(reservation),
+                },
+                Err(refusal) => Vote::No(refusal),
+            },
+        )
     }
 
     fn commit(&self, tx: &Tx<'_>, id: &str, context: &Context) -> Result<(), Problem> {

@@ -3,7 +3,9 @@
 use serde_json::json;
 use shop_kit::context::Context;
 use shop_kit::database::{DatabaseError, Tx};
+use shop_kit::idempotency::{self, Answer, Begin};
 use shop_kit::outbox;
+use shop_kit::problem::Problem;
 
 use crate::confirm::confirm;
 use crate::release::release;
@@ -25,8 +27,42 @@ pub(crate) enum CommandError {
     Database(#[from] DatabaseError),
 }
 
-/// Promises a stay.
-pub(crate) fn reserve_room(
+/// Name under which refused reservations are kept.
+const RESERVE: &str = "reserve";
+
+/// Promises a stay, or keeps the refusal: a copy of the request that comes late must not find a room that has
+/// come free since, when nobody is left to give it back. `refused` says what has been found out before.
+pub(crate) fn reserve_once(
+    tx: &Tx<'_>,
+    id: &str,
+    stay: Stay,
+    promise: ReservationState,
+    refused: Option<Refusal>,
+    context: &Context,
+) -> Result<Result<Reservation, Answer>, CommandError> {
+    let asked = (stay, promise);
+    match idempotency::seen(tx, RESERVE, id, &asked)? {
+        Begin::Stored(refusal) => return Ok(Err(refusal)),
+        Begin::Conflict => return Err(Refusal::OtherStay.into()),
+        Begin::First | Begin::Unfinished => {}
+    }
+    let is_new = store::find_reservation(tx, id)?.is_none();
+    let outcome = match refused {
+        Some(refusal) if is_new => Err(refusal.into()),
+        _ => reserve_room(tx, id, asked.0.clone(), promise, context),
+    };
+    match outcome {
+        Ok(reservation) => Ok(Ok(reservation)),
+        Err(CommandError::Refused(refusal)) if is_new => {
+            let answer = Problem::from(refusal).into();
+            idempotency::keep(tx, RESERVE, id, &asked, &answer)?;
+            Ok(Err(answer))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn reserve_room(
     tx: &Tx<'_>,
     id: &str,
     stay: Stay,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
@@ -68,29 +69,28 @@ struct Reserve {
     nights: u32,
 }
 
-async fn reserve(
-    State(hotels): State<Hotels>,
-    Body(command): Body<Reserve>,
-) -> Result<(StatusCode, Json<Reservation>), Problem> {
+async fn reserve(State(hotels): State<Hotels>, Body(command): Body<Reserve>) -> Result<Response, Problem> {
     check_id("reservation_id", &command.reservation_id)?;
     let stay = Stay {
         room_id: command.room_id,
         arrival: command.arrival,
         nights: command.nights,
     };
-    hotels.ask_reception(&stay).await?;
+    let refused = hotels.ask_reception(&stay).await?;
     let (id, context) = (command.reservation_id, context::current());
     let promise = ReservationState::Reserved;
-    let reservation = hotels
+    let reserved = hotels
         .db
-        .write(move |tx| commands::reserve_room(tx, &id, stay, promise, &context))
+        .write(move |tx| commands::reserve_once(tx, &id, stay, promise, refused, &context))
         .await?;
-    Ok((StatusCode::CREATED, Json(reservation)))
+    Ok(reserved.map_or_else(IntoResponse::into_response, |reservation| {
+        (StatusCode::CREATED, Json(reservation)).into_response()
+    }))
 }
 
 impl Hotels {
     /// Checks a wish, and lets the house look at it.
-    pub(crate) async fn ask_reception(&self, stay: &Stay) -> Result<(), Problem> {
+    pub(crate) async fn ask_reception(&self, stay: &Stay) -> Result<Option<Refusal>, Problem> {
         check_id("room_id", &stay.room_id)?;
         if !(1..=MAX_NIGHTS).contains(&stay.nights) {
             return Err(Problem::bad_field("nights", format!("give 1 to {MAX_NIGHTS}")));
@@ -98,9 +98,9 @@ impl Hotels {
         self.reception.ask("set aside").await;
         if self.db.faults().hit(FaultKind::OutOfStock, "reserve").is_some() {
             let (room_id, night) = (stay.room_id.clone(), stay.arrival);
-            return Err(Refusal::NoRoom { room_id, night }.into());
+            return Ok(Some(Refusal::NoRoom { room_id, night }));
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -159,6 +159,18 @@ async fn every_room_can_be_paged_through() {
 #[tokio::test]
 async fn without_rooms_nothing_can_be_reserved() {
     let house = open().await;
+    sell_out(&house);
+    assert_eq!(house.reserve("b-1", "2027-01-04", 1).await.1["code"], "no_room");
+    assert_eq!(house.nights().await, 0);
+    house.faults.clear("f");
+    assert_eq!(
+        house.reserve("b-1", "2027-01-04", 1).await.1["code"],
+        "no_room",
+        "it was refused"
+    );
+}
+
+fn sell_out(house: &House) {
     let fault = Fault {
         id: "f".into(),
         target: sagascope_conventions::FaultTarget::default(),
@@ -171,8 +183,6 @@ async fn without_rooms_nothing_can_be_reserved() {
         fault,
         remaining_ms: 60_000,
     });
-    assert_eq!(house.reserve("b-1", "2027-01-04", 1).await.1["code"], "no_room");
-    assert_eq!(house.nights().await, 0);
 }
 
 #[tokio::test]
@@ -189,6 +199,44 @@ async fn stays_that_are_long_over_free_their_nights_and_are_counted_on() {
     assert_eq!(house.nights().await, 2, "those under way stay");
     let (_, audit) = house.server.get("/api/v1/audit").await;
     assert_eq!(audit["reservations"], json!({ "confirmed": 1, "reserved": 1 }));
+}
+
+/// Whoever was refused undoes nothing: should a second copy of the request take the room, it would be held for ever.
+#[tokio::test]
+async fn inv_06_a_refused_stay_stays_refused_when_the_room_has_come_free() {
+    let house = open().await;
+    assert_eq!(house.reserve("b-1", "2027-01-04", 2).await.0, 201);
+    let refused = house.reserve("b-2", "2027-01-04", 1).await;
+    assert_eq!((refused.0, &refused.1["code"]), (409, &json!("no_room")));
+    let voted = vote(&house, "t-1", "2027-01-05").await;
+    assert_eq!((voted.0, &voted.1["code"]), (409, &json!("no_room")));
+    assert_eq!(house.act("b-1", "release").await.0, 200);
+
+    assert_eq!(
+        house.reserve("b-2", "2027-01-04", 1).await,
+        refused,
+        "as it was answered"
+    );
+    assert_eq!(vote(&house, "t-1", "2027-01-05").await, voted, "a no is a no");
+    assert_eq!(house.reserve("b-2", "2027-01-04", 2).await.1["code"], "other_stay");
+    assert_eq!(
+        house.act("b-2", "release").await.0,
+        200,
+        "an undo is welcome all the same"
+    );
+    assert_eq!(house.server.get("/api/v1/in-doubt").await.1["count"], 0);
+    assert_eq!(house.nights().await, 0);
+    assert_eq!(house.reserve("b-3", "2027-01-04", 1).await.0, 201);
+}
+
+/// An attempt took the room and its answer was lost; what the next one meets must not make it a refusal.
+#[tokio::test]
+async fn a_stay_that_is_promised_is_not_refused_by_a_repeat_that_finds_no_room() {
+    let house = open().await;
+    assert_eq!(house.reserve("b-1", "2027-01-04", 1).await.0, 201);
+    sell_out(&house);
+    assert_eq!(house.reserve("b-1", "2027-01-04", 1).await.0, 201);
+    assert_eq!(house.nights().await, 1);
 }
 
 async fn vote(house: &House, id: &str, arrival: &str) -> (u16, Value) {

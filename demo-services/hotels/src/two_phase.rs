@@ -10,7 +10,7 @@ use shop_kit::two_phase::{Participant, Vote};
 
 use crate::commands;
 use crate::http::Hotels;
-use crate::reservation::{ReservationState, Stay};
+use crate::reservation::{Refusal, ReservationState, Stay};
 
 /// Body of the question.
 #[derive(Debug, Deserialize)]
@@ -23,9 +23,9 @@ pub(crate) struct Wish {
 
 impl Participant for Hotels {
     type Wish = Wish;
-    type Checked = Stay;
+    type Checked = (Stay, Option<Refusal>);
 
-    async fn check(&self, _: &str, wish: Wish) -> Result<Stay, Problem> {
+    async fn check(&self, _: &str, wish: Wish) -> Result<(Stay, Option<Refusal>), Problem> {
         let Wish {
             room_id,
             arrival,
@@ -36,16 +36,25 @@ impl Participant for Hotels {
             arrival,
             nights,
         };
-        self.ask_reception(&stay).await?;
-        Ok(stay)
+        let refused = self.ask_reception(&stay).await?;
+        Ok((stay, refused))
     }
 
-    fn prepare(&self, tx: &Tx<'_>, id: &str, stay: Stay, context: &Context) -> Result<Vote, Problem> {
+    fn prepare(
+        &self,
+        tx: &Tx<'_>,
+        id: &str,
+        (stay, refused): Self::Checked,
+        context: &Context,
+    ) -> Result<Vote, Problem> {
         let words = format!("{}, {} nights from {}", stay.room_id, stay.nights, stay.arrival);
-        let reservation = commands::reserve_room(tx, id, stay, ReservationState::Prepared, context)?;
-        Ok(Vote {
-            holds: (reservation.state == ReservationState::Prepared).then_some(words),
-            answer: json!(reservation),
+        let promise = ReservationState::Prepared;
+        Ok(match commands::reserve_once(tx, id, stay, promise, refused, context)? {
+            Ok(reservation) => Vote::Yes {
+                holds: (reservation.state == promise).then_some(words),
+                answer: json!(reservation),
+            },
+            Err(refusal) => Vote::No(refusal),
         })
     }
 

@@ -45,11 +45,10 @@ pub(crate) fn reserve_once(
     refused: Option<Refusal>,
     context: &Context,
 ) -> Result<Answer, Problem> {
-    if let Some(kept) = idempotency::stored(tx, RESERVE, id)? {
-        return match idempotency::begin(tx, RESERVE, id, &lines)? {
-            Begin::Conflict => Err(Refusal::OtherLines.into()),
-            Begin::First | Begin::Stored(_) | Begin::Unfinished => Ok(kept),
-        };
+    match idempotency::seen(tx, RESERVE, id, &lines)? {
+        Begin::Stored(refusal) => return Ok(refusal),
+        Begin::Conflict => return Err(Refusal::OtherLines.into()),
+        Begin::First | Begin::Unfinished => {}
     }
     let is_new = store::find_reservation(tx, id)?.is_none();
     let outcome = match refused {
@@ -63,8 +62,7 @@ pub(crate) fn reserve_once(
         }),
         Err(CommandError::Refused(refusal)) if is_new => {
             let answer = Problem::from(refusal).into();
-            idempotency::begin(tx, RESERVE, id, &lines)?;
-            idempotency::finish(tx, RESERVE, id, &answer)?;
+            idempotency::keep(tx, RESERVE, id, &lines, &answer)?;
             Ok(answer)
         }
         Err(error) => Err(error.into()),

@@ -84,6 +84,33 @@ pub fn finish(tx: &Tx<'_>, operation: &str, key: &str, answer: &Answer) -> Resul
     Ok(())
 }
 
+/// What `key` stands for, as [`begin`] says it, and nothing is claimed.
+///
+/// # Errors
+/// When the database fails or `request` has no JSON form.
+pub fn seen(tx: &Tx<'_>, operation: &str, key: &str, request: &impl Serialize) -> Result<Begin, DatabaseError> {
+    let known = "SELECT 1 FROM idempotency WHERE operation = ? AND key = ?";
+    match tx.prepare_cached(known)?.exists([operation, key])? {
+        true => begin(tx, operation, key, request),
+        false => Ok(Begin::First),
+    }
+}
+
+/// Keeps the answer to a request that claimed no key before: a refusal that must stay one, for example.
+///
+/// # Errors
+/// When the database fails or `request` has no JSON form.
+pub fn keep(
+    tx: &Tx<'_>,
+    operation: &str,
+    key: &str,
+    request: &impl Serialize,
+    answer: &Answer,
+) -> Result<(), DatabaseError> {
+    begin(tx, operation, key, request)?;
+    finish(tx, operation, key, answer)
+}
+
 /// The answer kept for a key, when there is one: what a caller asks whose own answer was lost.
 ///
 /// # Errors

@@ -77,7 +77,7 @@ impl Participant for Payments {
                 Some(format!("{} {} in the smallest unit", wish.amount_minor, wish.currency))
             }
         };
-        Ok(Vote { answer, holds: held })
+        Ok(Vote::Yes { answer, holds: held })
     }
 
     fn commit(&self, tx: &Tx<'_>, id: &str, context: &Context) -> Result<(), Problem> {

@@ -8,9 +8,10 @@ use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Decision, InDoubt, Participant, doubt, resolve};
+use super::{Decision, InDoubt, Participant, Vote, doubt, resolve};
 use crate::context;
 use crate::database::{Database, DatabaseError};
+use crate::idempotency::Answer;
 use crate::problem::Problem;
 use crate::request::{Body, check_id};
 
@@ -44,18 +45,24 @@ async fn prepare<P: Participant>(
     State(served): State<Served<P>>,
     Path(id): Path<String>,
     Body(wish): Body<P::Wish>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Answer, Problem> {
     check_id("id", &id)?;
     let wish = served.participant.check(&id, wish).await?;
     let (participant, context) = (served.participant.clone(), context::current());
     let work = move |tx: &crate::database::Tx<'_>| {
-        let vote = participant.prepare(tx, &id, wish, &context)?;
-        if let Some(holds) = &vote.holds {
-            doubt::begin(tx, &id, holds, &context)?;
+        let (answer, holds) = match participant.prepare(tx, &id, wish, &context)? {
+            Vote::Yes { answer, holds } => (answer, holds),
+            Vote::No(answer) => return Ok(answer),
+        };
+        if let Some(holds) = holds {
+            doubt::begin(tx, &id, &holds, &context)?;
         }
-        Ok::<_, Problem>(vote.answer)
+        Ok::<_, Problem>(Answer {
+            status: 200,
+            body: answer,
+        })
     };
-    Ok(Json(served.db.write(work).await?))
+    served.db.write(work).await
 }
 
 async fn decided<P: Participant>(

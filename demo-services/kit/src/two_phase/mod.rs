@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::database::Tx;
+use crate::idempotency::Answer;
 use crate::problem::Problem;
 
 /// What a service can promise to do, or not to do, when it is told.
@@ -40,10 +41,10 @@ pub trait Participant: Send + Sync + 'static {
     /// Checks the wish, and asks the world outside when it has a say.
     fn check(&self, id: &str, wish: Self::Wish) -> impl Future<Output = Result<Self::Checked, Problem>> + Send;
 
-    /// Votes. A yes takes the lock in this very transaction; a refusal is a no.
+    /// Votes. A yes takes the lock in this very transaction.
     ///
     /// # Errors
-    /// The no.
+    /// A no of which nothing is kept: a copy of the question that comes later may be answered otherwise.
     fn prepare(&self, tx: &Tx<'_>, id: &str, wish: Self::Checked, context: &Context) -> Result<Vote, Problem>;
 
     /// Does what was promised, and gives the lock back.
@@ -59,13 +60,18 @@ pub trait Participant: Send + Sync + 'static {
     fn abort(&self, tx: &Tx<'_>, id: &str, context: &Context) -> Result<(), Problem>;
 }
 
-/// A yes.
+/// What a participant says to the question.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Vote {
-    /// What the coordinator should know: a price, for example.
-    pub answer: Value,
-    /// What is held, in words; `None` when the decision is known here already.
-    pub holds: Option<String>,
+pub enum Vote {
+    /// It will do what it is told.
+    Yes {
+        /// What the coordinator should know: a price, for example.
+        answer: Value,
+        /// What is held, in words; `None` when the decision is known here already.
+        holds: Option<String>,
+    },
+    /// It will not, and says why; what it wrote with this vote stays.
+    No(Answer),
 }
 
 /// How a transaction ends.

@@ -46,7 +46,7 @@ impl Participant for Seat {
         }
         let holds = (own.as_deref() != Some("committed")).then(|| "the seat".to_owned());
         let answer = json!({ "price": 1 });
-        Ok(Vote { answer, holds })
+        Ok(Vote::Yes { answer, holds })
     }
 
     fn commit(&self, tx: &Tx<'_>, id: &str, _: &Context) -> Result<(), Problem> {
