@@ -76,6 +76,8 @@ await chapter("a row does not move under the pointer, and newcomers are counted"
   const before = await order();
   await page.waitForSelector(".newer");
   same(await order(), before, "order under the pointer");
+  const [newer, list] = await Promise.all([".newer", ".list"].map(async (part) => (await page.$(part)).boundingBox()));
+  same(newer.y + newer.height <= list.y, true, "the count of newcomers stands above the rows");
   await page.click(".newer button");
   await page.mouse.move(5, 5);
   await page.waitForFunction((first) => document.querySelector(".saga-row .mono").textContent !== first, before[0]);

@@ -112,7 +112,7 @@ pub(crate) struct Digest {
     pub(crate) compensating: u64,
     pub(crate) stuck: u64,
     pub(crate) failed: u64,
-    pub(crate) orders_per_second: Option<f64>,
+    pub(crate) sagas_per_second: Option<f64>,
     pub(crate) filter: Filter,
     /// Sagas worth a look: the urgent, then the newest.
     pub(crate) latest: Vec<String>,

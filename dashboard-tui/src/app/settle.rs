@@ -207,11 +207,10 @@ fn digest(picture: &Picture, clock: Time, filter: &str) -> Digest {
         }
         digest.stuck += u64::from(saga.stuck);
     }
-    let types = picture.overview.iter().flat_map(|overview| &overview.saga_types);
-    digest.orders_per_second = types
-        .filter(|kind| kind.name == "order")
-        .map(|kind| kind.started_per_second)
-        .next();
+    let types = picture.overview.as_ref().map(|overview| &overview.saga_types);
+    digest.sagas_per_second = types
+        .filter(|types| !types.is_empty())
+        .map(|types| types.iter().map(|kind| kind.started_per_second).sum());
     digest
 }
 

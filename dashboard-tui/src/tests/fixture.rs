@@ -108,18 +108,7 @@ fn overview() -> Overview {
             held_spans: 61_000,
             held_logs: 22_000,
         },
-        saga_types: vec![SagaTypeSummary {
-            name: "order".into(),
-            states: BTreeMap::from([
-                (SagaState::Running, 46),
-                (SagaState::Completed, 5_812),
-                (SagaState::Compensated, 203),
-            ]),
-            stuck: 1,
-            started_per_second: 20.4,
-            p50_ms: Some(210.0),
-            p95_ms: Some(840.0),
-        }],
+        saga_types: saga_types(),
         stuck: 1,
         open_breakers: 1,
         stalled_models: 1,
@@ -136,6 +125,36 @@ fn overview() -> Overview {
         }),
         ..Overview::default()
     }
+}
+
+/// All that the shop knows.
+fn saga_types() -> Vec<SagaTypeSummary> {
+    let kind = |name: &str, started_per_second, completed, p95_ms| SagaTypeSummary {
+        name: name.into(),
+        states: BTreeMap::from([(SagaState::Running, 2), (SagaState::Completed, completed)]),
+        stuck: 0,
+        started_per_second,
+        p50_ms: Some(210.0),
+        p95_ms: Some(p95_ms),
+    };
+    let order = SagaTypeSummary {
+        states: BTreeMap::from([
+            (SagaState::Running, 46),
+            (SagaState::Completed, 5_812),
+            (SagaState::Compensated, 203),
+        ]),
+        stuck: 1,
+        ..kind("order", 10.9, 5_812, 840.0)
+    };
+    vec![
+        kind("booking", 1.0, 214, 1_900.0),
+        kind("booking-2pc", 0.5, 88, 420.0),
+        order,
+        kind("order-broker", 2.0, 610, 390.0),
+        kind("order-choreographed", 2.0, 604, 510.0),
+        kind("order-hardened", 2.0, 598, 460.0),
+        kind("order-sync", 2.0, 611, 96.0),
+    ]
 }
 
 pub(crate) fn fault(id: &str, state: FaultState) -> FaultStatus {
@@ -282,6 +301,14 @@ fn read_models() -> Vec<ReadModel> {
             ..model("orders", "by_customer", ProjectionState::Behind, 212)
         },
         model("orders", "summary", ProjectionState::CaughtUp, 0),
+        ReadModel {
+            partition: "0".into(),
+            ..model("analytics", "orders_feed", ProjectionState::CaughtUp, 0)
+        },
+        ReadModel {
+            partition: "1".into(),
+            ..model("analytics", "orders_feed", ProjectionState::Behind, 30)
+        },
         ReadModel {
             position: None,
             head: None,

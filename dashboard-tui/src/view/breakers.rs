@@ -46,7 +46,7 @@ fn draw_list(canvas: &mut Canvas, area: Rect) {
         right("refused", 7),
         right("waits", 5),
         left("last 5 min", 30).grow(1).from(118),
-        left("instance", 12).from(140),
+        left("instance", 12).from(140).named(20),
     ];
     let table = Table {
         id: ListId::Breakers,

@@ -117,8 +117,8 @@ fn header_parts<'a>(canvas: &Canvas<'a>, now: Time) -> Vec<Part<'a>> {
     if app.setup.read_only {
         parts.push(Part::new(EXTRA, canvas.dim("read-only")));
     }
-    if let Some(rate) = app.digest.orders_per_second {
-        parts.push(Part::new(RATE, Span::raw(format!("{rate:.1} orders/s"))));
+    if let Some(rate) = app.digest.sagas_per_second {
+        parts.push(Part::new(RATE, Span::raw(format!("{rate:.1} sagas/s"))));
     }
     if let Some(demo) = overview.and_then(|overview| overview.demo.as_ref()) {
         parts.push(Part::new(EXTRA, canvas.dim(format!("{} profile", demo.profile))));
@@ -368,7 +368,7 @@ mod tests {
                 part(NAME, "Sagascope", None),
                 part(EXTRA, "demo profile", None),
                 part(ALWAYS, "fault for 14 s left", Some("fault 14 s")),
-                part(RATE, "20.4 orders/s", None),
+                part(RATE, "20.4 sagas/s", None),
             ];
             fit(&mut parts, room);
             parts
@@ -379,10 +379,10 @@ mod tests {
         };
         assert_eq!(
             fitted(80),
-            "Sagascope · demo profile · fault for 14 s left · 20.4 orders/s"
+            "Sagascope · demo profile · fault for 14 s left · 20.4 sagas/s"
         );
-        assert_eq!(fitted(50), "Sagascope · fault for 14 s left · 20.4 orders/s");
-        assert_eq!(fitted(40), "Sagascope · fault 14 s · 20.4 orders/s");
+        assert_eq!(fitted(50), "Sagascope · fault for 14 s left · 20.4 sagas/s");
+        assert_eq!(fitted(40), "Sagascope · fault 14 s · 20.4 sagas/s");
         assert_eq!(fitted(30), "Sagascope · fault 14 s");
         assert_eq!(fitted(22), "Sagascope · fault 14 s");
         assert_eq!(fitted(20), "fault 14 s");

@@ -6,14 +6,15 @@ use sagascope_api::attention::Attention;
 use sagascope_api::overview::Overview;
 use sagascope_api::services::Service;
 use sagascope_api::text::{self, Tone};
-use sagascope_conventions::{BreakerState, SagaState};
+use sagascope_conventions::BreakerState;
 
 use super::canvas::Canvas;
-use super::chart::{bar, spark};
+use super::chart::spark;
 use super::invariants::invariants_line;
 use super::sagas::{short_seconds, step_line, why};
 use super::table::{Table, left, right};
-use super::words::{pad, pad_line};
+use super::words::{cut_middle, pad, pad_line, width};
+use super::{model_lines, saga_types};
 use crate::app::Target;
 use crate::app::list::{List, ListId};
 
@@ -37,18 +38,38 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     draw_intake(canvas, intake);
     if area.width >= TWO_COLUMNS_FROM {
         let [left, right] = Layout::horizontal([Constraint::Percentage(56), Constraint::Fill(1)]).areas(middle);
-        let [sagas, models] =
-            Layout::vertical([Constraint::Length(saga_rows(canvas) + 2), Constraint::Min(3)]).areas(right);
+        let wanted = [saga_types::rows(canvas), model_lines::rows(canvas)];
+        let [sagas, models] = Layout::vertical([
+            Constraint::Length(shared(wanted, right.height.saturating_sub(FRAMES)) + 2),
+            Constraint::Min(3),
+        ])
+        .areas(right);
         draw_services_and_latest(canvas, left);
-        draw_sagas(canvas, sagas);
-        draw_models(canvas, models);
+        let inner = canvas.panel(sagas, "Sagas", false);
+        saga_types::draw(canvas, inner);
+        let inner = canvas.panel(models, "Read models", false);
+        model_lines::draw(canvas, inner);
     } else {
-        let [sagas, services] =
-            Layout::vertical([Constraint::Length(saga_rows(canvas)), Constraint::Min(3)]).areas(middle);
-        let lines = saga_lines(canvas);
-        canvas.lines(inset(sagas), lines);
+        let services = canvas.picture().services.len() as u16 + 1;
+        let wanted = [saga_types::rows(canvas), services];
+        let [sagas, services] = Layout::vertical([
+            Constraint::Length(shared(wanted, middle.height.saturating_sub(2))),
+            Constraint::Min(3),
+        ])
+        .areas(middle);
+        saga_types::draw(canvas, inset(sagas));
         draw_services_and_latest(canvas, services);
     }
+}
+
+/// Rows of the frames of two panels.
+const FRAMES: u16 = 4;
+
+/// How many of the rows there are the first of two lists gets: what it wants, but more than a third only when the other
+/// does not need it.
+fn shared([first, second]: [u16; 2], rows: u16) -> u16 {
+    let spare = rows.saturating_sub(second);
+    first.min(spare.max(rows / 3)).max(1)
 }
 
 /// Rows that the latest sagas need to be worth their frame.
@@ -70,6 +91,11 @@ fn draw_latest(canvas: &mut Canvas, area: Rect) {
     let app = canvas.app;
     let picture = canvas.picture();
     let theme = canvas.theme;
+    let seen = app.digest.latest.iter().take(inner.height.into());
+    let longest = seen
+        .filter_map(|key| picture.sagas.get(key))
+        .map(|saga| width(&saga.name));
+    let name = longest.max().unwrap_or(0).min(usize::from(inner.width) / 4);
     for (place, key) in inner.rows().zip(&app.digest.latest) {
         let Some(saga) = picture.sagas.get(key) else {
             continue;
@@ -81,7 +107,7 @@ fn draw_latest(canvas: &mut Canvas, area: Rect) {
         let mut line = vec![
             canvas.mark(text::saga_mark(saga.state, saga.stuck)),
             Span::raw(" "),
-            canvas.dim(pad(&saga.name, 8, false, theme)),
+            canvas.dim(pad(&cut_middle(&saga.name, name, theme), name, false, theme)),
             Span::raw(" "),
             Span::raw(pad(text::short_id(&saga.id), 10, false, theme)),
         ];
@@ -250,88 +276,6 @@ fn service_cells<'a>(canvas: &Canvas<'a>, service: &'a Service) -> Vec<Line<'a>>
     ]
 }
 
-fn saga_rows(canvas: &Canvas) -> u16 {
-    canvas
-        .picture()
-        .overview
-        .as_ref()
-        .map_or(1, |overview| overview.saga_types.len().clamp(1, 4)) as u16
-}
-
-fn draw_sagas(canvas: &mut Canvas, area: Rect) {
-    let inner = canvas.panel(area, "Sagas", false);
-    let lines = saga_lines(canvas);
-    canvas.lines(inner, lines);
-}
-
-fn saga_lines<'a>(canvas: &Canvas<'a>) -> Vec<Line<'a>> {
-    let types = canvas
-        .picture()
-        .overview
-        .as_ref()
-        .map_or(&[][..], |overview| &overview.saga_types);
-    if types.is_empty() {
-        return vec![Line::from(canvas.dim("no saga has been heard of yet"))];
-    }
-    types
-        .iter()
-        .map(|kind| {
-            let of = |state| kind.states.get(&state).copied().unwrap_or(0);
-            let mut spans = vec![canvas.strong(pad(&kind.name, 8, false, canvas.theme))];
-            let counts = [
-                (text::RUNNING, of(SagaState::Running)),
-                (text::GOOD, of(SagaState::Completed)),
-                (text::UNDO, of(SagaState::Compensating) + of(SagaState::Compensated)),
-                (text::BAD, of(SagaState::Failed)),
-                (text::STUCK, kind.stuck),
-            ];
-            for (mark, count) in counts {
-                let tone = if count == 0 { Tone::Dim } else { mark.tone };
-                let number = format!("{} {:<6}", canvas.theme.glyph(mark), text::count(count));
-                spans.push(Span::raw(" "));
-                spans.push(Span::styled(number, canvas.theme.tone(tone)));
-            }
-            spans.push(canvas.dim(format!(" p95 {}", text::millis(kind.p95_ms))));
-            Line::from(spans)
-        })
-        .collect()
-}
-
-fn draw_models(canvas: &mut Canvas, area: Rect) {
-    let inner = canvas.panel(area, "Read models", false);
-    let picture = canvas.picture();
-    if picture.read_models.is_empty() {
-        let line = canvas.dim("none has been heard of yet");
-        return canvas.line(inner, line);
-    }
-    let theme = canvas.theme;
-    let mut models: Vec<_> = picture.read_models.values().collect();
-    models.sort_by_key(|model| std::cmp::Reverse(model.lag_events.unwrap_or(0)));
-    let most = models
-        .iter()
-        .filter_map(|model| model.lag_events)
-        .max()
-        .unwrap_or(0)
-        .max(100) as f64;
-    for (place, model) in inner.rows().zip(models) {
-        let mark = text::projection_mark(model.state);
-        let share = model.lag_events.unwrap_or(0) as f64 / most;
-        let behind = model.lag_events.map_or_else(|| text::UNKNOWN.into(), text::count);
-        let seconds = model.lag_seconds.map_or_else(|| text::UNKNOWN.into(), text::duration);
-        let name = usize::from(inner.width).saturating_sub(34).clamp(8, 34);
-        let line = vec![
-            canvas.mark(mark),
-            Span::raw(" "),
-            Span::raw(pad(&format!("{}/{}", model.service, model.name), name, false, theme)),
-            Span::raw(" "),
-            Span::styled(pad(&bar(share, 8, theme), 8, false, theme), theme.tone(mark.tone)),
-            Span::raw(pad(&format!("{behind} ev"), 11, true, theme)),
-            canvas.dim(pad(&seconds, 10, true, theme)),
-        ];
-        canvas.line(place, line);
-    }
-}
-
 fn draw_intake(canvas: &mut Canvas, area: Rect) {
     let Some(overview) = &canvas.picture().overview else {
         return;
@@ -373,4 +317,25 @@ fn intake_line<'a>(canvas: &Canvas<'a>, overview: &'a Overview) -> Vec<Span<'a>>
         line.push(canvas.dim(format!("   {}", demo.summary)));
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_lists_share_the_rows_there_are() {
+        for (wanted, rows, first) in [
+            ([8, 10], 30, 8),
+            ([8, 22], 30, 8),
+            ([8, 29], 30, 8),
+            ([20, 29], 30, 10),
+            ([20, 5], 30, 20),
+            ([8, 16], 12, 4),
+            ([8, 16], 1, 1),
+            ([1, 0], 0, 1),
+        ] {
+            assert_eq!(shared(wanted, rows), first, "{wanted:?} in {rows}");
+        }
+    }
 }

@@ -88,7 +88,7 @@ fn draw_models(canvas: &mut Canvas, area: Rect) {
     let list = part(canvas, "model/");
     let shape = [
         left("", 1),
-        left("read model", 20).grow(1),
+        left("read model", 20).named(40).grow(1),
         left("state", 10),
         right("behind", 9),
         right("time", 8),
@@ -212,7 +212,7 @@ fn draw_outboxes(canvas: &mut Canvas, area: Rect) {
     let list = part(canvas, "outbox/");
     let shape = [
         left("", 1),
-        left("outbox", 24).grow(1),
+        left("outbox", 24).named(40).grow(1),
         right("pending", 9),
         right("oldest", 8),
         right("published", 10),

@@ -58,7 +58,7 @@ fn draw_list(canvas: &mut Canvas, area: Rect, focus: bool) {
     let columns = [
         left("", 1),
         left("id", 8),
-        left("type", 8).from(76),
+        left("type", 8).from(76).named(14),
         left("step", 13).grow(1),
         right("try", 3),
         right("age", 5),

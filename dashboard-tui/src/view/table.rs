@@ -4,9 +4,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::canvas::Canvas;
-use super::words::pad_line;
+use super::words::{cut_middle, pad_line};
 use crate::app::Target;
 use crate::app::list::{List, ListId};
+use crate::theme::Theme;
 
 /// A column.
 #[derive(Clone, Copy)]
@@ -20,6 +21,8 @@ pub(super) struct Column {
     pub(super) right: bool,
     /// Shown from this width of the table on.
     pub(super) from: u16,
+    /// Cells that it may take when its content is longer than `width`; such content is a name, cut in its middle.
+    pub(super) most: u16,
 }
 
 pub(super) const fn left(title: &'static str, width: u16) -> Column {
@@ -29,6 +32,7 @@ pub(super) const fn left(title: &'static str, width: u16) -> Column {
         grow: 0,
         right: false,
         from: 0,
+        most: 0,
     }
 }
 
@@ -46,6 +50,11 @@ impl Column {
 
     pub(super) const fn from(self, from: u16) -> Self {
         Self { from, ..self }
+    }
+
+    /// A name: as wide as the longest of them when there is room, `most` at most.
+    pub(super) const fn named(self, most: u16) -> Self {
+        Self { most, ..self }
     }
 }
 
@@ -144,9 +153,21 @@ impl Table<'_> {
             if !spans.is_empty() {
                 spans.push(Span::raw("  "));
             }
+            let cell = match column.most {
+                0 => cell,
+                _ => cut_name(cell, (*width).into(), canvas.theme),
+            };
             spans.extend(pad_line(cell, (*width).into(), column.right, canvas.theme));
         }
         canvas.line(area, spans);
+    }
+}
+
+/// A name alone in its cell is cut in the middle; anything else as all cells are.
+fn cut_name<'a>(cell: Line<'a>, cells: usize, theme: Theme) -> Line<'a> {
+    match cell.spans.as_slice() {
+        [name] if name.width() > cells => Line::from(Span::styled(cut_middle(&name.content, cells, theme), name.style)),
+        _ => cell,
     }
 }
 
@@ -170,6 +191,11 @@ fn widths(columns: &[Column], needs: &[u16], total: u16) -> Vec<u16> {
         .collect();
     let used: u16 = widths.iter().filter(|width| **width > 0).map(|width| width + GAP).sum();
     let mut spare = (total + GAP).saturating_sub(used);
+    for (n, column) in columns.iter().enumerate().filter(|(_, column)| shown(column)) {
+        let more = needs[n].min(column.most).saturating_sub(widths[n]).min(spare);
+        widths[n] += more;
+        spare -= more;
+    }
     let growing = || {
         let all = columns.iter().enumerate();
         all.filter(|(_, column)| shown(column) && column.grow > 0)
@@ -196,6 +222,15 @@ mod tests {
         assert_eq!(widths(&columns, &[0; 3], 20), [4, 14, 0]);
         assert_eq!(widths(&columns, &[0; 3], 40), [4, 26, 6]);
         assert_eq!(widths(&columns, &[0; 3], 10), [4, 10, 0]);
+    }
+
+    #[test]
+    fn a_name_is_whole_when_there_is_room_up_to_its_most() {
+        let columns = [left("a", 5).named(12), left("b", 5).grow(1)];
+        assert_eq!(widths(&columns, &[9, 20], 40), [9, 29]);
+        assert_eq!(widths(&columns, &[19, 20], 40), [12, 26]);
+        assert_eq!(widths(&columns, &[19, 20], 14), [7, 5]);
+        assert_eq!(widths(&columns, &[2, 20], 14), [5, 7]);
     }
 
     #[test]

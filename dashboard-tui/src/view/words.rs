@@ -42,6 +42,26 @@ pub(super) fn cut(text: &str, cells: usize, theme: Theme) -> String {
     format!("{}{}", whole_numbers(text, head(text, room).0), theme.pick("…", "~"))
 }
 
+/// Cut in the middle to `cells`: names of one family differ at the end as much as at the beginning.
+pub(super) fn cut_middle(text: &str, cells: usize, theme: Theme) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let Some(room) = cells.checked_sub(1) else {
+        return String::new();
+    };
+    let (start, used) = head(text, room.div_ceil(2));
+    let mut end = text.len();
+    let mut left = room - used;
+    for (at, c) in text.char_indices().rev() {
+        let Some(rest) = left.checked_sub(c.width().unwrap_or(0)) else {
+            break;
+        };
+        (left, end) = (rest, at);
+    }
+    format!("{start}{}{}", theme.pick("…", "~"), &text[end..])
+}
+
 /// Units that stand behind a number.
 const UNITS: [&str; 11] = ["ms", "s", "m", "h", "d", "%", "B", "kB", "MB", "GB", "ev"];
 
@@ -172,6 +192,24 @@ mod tests {
         }
         assert_eq!(pad("日", 4, true, theme), "  日");
         assert_eq!(pad("ab", 4, false, theme), "ab  ");
+    }
+
+    #[test]
+    fn names_are_cut_in_the_middle() {
+        let theme = fixture::theme();
+        for (text, cells, fitted) in [
+            ("order-choreographed", 19, "order-choreographed"),
+            ("order-choreographed", 12, "order-…aphed"),
+            ("order-choreographed", 11, "order…aphed"),
+            ("日本語日本", 8, "日本…本"),
+            ("日本語日本", 9, "日本…日本"),
+            ("abc", 2, "a…"),
+            ("abc", 1, "…"),
+            ("abc", 0, ""),
+        ] {
+            assert_eq!(cut_middle(text, cells, theme), fitted, "{text} in {cells}");
+            assert!(width(&cut_middle(text, cells, theme)) <= cells);
+        }
     }
 
     #[test]

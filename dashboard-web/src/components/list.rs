@@ -1,4 +1,4 @@
-//! A long list: only the rows in view are in the document, and none moves under the pointer.
+//! A long list below a header of its card: only the rows in view are in the document, and none moves under the pointer.
 //!
 //! While the pointer is over it, it is scrolled, or a row is marked, the order is held and newcomers are counted; rows
 //! change in place meanwhile. `follow` lets it move regardless.

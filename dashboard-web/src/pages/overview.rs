@@ -5,8 +5,9 @@ use sagascope_api::attention::{Attention, attention};
 use sagascope_api::invariants::{Invariant, InvariantCounts};
 use sagascope_api::live::Topic;
 use sagascope_api::overview::{SagaTypeSummary, SignalCounts};
-use sagascope_api::read_models::ReadModel;
+use sagascope_api::read_models::{self, WholeModel};
 use sagascope_api::services::Service;
+use sagascope_api::text::Mark;
 use sagascope_api::{Time, text};
 use sagascope_conventions::{InvariantState, SagaState};
 
@@ -159,6 +160,9 @@ fn service_row(service: &Service) -> AnyView {
     .into_any()
 }
 
+/// Types of sagas shown.
+const SAGA_TYPES: usize = 20;
+
 fn sagas() -> AnyView {
     let live = use_live();
     let kinds = Memo::new(move |_| {
@@ -173,7 +177,10 @@ fn sagas() -> AnyView {
     view! {
         <section class="card" aria-label="Sagas">
             <header><h2>"Sagas"</h2><a class="push soft" href="/sagas">"all"</a></header>
-            <div class="saga-types">{move || kinds.get().iter().take(20).map(saga_type).collect_view()}</div>
+            <div class="saga-types">{move || kinds.get().iter().take(SAGA_TYPES).map(saga_type).collect_view()}</div>
+            <Show when=move || { kinds.read().len() > SAGA_TYPES }>
+                <p class="empty">{move || format!("+{} more", kinds.read().len() - SAGA_TYPES)}</p>
+            </Show>
             <Show when=move || kinds.read().is_empty()><p class="empty">"No saga heard yet."</p></Show>
         </section>
     }
@@ -181,23 +188,22 @@ fn sagas() -> AnyView {
 }
 
 fn saga_type(kind: &SagaTypeSummary) -> AnyView {
-    let tally = |state: SagaState| {
-        let mark = text::saga_mark(state, false);
-        let count = kind.states.get(&state).copied().unwrap_or(0);
-        let class = if count == 0 { "tally tone-dim" } else { tone(mark.tone) };
-        view! { <span class=format!("tally {class}") title=text::words(state.as_str())>{format!("{} {}", mark.glyph, text::count(count))}</span> }
+    let of = |state: SagaState| kind.states.get(&state).copied().unwrap_or(0);
+    let (undoing, undone) = (of(SagaState::Compensating), of(SagaState::Compensated));
+    let tally = |mark: Mark, count: u64, words: String| {
+        let class = if count == 0 { "tone-dim" } else { tone(mark.tone) };
+        view! { <span class=format!("tally {class}") title=words>{format!("{} {}", mark.glyph, text::count(count))}</span> }
     };
-    let undone = kind.states.get(&SagaState::Compensating).copied().unwrap_or(0);
     view! {
         <a href=format!("/saga-types/{}", encode(&kind.name))>
-            <b>{clean(&kind.name)}</b>
-            {tally(SagaState::Running)}
-            {tally(SagaState::Completed)}
-            {tally(SagaState::Compensated)}
-            {(undone > 0).then(|| view! { <span class="tally tone-undo">{format!("◐↩ {}", text::count(undone))}</span> })}
-            {tally(SagaState::Failed)}
-            <span class={if kind.stuck > 0 { "tally tone-bad" } else { "tally tone-dim" }} title="stuck">{format!("⚑ {}", text::count(kind.stuck))}</span>
-            <span class="soft tally">{format!("{} · p95 {}", text::rate(kind.started_per_second), text::millis(kind.p95_ms))}</span>
+            <b class="clip" title=clean(&kind.name)>{clean(&kind.name)}</b>
+            {tally(text::RUNNING, of(SagaState::Running), "running".into())}
+            {tally(text::GOOD, of(SagaState::Completed), "completed".into())}
+            {tally(text::UNDO, undoing + undone, format!("{undoing} compensating, {undone} compensated"))}
+            {tally(text::BAD, of(SagaState::Failed), "failed".into())}
+            {tally(text::STUCK, kind.stuck, "stuck".into())}
+            <span class="soft num">{text::rate(kind.started_per_second)}</span>
+            <span class="soft num">{format!("p95 {}", text::millis(kind.p95_ms))}</span>
         </a>
     }
     .into_any()
@@ -207,7 +213,7 @@ fn models() -> AnyView {
     let live = use_live();
     let models = Memo::new(move |_| {
         live.read(&[Topic::ReadModels], |picture| {
-            picture.read_models.values().take(30).cloned().collect::<Vec<_>>()
+            read_models::whole(picture.read_models.values())
         })
     });
     view! {
@@ -216,25 +222,34 @@ fn models() -> AnyView {
             {move || {
                 let models = models.get();
                 let most = models.iter().filter_map(|model| model.lag_events).max().unwrap_or(0).max(50);
-                models.iter().map(|model| model_row(model, most)).collect_view()
+                models.iter().take(MODELS).map(|model| model_row(model, most)).collect_view()
             }}
+            <Show when=move || { models.read().len() > MODELS }>
+                <p class="empty">{move || format!("+{} more", models.read().len() - MODELS)}</p>
+            </Show>
             <Show when=move || models.read().is_empty()><p class="empty">"No read model heard yet."</p></Show>
         </section>
     }
     .into_any()
 }
 
-fn model_row(model: &ReadModel, most: u64) -> AnyView {
+/// Read models shown.
+const MODELS: usize = 30;
+
+fn model_row(model: &WholeModel, most: u64) -> AnyView {
     let mark = text::projection_mark(model.state);
     let events = model
         .lag_events
         .map_or_else(|| text::UNKNOWN.into(), |events| format!("{} ev", text::count(events)));
     let seconds = model.lag_seconds.map_or_else(|| text::UNKNOWN.into(), text::duration);
-    let partition = (!model.partition.is_empty()).then(|| format!(" p{}", clean(&model.partition)));
+    let partitions = (model.partitions > 1).then(|| {
+        let told = format!("{} partitions; shown as its worst", model.partitions);
+        view! { <span class="soft" title=told>{format!(" ×{}", model.partitions)}</span> }
+    });
     view! {
         <div class="model-row">
             {glyph(mark, &text::words(model.state.as_str()))}
-            <span class="clip">{clean(&model.service)}"/"{clean(&model.name)}{partition}</span>
+            <span class="clip">{clean(&model.service)}"/"{clean(&model.name)}{partitions}</span>
             {charts::gauge(model.lag_events.unwrap_or(0) as f64 / most as f64, tone(mark.tone))}
             <span class="num">{events}</span>
             <span class="num">{seconds}</span>
