@@ -103,6 +103,8 @@ pub struct Node {
     dead: AtomicBool,
     /// Steps of its tasks that it has left; zero for no end.
     steps_left: AtomicU64,
+    /// Points of its database's log that it has left; zero for no end.
+    points_left: AtomicU64,
     ended: Notify,
     epitaph: Mutex<Option<Epitaph>>,
     spans: Mutex<Spans>,
@@ -130,7 +132,7 @@ pub struct Parcel {
 pub enum Epitaph {
     /// It was told to, between two steps.
     Killed,
-    /// The steps that it was given were used up.
+    /// The steps, or the commits, that it was given were used up.
     OutOfSteps,
 }
 
@@ -144,6 +146,7 @@ impl Node {
             disk_ms: AtomicU64::new(0),
             dead: AtomicBool::new(false),
             steps_left: AtomicU64::new(0),
+            points_left: AtomicU64::new(0),
             ended: Notify::new(),
             epitaph: Mutex::new(None),
             spans: Mutex::default(),
@@ -169,6 +172,12 @@ impl Node {
     /// It dies at the `steps`th step that any of its tasks makes from now on: at an await somewhere in the middle of it all.
     pub fn die_after(&self, steps: u64) {
         self.steps_left.store(steps, Ordering::Relaxed);
+    }
+
+    /// It dies at the `points`th point of its database's log from now on: there is one right before, and one right after
+    /// each commit. Nothing is sent between the commit and the death.
+    pub fn die_at_commit(&self, points: u64) {
+        self.points_left.store(points, Ordering::Relaxed);
     }
 
     /// It dies now: none of its tasks makes another step.
@@ -233,10 +242,15 @@ impl Node {
     }
 
     fn lives_on(&self) -> bool {
-        match self.steps_left.load(Ordering::Relaxed) {
+        self.goes_on(&self.steps_left)
+    }
+
+    /// One less of what is left; it dies at the last.
+    fn goes_on(&self, left: &AtomicU64) -> bool {
+        match left.load(Ordering::Relaxed) {
             0 => {}
             1 => self.die(Epitaph::OutOfSteps),
-            left => self.steps_left.store(left - 1, Ordering::Relaxed),
+            more => left.store(more - 1, Ordering::Relaxed),
         }
         !self.dead.load(Ordering::Relaxed)
     }
@@ -272,6 +286,14 @@ pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
             Some(node) => node.run(work).await,
             None => work.await,
         }
+    }
+}
+
+/// Right before or right after a commit of the node at hand: it may have to die here, and then this never ends.
+pub(crate) async fn commit_point() {
+    let lives = NODE.try_with(|node| node.goes_on(&node.points_left)).unwrap_or(true);
+    if !lives {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -30,7 +30,7 @@ use crate::story::Story;
 use crate::trouble::Trouble;
 
 /// Services of the cluster, in the order in which they are started.
-pub(crate) const SERVICES: [&str; 8] = [
+pub(crate) const SERVICES: [&str; 11] = [
     "broker",
     "catalog",
     "inventory",
@@ -39,7 +39,12 @@ pub(crate) const SERVICES: [&str; 8] = [
     "orders",
     "notifications",
     "analytics",
+    "hotels",
+    "cars",
+    "booking",
 ];
+/// Of these, those without which nobody can travel.
+const OF_TRIPS: [&str; 3] = ["hotels", "cars", "booking"];
 /// A span waits so long for company.
 const SPAN_DELAY: Duration = Duration::from_millis(200);
 /// Most spans of one request.
@@ -65,6 +70,8 @@ struct Shared {
     machines: Mutex<BTreeMap<&'static str, Machine>>,
     keepers: Mutex<JoinSet<()>>,
     starts: Mutex<BTreeMap<&'static str, u64>>,
+    /// How long a machine stays away once it died, when it is not as long as usual.
+    absences: Mutex<BTreeMap<&'static str, Duration>>,
     /// Spans that went down with their machines.
     lost_spans: Mutex<BTreeSet<[u8; 8]>>,
 }
@@ -111,15 +118,23 @@ impl Cluster {
             machines: Mutex::default(),
             keepers: Mutex::default(),
             starts: Mutex::default(),
+            absences: Mutex::default(),
             lost_spans: Mutex::default(),
         });
         network.connect(shared.clone());
         Self { shared }
     }
 
-    /// Starts every service, one after the other, and keeps each running.
-    pub(crate) async fn start(&self) -> anyhow::Result<()> {
-        for name in SERVICES {
+    /// The services that customers of these kinds need.
+    pub(crate) fn services(options: &Options) -> Vec<&'static str> {
+        let travels = options.travellers > 0 && options.script.is_none();
+        let is_needed = |name: &&str| travels || !OF_TRIPS.contains(name);
+        SERVICES.into_iter().filter(is_needed).collect()
+    }
+
+    /// Starts services, one after the other, and keeps each running.
+    pub(crate) async fn start(&self, services: &[&'static str]) -> anyhow::Result<()> {
+        for &name in services {
             let node = Node::new(name);
             self.boot(name, &node)
                 .await
@@ -166,6 +181,19 @@ impl Cluster {
         if let Some(machine) = self.machines().get(name) {
             act(&machine.node, &machine.switchboard);
         }
+    }
+
+    /// When this machine dies it stays away for so long.
+    pub(crate) fn stay_away(&self, name: &'static str, length: Duration) {
+        self.absences().insert(name, length);
+    }
+
+    fn absence(&self, name: &str) -> Duration {
+        self.absences().get(name).copied().unwrap_or(RESTART)
+    }
+
+    fn absences(&self) -> MutexGuard<'_, BTreeMap<&'static str, Duration>> {
+        self.shared.absences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often a service was started.
@@ -230,7 +258,7 @@ impl Cluster {
             self.shared.story.tell(format_args!("{name} died {how}"));
             self.shut(name);
             loop {
-                tokio::time::sleep(RESTART).await;
+                tokio::time::sleep(self.absence(name)).await;
                 node = Node::new(name);
                 match self.boot(name, &node).await {
                     Ok(()) => break self.shared.story.tell(format_args!("{name} runs again")),
@@ -338,8 +366,11 @@ fn sabotage(path: &Path, sql: &str) -> anyhow::Result<()> {
 async fn assemble(name: &str, service: &Service, broker: shop_broker::Settings) -> anyhow::Result<Assembled> {
     match name {
         "analytics" => shop_analytics::assemble(service).await,
+        "booking" => shop_booking::assemble(service),
         "broker" => shop_broker::assemble(service, broker),
+        "cars" => shop_cars::assemble(service).await,
         "catalog" => shop_catalog::assemble(service).await,
+        "hotels" => shop_hotels::assemble(service).await,
         "inventory" => shop_inventory::assemble(service).await,
         "notifications" => shop_notifications::assemble(service),
         "orders" => shop_orders::assemble(service),

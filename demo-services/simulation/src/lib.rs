@@ -15,11 +15,14 @@ mod run;
 mod script;
 mod shoppers;
 mod story;
+mod transaction;
 mod trouble;
 mod weather;
 
-pub use invariants::{Traces, Violation, names};
+pub use invariants::{Breach, Scene, Traces, Violation, names};
 pub use mutants::Mutant;
+pub use network::Loss;
 pub use run::{CrashPoint, Options, Outcome, coverage_gaps, run, run_all};
 pub use script::{Mishap, Script};
+pub use transaction::{Ending, Trial, attempt};
 pub use trouble::Trouble;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use clap::Parser;
+use sagascope_conventions::OrderFlow;
 use shop_simulation::{Options, Outcome, coverage_gaps, run_all};
 
 /// Runs the simulated shop under many seeds.
@@ -18,6 +19,9 @@ struct Arguments {
     /// Customers of each run.
     #[arg(long, default_value_t = Options::default().shoppers)]
     shoppers: u32,
+    /// They order in the two oldest ways.
+    #[arg(long)]
+    oldest: bool,
     /// Print every line of every run.
     #[arg(long)]
     story: bool,
@@ -25,10 +29,13 @@ struct Arguments {
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
-    let options = Options {
+    let mut options = Options {
         shoppers: arguments.shoppers,
         ..Options::default()
     };
+    if arguments.oldest {
+        options.flows = vec![OrderFlow::Sync, OrderFlow::Broker];
+    }
     let (began, outcomes) = (Instant::now(), Mutex::new(Vec::new()));
     run_all(arguments.from..arguments.from + arguments.seeds, &options, |outcome| {
         tell(&outcome, arguments.story);
@@ -61,8 +68,8 @@ fn tell(outcome: &Outcome, story: bool) {
         outcome.lines.iter().for_each(|line| println!("{line}"));
     }
     println!(
-        "seed {} {:016x} {:?} at rest after {:.1} s",
-        outcome.seed, outcome.hash, outcome.sagas, outcome.rest_after_seconds
+        "seed {} {:016x} {:?} {:?} {:?} at rest after {:.1} s",
+        outcome.seed, outcome.hash, outcome.sagas, outcome.trips, outcome.breaches, outcome.rest_after_seconds
     );
     for violation in &outcome.violations {
         println!("  {} {}", violation.invariant, violation.what);

@@ -59,10 +59,23 @@ struct State {
     cut: BTreeSet<(&'static str, &'static str)>,
     /// Requests that are answered as done and never delivered: by service and path.
     swallowed: Option<(&'static str, &'static str)>,
+    /// One message that is lost.
+    loss: Option<Loss>,
     /// Every request arrives twice.
     twice: bool,
     messages: u64,
     delivered: BTreeMap<&'static str, u64>,
+}
+
+/// The first message of its kind from now on, which is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// To which service.
+    pub service: &'static str,
+    /// How the path of the request ends.
+    pub path_ends: &'static str,
+    /// The answer to it, and not the request.
+    pub answer: bool,
 }
 
 /// What becomes of one message, decided when it is sent.
@@ -84,6 +97,7 @@ impl Network {
             weather: BTreeSet::new(),
             cut: BTreeSet::new(),
             swallowed: None,
+            loss: None,
             twice: false,
             messages: 0,
             delivered: BTreeMap::new(),
@@ -144,6 +158,11 @@ impl Network {
         self.state().twice = twice;
     }
 
+    /// Loses one message.
+    pub(crate) fn lose(&self, loss: Loss) {
+        self.state().loss = Some(loss);
+    }
+
     /// A mutant of the cluster: such requests are answered as done, and nobody does them.
     pub(crate) fn swallow(&self, service: &'static str, path_ends: &'static str) {
         self.state().swallowed = Some((service, path_ends));
@@ -161,7 +180,7 @@ impl Network {
         let Some(to) = self.whom(request.uri()) else {
             return Err(Broken::Unreachable);
         };
-        let fate = self.fate();
+        let fate = self.doomed(to, request.uri().path(), self.fate());
         let (answer, answered) = oneshot::channel();
         self.go(self.clone().journey(from, to, request, fate, answer));
         match answered.await {
@@ -294,6 +313,23 @@ impl Network {
             lost_answer,
             again_after: (duplicate || twice).then_some(again),
             cuts_off,
+        }
+    }
+
+    /// The same fate, but for the one message that is to be lost.
+    fn doomed(&self, to: &'static str, path: &str, fate: Fate) -> Fate {
+        let mut state = self.state();
+        let is_it = |loss: &Loss| loss.service == to && path.ends_with(loss.path_ends);
+        match state.loss.take_if(|loss| is_it(loss)) {
+            Some(Loss { answer: true, .. }) => Fate {
+                lost_answer: true,
+                ..fate
+            },
+            Some(_) => Fate {
+                lost_request: true,
+                ..fate
+            },
+            None => fate,
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use sagascope_conventions::OrderFlow;
 use shop_kit::broker::{Broker, HttpBroker};
 use shop_kit::simulated::Simulation;
 use shop_kit::topology::Topology;
@@ -15,16 +16,16 @@ use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::evidence::Evidence;
-use crate::invariants::{self, Traces, Violation, Watch};
+use crate::invariants::{self, Breach, Scene, Traces, Violation, Watch};
 use crate::mutants::Mutant;
 use crate::script::{self, Script};
-use crate::shoppers::{Memory, Shopper};
+use crate::shoppers::{Memory, Shopper, WHOLE};
 use crate::story::Story;
 use crate::trouble::{Trouble, swarm};
 use crate::weather::Weather;
 
 /// 2026-01-05 12:00 UTC: the day does not change within a run.
-const EPOCH_UNIX_NANOS: u64 = 1_767_614_400 * 1_000_000_000;
+pub(crate) const EPOCH_UNIX_NANOS: u64 = 1_767_614_400 * 1_000_000_000;
 /// The phase of trouble.
 const TROUBLE_SECONDS: u64 = 12;
 /// Everything must be at rest so long after it was healed.
@@ -37,6 +38,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Options {
     /// Customers, one order each.
     pub shoppers: u32,
+    /// Customers, one trip each; none in a script.
+    pub travellers: u32,
     /// Kinds of trouble; `None` for those that the seed gives.
     pub trouble: Option<BTreeSet<Trouble>>,
     /// A cluster that is broken on purpose.
@@ -45,6 +48,8 @@ pub struct Options {
     pub crash_at: Option<CrashPoint>,
     /// A script instead of free customers and weather.
     pub script: Option<Script>,
+    /// The ways of orders among which customers choose.
+    pub flows: Vec<OrderFlow>,
     /// How long the phase of trouble is, in seconds of the run.
     pub trouble_seconds: u64,
 }
@@ -62,10 +67,12 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             shoppers: 14,
+            travellers: 6,
             trouble: None,
             mutant: None,
             crash_at: None,
             script: None,
+            flows: WHOLE.to_vec(),
             trouble_seconds: TROUBLE_SECONDS,
         }
     }
@@ -86,10 +93,14 @@ pub struct Outcome {
     pub seen: BTreeMap<Trouble, u64>,
     /// Broken promises.
     pub violations: Vec<Violation>,
-    /// Sagas by their last state.
+    /// Sagas of orders by their last state.
     pub sagas: BTreeMap<&'static str, usize>,
+    /// What was seen of trips, and how often.
+    pub trips: BTreeMap<Scene, usize>,
     /// Where the business stands in the end: each customer's order, and each shelf. Ids and times are left out.
     pub business: Vec<String>,
+    /// Promises that the two oldest generations of an order do not make, and how often they would have broken them.
+    pub breaches: BTreeMap<Breach, usize>,
     /// How whole the traces of the sagas are.
     pub traces: Traces,
     /// The crash that was asked for came.
@@ -104,14 +115,17 @@ pub struct Outcome {
 /// When this machine has no room for a few small files.
 #[must_use]
 pub fn run(seed: u64, options: &Options) -> Outcome {
+    on_paused_time(live(seed, options)).expect("a cluster in temporary files")
+}
+
+/// Runs it on one thread whose clock jumps to the next moment at which something is due.
+pub(crate) fn on_paused_time<T>(life: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime");
-    runtime
-        .block_on(live(seed, options))
-        .expect("a cluster in temporary files")
+    runtime.block_on(life)
 }
 
 /// Runs many seeds on a thread per core; hands each outcome to `each`.
@@ -158,7 +172,7 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
     let kinds: Vec<String> = enabled.iter().map(|kind| kind.name()).collect();
     story.tell(format_args!("seed {seed}: {}", kinds.join(", ")));
     let cluster = Cluster::new(seed, folder.path(), story.clone(), options);
-    cluster.start().await?;
+    cluster.start(&Cluster::services(options)).await?;
     let length = Duration::from_secs(options.trouble_seconds);
     if let Some(CrashPoint { service, step }) = options.crash_at {
         cluster.with_node(service, |node, _| node.die_after(step));
@@ -172,12 +186,17 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
         let cast = (&cluster, &story);
         unrest = script::play(script, options.shoppers, cast, &memory, (&watched, &mut watch)).await?;
     } else {
-        for number in 1..=options.shoppers {
+        let spread = |number: u32, of: u32| length.mul_f64(f64::from(number) / f64::from(of + 1));
+        let ordering = (1..=options.shoppers).map(|number| {
             let shopper = Shopper::new(number, seed, None, cluster.network(), story.clone());
-            let (memory, wait) = (
-                memory.clone(),
-                length.mul_f64(f64::from(number) / f64::from(options.shoppers + 1)),
-            );
+            (shopper.among(&options.flows), spread(number, options.shoppers))
+        });
+        let travelling = (1..=options.travellers).map(|number| {
+            let traveller = Shopper::traveller(number, seed, cluster.network(), story.clone());
+            (traveller, spread(number, options.travellers))
+        });
+        for (shopper, wait) in ordering.chain(travelling) {
+            let memory = memory.clone();
             shoppers.spawn(async move {
                 tokio::time::sleep(wait).await;
                 shopper.shop(memory).await;
@@ -212,7 +231,11 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
         invariant: "INV-03",
         what: format!("no rest after {} s: {what}", REST.as_secs()),
     }));
-    violations.extend(invariants::check_all(&evidence));
+    violations.extend(if invariants::are_whole(&options.flows) {
+        invariants::check_all(&evidence)
+    } else {
+        invariants::check_oldest(&evidence)
+    });
     let mut sagas: BTreeMap<&'static str, usize> = BTreeMap::new();
     for saga in evidence.sagas()? {
         story.tell(format_args!(
@@ -234,7 +257,9 @@ async fn live(seed: u64, options: &Options) -> anyhow::Result<Outcome> {
         seen: story.seen(),
         violations,
         sagas,
+        trips: invariants::scenes(&evidence)?,
         business: business(&evidence)?,
+        breaches: invariants::breaches(&evidence)?,
         traces: invariants::traces(&evidence)?,
         crashed,
         rest_after_seconds,
@@ -250,7 +275,7 @@ fn business(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
         .collect();
     let mut lines = Vec::new();
     for purchase in &evidence.purchases {
-        let Some(saga) = purchase.order_id().and_then(|id| sagas.get(id)) else {
+        let Some(saga) = purchase.id().and_then(|id| sagas.get(id)) else {
             continue;
         };
         let paid = format!(

@@ -93,8 +93,8 @@ impl Trouble {
 pub(crate) fn targets(kind: FaultKind) -> &'static [&'static str] {
     match kind {
         FaultKind::DeclinedCards => &["payments"],
-        FaultKind::OutOfStock => &["inventory"],
-        FaultKind::StoppedOutboxRelay => &["orders", "payments"],
+        FaultKind::OutOfStock => &["inventory", "hotels", "cars"],
+        FaultKind::StoppedOutboxRelay => &["orders", "payments", "booking"],
         FaultKind::PausedProjection => &["orders", "analytics"],
         FaultKind::LostMessage
         | FaultKind::DuplicatedMessage
@@ -107,7 +107,15 @@ pub(crate) fn targets(kind: FaultKind) -> &'static [&'static str] {
             "payments",
             "shipping",
         ],
-        _ => &["orders", "inventory", "payments", "shipping"],
+        _ => &[
+            "orders",
+            "inventory",
+            "payments",
+            "shipping",
+            "booking",
+            "hotels",
+            "cars",
+        ],
     }
 }
 

@@ -11,12 +11,29 @@ fn is_seen(invariant: &str, mutant: Mutant) {
 }
 
 fn is_seen_under(trouble: impl IntoIterator<Item = Trouble>, invariant: &str, mutant: Mutant) {
+    let customers = Options {
+        shoppers: 12,
+        travellers: 0,
+        ..Options::default()
+    };
+    is_seen_by(customers, trouble, invariant, mutant);
+}
+
+fn is_seen_by_travellers(invariant: &str, mutant: Mutant) {
+    let customers = Options {
+        shoppers: 0,
+        travellers: 12,
+        ..Options::default()
+    };
+    is_seen_by(customers, Trouble::all(), invariant, mutant);
+}
+
+fn is_seen_by(customers: Options, trouble: impl IntoIterator<Item = Trouble>, invariant: &str, mutant: Mutant) {
     let options = Options {
         trouble: Some(trouble.into_iter().collect()),
         mutant: Some(mutant),
-        shoppers: 12,
         trouble_seconds: 10,
-        ..Options::default()
+        ..customers
     };
     let sees = |seed| {
         let violations = run(seed, &options).violations;
@@ -33,6 +50,26 @@ fn inv_01_sees_refunds_that_are_not_made() {
 #[test]
 fn inv_02_sees_goods_that_nobody_puts_back() {
     is_seen("INV-02", Mutant::Swallows("inventory", "/release"));
+}
+
+#[test]
+fn inv_02_sees_a_room_that_nobody_gives_back() {
+    is_seen_by_travellers("INV-02", Mutant::Swallows("hotels", "/release"));
+}
+
+#[test]
+fn inv_03_sees_transactions_that_never_end() {
+    let sql =
+        "CREATE TRIGGER IF NOT EXISTS mutant BEFORE UPDATE ON transactions WHEN NEW.final = 1 AND NEW.number % 3 = 0
+        BEGIN SELECT RAISE(ABORT, 'never'); END";
+    is_seen_by_travellers("INV-03", Mutant::Sabotages("booking", sql));
+}
+
+#[test]
+fn two_phase_sees_a_participant_that_decides_alone() {
+    let sql = "CREATE TRIGGER IF NOT EXISTS mutant AFTER INSERT ON in_doubt
+        BEGIN UPDATE reservations SET state = 'confirmed' WHERE reservation_id = NEW.id; DELETE FROM in_doubt WHERE id = NEW.id; END";
+    is_seen_by_travellers("2PC", Mutant::Sabotages("hotels", sql));
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! The cluster keeps its promises under every seed, and a seed is the same run each time.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use shop_simulation::{Options, Outcome, coverage_gaps, run, run_all};
+use sagascope_conventions::OrderFlow;
+use shop_simulation::{Breach, Options, Outcome, Scene, coverage_gaps, run, run_all};
 
 /// Seeds of one pass; `SEEDS=10000` for more.
 const SEEDS: u64 = 200;
+/// Of these, with orders in the two oldest ways alone.
+const OLDEST_SEEDS: u64 = 24;
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name)
@@ -62,6 +66,70 @@ fn every_seed_keeps_the_promises_and_every_kind_of_trouble_comes() {
         "the rest lost spans with a machine"
     );
     assert!(ends("completed") > 0 && ends("compensated") > 0, "both ends are seen");
+    let mut scenes: BTreeMap<Scene, usize> = BTreeMap::new();
+    for (scene, times) in outcomes.iter().flat_map(|outcome| &outcome.trips) {
+        *scenes.entry(*scene).or_default() += times;
+    }
+    println!("trips: {scenes:?}");
+    let unseen: Vec<_> = Scene::ALL.iter().filter(|scene| !scenes.contains_key(scene)).collect();
+    assert!(unseen.is_empty(), "{unseen:?} were never seen");
+    assert!(
+        outcomes.iter().all(|outcome| outcome.breaches.is_empty()),
+        "the later generations break none of it"
+    );
+}
+
+/// Customers who order in the two oldest ways.
+fn oldest() -> Options {
+    Options {
+        flows: vec![OrderFlow::Sync, OrderFlow::Broker],
+        travellers: 0,
+        ..Options::default()
+    }
+}
+
+fn run_oldest(options: &Options, seeds: std::ops::RangeInclusive<u64>) -> BTreeMap<Breach, usize> {
+    let (broken, breaches): (Mutex<Vec<String>>, Mutex<BTreeMap<Breach, usize>>) = Default::default();
+    run_all(*seeds.start()..seeds.end() + 1, options, |outcome| {
+        if !outcome.violations.is_empty() {
+            broken.lock().expect("no panic in here").push(how_to_repeat(&outcome));
+        }
+        let mut breaches = breaches.lock().expect("no panic in here");
+        for (breach, times) in outcome.breaches {
+            *breaches.entry(breach).or_default() += times;
+        }
+    });
+    let broken = broken.into_inner().expect("no panic in here");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    breaches.into_inner().expect("no panic in here")
+}
+
+/// What they promise they keep under any trouble; the rest is why there are later ones.
+#[test]
+fn the_two_oldest_generations_keep_what_they_promise_and_show_what_they_do_not() {
+    let breaches = run_oldest(&oldest(), 1..=number("OLDEST_SEEDS", OLDEST_SEEDS));
+    println!("the two oldest generations: {breaches:?}");
+    let all = [
+        Breach::Stranded,
+        Breach::Vanished,
+        Breach::MoneyKept,
+        Breach::GoodsHeld,
+        Breach::Doubled,
+    ];
+    let unseen: Vec<_> = all.iter().filter(|breach| !breaches.contains_key(breach)).collect();
+    assert!(unseen.is_empty(), "{unseen:?} were never seen");
+}
+
+/// Nobody needs a later generation when nothing goes wrong, but for customers who ask twice.
+#[test]
+fn without_trouble_every_generation_is_whole() {
+    let calm = Options {
+        trouble: Some(BTreeSet::new()),
+        flows: OrderFlow::ALL.to_vec(),
+        ..oldest()
+    };
+    let breaches = run_oldest(&calm, 1..=4);
+    assert!(breaches.keys().all(|breach| *breach == Breach::Doubled), "{breaches:?}");
 }
 
 /// `SEED=n cargo test -p shop-simulation one_seed -- --nocapture` tells all that happens under that seed.

@@ -138,7 +138,9 @@ impl Database {
             Engine::Threads(writer, _) => writer,
             Engine::Inline(inline) => {
                 simulated::disk().await;
+                simulated::commit_point().await;
                 let answer = inline.write(work);
+                simulated::commit_point().await;
                 // Time passes between the commit and the news of it.
                 simulated::disk().await;
                 return answer;

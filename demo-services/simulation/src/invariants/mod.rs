@@ -3,6 +3,7 @@
 
 mod accounts;
 mod effects;
+mod generations;
 mod history;
 mod keys;
 mod live;
@@ -12,6 +13,8 @@ mod picture;
 mod sagas;
 mod stock;
 mod traces;
+mod trips;
+mod two_phase;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +38,7 @@ type Check = fn(&Evidence) -> anyhow::Result<Vec<String>>;
 const CHECKS: &[(&str, Check)] = &[
     ("INV-01", money::inv_01_money),
     ("INV-02", stock::inv_02_stock),
+    ("INV-02", trips::inv_02_rooms_and_cars),
     ("INV-03", sagas::inv_03_ends),
     ("INV-04", sagas::inv_04_compensations),
     ("INV-05", effects::inv_05_exactly_once),
@@ -46,27 +50,72 @@ const CHECKS: &[(&str, Check)] = &[
     ("INV-11", messages::inv_11_every_message_is_done),
     ("INV-12", traces::inv_12_traces),
     ("INV-14", accounts::inv_14_accounting),
+    ("2PC", two_phase::all_or_nothing),
     ("PICTURE", picture::picture_equals_the_logs),
 ];
 
+/// Promises about trips alone, in a cluster without orders.
+const OF_TRIPS: &[(&str, Check)] = &[
+    ("INV-01", money::inv_01_money),
+    ("INV-02", trips::inv_02_rooms_and_cars),
+    ("INV-03", sagas::inv_03_ends),
+    ("2PC", two_phase::all_or_nothing),
+    ("PICTURE", picture::picture_equals_the_logs),
+];
+
+/// What orders of the two oldest generations keep too.
+const OF_THE_OLDEST: &[(&str, Check)] = &[
+    ("INV-01", money::sums_are_zero),
+    ("INV-01", generations::completed_orders_are_paid_and_sold),
+    ("INV-02", stock::pieces_are_somewhere),
+    ("INV-05", effects::done_and_counted_once),
+    ("INV-07", messages::inv_07_outbox),
+    ("INV-08", history::inv_08_versions),
+    ("INV-09", history::inv_09_read_models),
+    ("INV-10", inv_10_positions_at_rest),
+    ("INV-11", messages::inv_11_every_message_is_done),
+    ("INV-14", accounts::inv_14_accounting),
+    ("PICTURE", generations::the_picture_does_not_lie),
+];
+
+/// Looks at what every generation keeps.
+pub(crate) fn check_oldest(evidence: &Evidence) -> Vec<Violation> {
+    let own = OF_THE_OLDEST.iter();
+    judge(own.map(|(invariant, check)| (*invariant, check(evidence))))
+}
+
+/// Looks at what concerns trips.
+pub(crate) fn check_trips(evidence: &Evidence) -> Vec<Violation> {
+    judge(OF_TRIPS.iter().map(|(invariant, check)| (*invariant, check(evidence))))
+}
+
 /// Looks at everything.
 pub(crate) fn check_all(evidence: &Evidence) -> Vec<Violation> {
-    let mut violations = Vec::new();
     let own = CHECKS.iter().map(|(invariant, check)| (*invariant, check(evidence)));
     let live = Live::new().map_or_else(
         |error| vec![("LIVE", Err(error))],
         |mut live| live.look(evidence, |_| true),
     );
-    for (invariant, found) in own.chain(live) {
+    judge(own.chain(live))
+}
+
+fn judge(found: impl Iterator<Item = (&'static str, anyhow::Result<Vec<String>>)>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (invariant, found) in found {
         let found = found.unwrap_or_else(|error| vec![format!("cannot be checked: {error:#}")]);
         violations.extend(found.into_iter().map(|what| Violation { invariant, what }));
     }
     violations
 }
 
+pub use generations::Breach;
+pub(crate) use generations::{are_whole, breaches};
 pub(crate) use history::dump;
 pub use traces::Traces;
 pub(crate) use traces::traces;
+pub use trips::Scene;
+pub(crate) use trips::scenes;
+pub(crate) use two_phase::all_or_nothing;
 
 /// The part of INV-10 that needs no history: no position is beyond what there is.
 fn inv_10_positions_at_rest(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
@@ -92,8 +141,9 @@ pub(crate) struct Watch {
 impl Watch {
     /// One look; of the same kind only the first is kept.
     pub(crate) fn look(&mut self, evidence: &Evidence) {
-        let found = stock::pieces_are_somewhere(evidence);
-        self.keep("INV-02", found);
+        self.keep("INV-02", stock::pieces_are_somewhere(evidence));
+        self.keep("INV-02", trips::nothing_is_promised_twice(evidence));
+        self.keep("2PC", two_phase::all_or_nothing(evidence));
         self.keep("INV-10", inv_10_positions_at_rest(evidence));
         self.keep("INV-11", messages::dead_letters_are_settled(evidence));
         let found = self.went_back(evidence);

@@ -6,7 +6,7 @@ use sagascope_conventions::SagaState;
 
 use crate::evidence::Evidence;
 
-/// For each order, captured − refunded is its total when it is completed and nothing otherwise; the sum over all accounts
+/// For each order and booking, captured − refunded is its total when it is completed and nothing otherwise; the sum over all accounts
 /// is zero, in entries and in balances.
 pub(super) fn inv_01_money(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
@@ -30,10 +30,26 @@ pub(super) fn inv_01_money(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
             ));
         }
     }
+    for booking in evidence.bookings()? {
+        let (kept, due) = (kept.remove(&booking.id).unwrap_or(0), booking.total_minor.unwrap_or(0));
+        if kept != due {
+            found.push(format!(
+                "booking {} is {} and paid {kept} of {due}",
+                booking.id, booking.status
+            ));
+        }
+    }
     found.extend(
         kept.iter()
-            .map(|(id, minor)| format!("{minor} were paid for {id}, which is no order")),
+            .map(|(id, minor)| format!("{minor} were paid for {id}, which is no order and no booking")),
     );
+    found.extend(sums_are_zero(evidence)?);
+    Ok(found)
+}
+
+/// The part of it that holds at every moment.
+pub(super) fn sums_are_zero(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
     for sum in [
         "SELECT coalesce(sum(balance_minor), 0) FROM accounts",
         "SELECT coalesce(sum(amount_minor), 0) FROM entries",

@@ -8,19 +8,29 @@ use sagascope_conventions::StepState;
 use shop_kit::saga::{Instance, Step};
 
 use super::sagas::is_orchestrated;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, TRANSACTION};
 
-/// What the collector shows of each saga is what orders has stored, and it shows no other.
+/// What the collector shows of each saga and each two-phase commit is what its service has stored, and it shows no other.
 pub(super) fn picture_equals_the_logs(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
     let picture = &evidence.collector.lock().picture;
     let mut found = Vec::new();
     let mut known = BTreeSet::new();
-    for saga in evidence.sagas()? {
+    for saga in evidence.all_sagas()? {
         match picture.saga(&saga.id, Some(&saga.name), Time(0)) {
             Some(shown) => found.extend(differences(&saga, &shown)),
             None => found.push(format!("saga {} is not shown", saga.id)),
         }
         known.insert(saga.id);
+    }
+    for transaction in evidence.transactions()? {
+        let id = &transaction.id;
+        let shown = picture.saga(id, Some(TRANSACTION), Time(0));
+        let shown = shown.map(|shown| (shown.saga.state.as_str().to_owned(), shown.events.len() as u64));
+        let stored = (transaction.state.clone(), transaction.sequence);
+        if shown.as_ref() != Some(&stored) {
+            found.push(format!("transaction {id} is {stored:?} and shown as {shown:?}"));
+        }
+        known.insert(transaction.id);
     }
     let mut shown = picture.sagas(|saga| !known.contains(&saga.id));
     shown.sort_by(|one, other| one.id.cmp(&other.id));
@@ -32,7 +42,7 @@ pub(super) fn picture_equals_the_logs(evidence: &Evidence) -> anyhow::Result<Vec
     Ok(found)
 }
 
-fn differences(stored: &Instance, shown: &SagaDetail) -> Vec<String> {
+pub(super) fn differences(stored: &Instance, shown: &SagaDetail) -> Vec<String> {
     let id = &stored.id;
     let mut pairs = vec![(
         format!("saga {id}"),

@@ -9,10 +9,10 @@ use shop_kit::saga::Instance;
 
 use crate::evidence::Evidence;
 
-/// Each order that a customer was promised has a saga, and each saga has come to an end. No trouble here lasts so long
+/// Each order and trip that a customer was promised has a saga, or a transaction, and each saga has come to an end. No trouble here lasts so long
 /// that an operator is needed.
 pub(super) fn inv_03_ends(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
-    let sagas = evidence.sagas()?;
+    let (sagas, transactions) = (evidence.all_sagas()?, evidence.transactions()?);
     let open = sagas.iter().filter(|saga| {
         matches!(
             saga.state,
@@ -22,12 +22,17 @@ pub(super) fn inv_03_ends(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
     let mut found: Vec<String> = open
         .map(|saga| format!("saga {} ended as {}: {:?}", saga.id, saga.state.as_str(), saga.reason))
         .collect();
-    let known: BTreeSet<&str> = sagas.iter().map(|saga| saga.id.as_str()).collect();
-    let promised = evidence.purchases.iter().filter_map(|purchase| purchase.order_id());
+    let open = transactions.iter().filter(|transaction| !transaction.is_over());
+    found.extend(open.map(|transaction| format!("transaction {} ended as {}", transaction.id, transaction.state)));
+    let known = sagas.iter().map(|saga| saga.id.as_str());
+    let known: BTreeSet<&str> = known
+        .chain(transactions.iter().map(|transaction| transaction.id.as_str()))
+        .collect();
+    let promised = evidence.purchases.iter().filter_map(|purchase| purchase.id());
     found.extend(
         promised
             .filter(|id| !known.contains(id))
-            .map(|id| format!("order {id} was promised and is not known")),
+            .map(|id| format!("{id} was promised and is not known")),
     );
     Ok(found)
 }
@@ -36,7 +41,7 @@ pub(super) fn inv_03_ends(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
 /// has undone nothing.
 pub(super) fn inv_04_compensations(evidence: &Evidence) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
-    for saga in evidence.sagas()?.into_iter().filter(is_orchestrated) {
+    for saga in evidence.all_sagas()?.into_iter().filter(is_orchestrated) {
         let told = evidence
             .collector
             .lock()

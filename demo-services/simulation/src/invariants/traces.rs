@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sagascope_api::Time;
 use sagascope_api::sagas::SagaDetail;
 use sagascope_conventions::events;
-use shop_kit::saga::Instance;
 
 use crate::collector::{SeenSpan, SpanKey, Spans};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, TRANSACTION};
 
 const STEP: &str = "saga.step ";
 const COMPENSATE: &str = "saga.compensate ";
@@ -44,11 +43,12 @@ fn look(evidence: &Evidence) -> anyhow::Result<(Vec<String>, Traces)> {
         }
     }
     let (mut found, mut traces) = (Vec::new(), Traces::default());
-    for saga in evidence.sagas()? {
-        let name = (saga.name.clone(), saga.id.clone());
-        let shown = inner.picture.saga(&saga.id, Some(&saga.name), Time(0));
+    let sagas = evidence.all_sagas()?.into_iter().map(|saga| (saga.name, saga.id));
+    let transactions = evidence.transactions()?.into_iter();
+    for name in sagas.chain(transactions.map(|transaction| (TRANSACTION.to_owned(), transaction.id))) {
+        let shown = inner.picture.saga(&name.1, Some(&name.0), Time(0));
         let mut one = OneSaga {
-            saga: &saga,
+            name: &name,
             spans: by_saga.remove(&name).unwrap_or_default(),
             all: &inner.spans,
             lost: &evidence.lost_spans,
@@ -66,7 +66,8 @@ fn look(evidence: &Evidence) -> anyhow::Result<(Vec<String>, Traces)> {
 }
 
 struct OneSaga<'a> {
-    saga: &'a Instance,
+    /// Name and id.
+    name: &'a (String, String),
     spans: Vec<(&'a SpanKey, &'a SeenSpan)>,
     all: &'a Spans,
     lost: &'a BTreeSet<[u8; 8]>,
@@ -141,7 +142,6 @@ impl OneSaga<'_> {
     }
 
     fn tell(&mut self, what: std::fmt::Arguments<'_>) {
-        self.found
-            .push(format!("saga {} {}: {what}", self.saga.name, self.saga.id));
+        self.found.push(format!("saga {} {}: {what}", self.name.0, self.name.1));
     }
 }
