@@ -351,21 +351,27 @@ impl EmbeddedBroker {
     }
 
     /// Has a delivery made again later, or gives the message up.
-    async fn send_back(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
+    async fn send_back(&self, group: &str, place: Place, reason: &str, until_done: bool) -> Result<(), BrokerError> {
         let (name, group) = (group.to_owned(), self.group(group)?);
         let mut lanes = group.lanes().await;
         let partition = (place.topic.clone(), place.partition);
         let Some(lane) = lanes.get_mut(&partition) else {
             return Ok(());
         };
-        match lane.reject(place.offset, Instant::now(), &self.inner.settings) {
+        let (now, settings) = (Instant::now(), &self.inner.settings);
+        let rejected = if until_done {
+            lane.postpone(place.offset, now, settings)
+        } else {
+            lane.reject(place.offset, now, settings)
+        };
+        match rejected {
             Rejected::Unknown => return Ok(()),
             Rejected::GiveUp { attempts } => self.give_up(&name, &mut lanes, place, attempts, reason).await?,
-            Rejected::Again { attempts } => {
+            Rejected::Again { counted } => {
                 let write = self
                     .inner
                     .db
-                    .write(move |tx| log::keep_attempts(tx, &name, &place, attempts));
+                    .write(move |tx| log::keep_attempts(tx, &name, &place, counted));
                 write.await.map_err(unavailable)?;
             }
         }
@@ -446,7 +452,12 @@ impl Broker for EmbeddedBroker {
 
     async fn reject(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
         let (broker, group, reason) = (self.clone(), group.to_owned(), reason.to_owned());
-        carried_through(async move { broker.send_back(&group, place, &reason).await }).await
+        carried_through(async move { broker.send_back(&group, place, &reason, false).await }).await
+    }
+
+    async fn postpone(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
+        let (broker, group, reason) = (self.clone(), group.to_owned(), reason.to_owned());
+        carried_through(async move { broker.send_back(&group, place, &reason, true).await }).await
     }
 
     async fn park(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {

@@ -56,10 +56,11 @@ async fn acknowledge(State(shared): State<Shared>, Json(body): Json<Acknowledge>
 }
 
 async fn reject(State(shared): State<Shared>, Json(body): Json<Reject>) -> Response {
-    done(if body.park {
-        shared.broker.park(&body.group, body.place, &body.reason).await
-    } else {
-        shared.broker.reject(&body.group, body.place, &body.reason).await
+    let (broker, group, reason) = (&shared.broker, &body.group, &body.reason);
+    done(match (body.park, body.until_done) {
+        (true, _) => broker.park(group, body.place, reason).await,
+        (false, true) => broker.postpone(group, body.place, reason).await,
+        (false, false) => broker.reject(group, body.place, reason).await,
     })
 }
 

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 
 /// Messages of a partition that a group looks ahead at once: what is blocked behind more of them waits.
 pub(crate) const WINDOW: usize = 1_024;
+/// Messages of the window that may come again without end; beyond that each is given up in time, so that a partition
+/// moves on whatever cannot be handled.
+pub(crate) const MOST_POSTPONED: usize = WINDOW / 2;
 
 /// How messages are delivered.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +53,16 @@ pub(crate) struct Lane {
 struct Pending {
     key: String,
     attempts: u32,
+    /// Attempts of these that were answered with "not now, but in the end": they do not count against it.
+    pardoned: u32,
     state: State,
+}
+
+impl Pending {
+    /// Attempts that count.
+    const fn counted(&self) -> u32 {
+        self.attempts.saturating_sub(self.pardoned)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,8 +97,8 @@ pub(crate) struct Leased {
 /// What follows from a rejection.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Rejected {
-    /// It comes again.
-    Again { attempts: u32 },
+    /// It comes again; so many attempts count against it.
+    Again { counted: u32 },
     /// It has been tried often enough.
     GiveUp { attempts: u32 },
     /// It is not out any more.
@@ -122,6 +134,7 @@ impl Lane {
                 Pending {
                     key,
                     attempts,
+                    pardoned: 0,
                     state: State::Ready,
                 },
             );
@@ -139,11 +152,11 @@ impl Lane {
             if !busy.insert(pending.key.as_str()) || !pending.state.is_due(now) {
                 continue;
             }
-            if pending.attempts >= settings.max_attempts {
+            if pending.counted() >= settings.max_attempts {
                 leased.given_up.push((offset, pending.attempts));
                 continue;
             }
-            pending.attempts += 1;
+            pending.attempts = pending.attempts.saturating_add(1);
             pending.state = State::Leased {
                 until: now + settings.visibility,
                 to,
@@ -177,14 +190,25 @@ impl Lane {
         let Some(pending) = self.pending.get_mut(&offset) else {
             return Rejected::Unknown;
         };
-        let attempts = pending.attempts;
-        if attempts >= settings.max_attempts {
+        let (attempts, counted) = (pending.attempts, pending.counted());
+        if counted >= settings.max_attempts {
             return Rejected::GiveUp { attempts };
         }
         let growth = 1_u32 << attempts.saturating_sub(1).min(16);
         let wait = settings.retry_base.saturating_mul(growth).min(settings.retry_cap);
         pending.state = State::Waiting { until: now + wait };
-        Rejected::Again { attempts }
+        Rejected::Again { counted }
+    }
+
+    /// It could not be handled now and must be in the end: its attempts so far do not count, as long as the window has room
+    /// for more of its like.
+    pub(crate) fn postpone(&mut self, offset: u64, now: Instant, settings: &Settings) -> Rejected {
+        let of_its_like = |(&other, pending): (&u64, &Pending)| other != offset && pending.pardoned > 0;
+        let has_room = self.pending.iter().filter(|&pair| of_its_like(pair)).count() < MOST_POSTPONED;
+        if let Some(pending) = self.pending.get_mut(&offset).filter(|_| has_room) {
+            pending.pardoned = pending.attempts;
+        }
+        self.reject(offset, now, settings)
     }
 
     /// Deliveries of a message that is not done; `None` when it is not out.
@@ -316,7 +340,7 @@ mod tests {
         let (mut lane, mut now) = (lane(&["poison", "poison", "b"]), Instant::now());
         assert_eq!(offsets(&lease(&mut lane, now, 10)), [0, 2]);
         lane.done(2);
-        assert_eq!(lane.reject(0, now, &SETTINGS), Rejected::Again { attempts: 1 });
+        assert_eq!(lane.reject(0, now, &SETTINGS), Rejected::Again { counted: 1 });
         assert_eq!(
             offsets(&lease(&mut lane, now, 10)),
             [] as [u64; 0],
@@ -330,7 +354,7 @@ mod tests {
             let expected = if attempts == 3 {
                 Rejected::GiveUp { attempts }
             } else {
-                Rejected::Again { attempts }
+                Rejected::Again { counted: attempts }
             };
             assert_eq!(lane.reject(0, now, &SETTINGS), expected);
         }
@@ -379,5 +403,65 @@ mod tests {
             [] as [u64; 0],
             "nobody is not one"
         );
+    }
+
+    #[test]
+    fn what_must_be_handled_in_the_end_comes_again_for_ever() {
+        let (mut lane, mut now) = (lane(&["a", "a"]), Instant::now());
+        for delivery in 1..=20 {
+            assert_eq!(lease(&mut lane, now, 1).taken, [(0, delivery)]);
+            assert_eq!(lane.postpone(0, now, &SETTINGS), Rejected::Again { counted: 0 });
+            assert_eq!(
+                lane.next_due().expect("waits") - now,
+                SETTINGS.retry_cap.min(SETTINGS.retry_base * delivery),
+                "the wait grows to its cap and no further"
+            );
+            assert_eq!(
+                offsets(&lease(&mut lane, now, 10)),
+                [] as [u64; 0],
+                "its key waits with it"
+            );
+            now += SETTINGS.retry_cap;
+        }
+        lane.done(0);
+        assert_eq!(lease(&mut lane, now, 1).taken, [(1, 1)], "what waited behind it");
+    }
+
+    #[test]
+    fn attempts_after_it_was_postponed_count_anew() {
+        let (mut lane, mut now) = (lane(&["a"]), Instant::now());
+        for _ in 0..5 {
+            lease(&mut lane, now, 1);
+            lane.postpone(0, now, &SETTINGS);
+            now += SETTINGS.retry_cap;
+        }
+        lease(&mut lane, now, 1);
+        now += SETTINGS.visibility;
+        lease(&mut lane, now, 1);
+        assert_eq!(lane.reject(0, now, &SETTINGS), Rejected::Again { counted: 2 });
+        now += SETTINGS.retry_cap;
+        lease(&mut lane, now, 1);
+        assert_eq!(lane.reject(0, now, &SETTINGS), Rejected::GiveUp { attempts: 8 });
+    }
+
+    #[test]
+    fn half_of_the_window_may_be_postponed_and_the_rest_is_given_up_in_time() {
+        let keys: Vec<String> = (0..=MOST_POSTPONED).map(|n| format!("k-{n}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let (mut lane, mut now) = (lane(&keys), Instant::now());
+        let last = MOST_POSTPONED as u64;
+        for round in 1..=SETTINGS.max_attempts {
+            assert_eq!(lease(&mut lane, now, WINDOW).taken.len(), keys.len());
+            for offset in 0..last {
+                assert_eq!(lane.postpone(offset, now, &SETTINGS), Rejected::Again { counted: 0 });
+            }
+            let expected = match round {
+                3 => Rejected::GiveUp { attempts: 3 },
+                counted => Rejected::Again { counted },
+            };
+            assert_eq!(lane.postpone(last, now, &SETTINGS), expected);
+            now += SETTINGS.retry_cap;
+        }
+        assert!(lane.wants().1 > 0, "others are looked at all the while");
     }
 }

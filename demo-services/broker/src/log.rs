@@ -253,7 +253,7 @@ pub(crate) fn settle(
     letters::forget_failures(tx, group, (topic, *partition), committed)
 }
 
-/// Keeps how often a message was delivered, so that a restart does not forget it.
+/// Keeps how many deliveries of a message count against it, so that a restart does not forget it.
 pub(crate) fn keep_attempts(tx: &Tx<'_>, group: &str, place: &Place, attempts: u32) -> Result<(), DatabaseError> {
     tx.prepare_cached("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?)")?
         .execute(params![

@@ -193,6 +193,35 @@ async fn a_poison_message_becomes_a_letter_and_its_key_goes_on() {
 }
 
 #[tokio::test]
+async fn a_postponed_message_is_never_a_letter_also_after_restarts() {
+    let folder = tempfile::tempdir().expect("folder");
+    let settings = Settings {
+        max_attempts: 2,
+        ..IMPATIENT
+    };
+    let first = open(folder.path(), settings);
+    let all = vec![message(1, "orders", "o-1"), message(2, "orders", "o-1")];
+    first.publish(all).await.expect("published");
+    drop(first);
+    for _ in 0..3 {
+        let broker = open(folder.path(), settings);
+        for _ in 0..4 {
+            let fetched = broker.fetch(fetch("shipping", &["orders"])).await.expect("fetched");
+            assert_eq!(fetched.messages[0].id, "m-1", "m-2 waits behind it");
+            let place = fetched.messages[0].place.clone();
+            broker.postpone("shipping", place, "not yet").await.expect("postponed");
+        }
+    }
+    let broker = open(folder.path(), settings);
+    let fetched = broker.fetch(fetch("shipping", &["orders"])).await.expect("fetched");
+    let done = vec![fetched.messages[0].place.clone()];
+    broker.acknowledge("shipping", done).await.expect("acknowledged");
+    let next = broker.fetch(fetch("shipping", &["orders"])).await.expect("fetched");
+    assert_eq!(next.messages[0].id, "m-2");
+    assert!(broker.dead_letters(10).await.expect("letters").is_empty());
+}
+
+#[tokio::test]
 async fn g16_a_replayed_letter_goes_to_its_group_once() {
     let folder = tempfile::tempdir().expect("folder");
     let broker = open(

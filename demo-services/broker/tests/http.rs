@@ -69,6 +69,32 @@ async fn everything_works_over_http() {
 }
 
 #[tokio::test]
+async fn what_must_be_done_comes_again_where_a_rejection_makes_a_letter() {
+    let folder = tempfile::tempdir().expect("folder");
+    let broker = serve(folder.path()).await;
+    broker
+        .publish(vec![message(1, "orders", "o-1"), message(2, "orders", "o-2")])
+        .await
+        .expect("published");
+    let fetched = broker.fetch(fetch("shipping", &["orders"])).await.expect("fetched");
+    for message in &fetched.messages {
+        let (place, reason) = (message.place.clone(), "the bank is closed");
+        match message.key.as_str() {
+            "o-1" => broker.postpone("shipping", place, reason).await.expect("postponed"),
+            _ => broker.reject("shipping", place, reason).await.expect("rejected"),
+        }
+    }
+    let letters = broker.dead_letters(5).await.expect("letters");
+    assert_eq!((letters.len(), letters[0].message.key.as_str()), (1, "o-2"));
+    let again = shop_kit::broker::Fetch {
+        wait_ms: 5_000,
+        ..fetch("shipping", &["orders"])
+    };
+    let again = broker.fetch(again).await.expect("fetched").messages;
+    assert_eq!((again.len(), again[0].key.as_str(), again[0].attempts), (1, "o-1", 2));
+}
+
+#[tokio::test]
 async fn a_refusal_is_told_from_a_broker_that_is_away() {
     let folder = tempfile::tempdir().expect("folder");
     let broker = serve(folder.path()).await;

@@ -48,6 +48,12 @@ pub trait Handle: Send + Sync + 'static {
     ) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
+/// Put around an error by a handler whose message must be handled in the end, such as the undo of a step: it comes again
+/// until it is, and is never given up.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("it is tried until it is done")]
+pub struct UntilDone;
+
 /// The task that consumes; dropping it stops the task, and what is under way is delivered again.
 #[derive(Debug)]
 pub struct Consumer {
@@ -122,6 +128,8 @@ enum Verdict {
     Rejected(Place, String),
     /// Another attempt would not go better.
     Parked(Place, String),
+    /// It comes again until it is handled.
+    Postponed(Place, String),
     /// As if it had never arrived.
     Lost,
 }
@@ -211,6 +219,9 @@ impl<B: Broker, H: Handle> Work<B, H> {
                     return Verdict::Parked(place, reason);
                 }
                 span.fail("rejected", reason.clone());
+                if error.is::<UntilDone>() {
+                    return Verdict::Postponed(place, reason);
+                }
                 Verdict::Rejected(place, reason)
             }
             None => Verdict::Lost,
@@ -224,12 +235,13 @@ impl<B: Broker, H: Handle> Work<B, H> {
 
     /// Tells the broker. When that fails, the messages come again and the inbox knows those that were done.
     async fn settle(&self, verdicts: Vec<Verdict>, mut partitions: Vec<PartitionBacklog>) -> anyhow::Result<()> {
-        let (mut done, mut rejected, mut parked) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut done, mut rejected, mut parked, mut postponed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for verdict in verdicts {
             match verdict {
                 Verdict::Done(place) => done.push(place),
                 Verdict::Rejected(place, reason) => rejected.push((place, reason)),
                 Verdict::Parked(place, reason) => parked.push((place, reason)),
+                Verdict::Postponed(place, reason) => postponed.push((place, reason)),
                 Verdict::Lost => {}
             }
         }
@@ -246,6 +258,9 @@ impl<B: Broker, H: Handle> Work<B, H> {
         }
         for (place, reason) in parked {
             self.broker.park(self.subscription.group, place, &reason).await?;
+        }
+        for (place, reason) in postponed {
+            self.broker.postpone(self.subscription.group, place, &reason).await?;
         }
         Ok(())
     }

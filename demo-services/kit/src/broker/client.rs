@@ -80,12 +80,13 @@ impl HttpBroker {
         Ok(items.items)
     }
 
-    async fn not_handled(&self, group: &str, place: Place, reason: &str, park: bool) -> Result<(), BrokerError> {
+    async fn not_handled(&self, group: &str, place: Place, reason: &str, what: Refused) -> Result<(), BrokerError> {
         let rejection = Reject {
             group: group.to_owned(),
             place,
             reason: reason.to_owned(),
-            park,
+            park: what == Refused::ForGood,
+            until_done: what == Refused::ForNow,
         };
         self.post("/rejections", &rejection).await
     }
@@ -97,6 +98,14 @@ impl HttpBroker {
         }
         accepted(answer).map(|_| true)
     }
+}
+
+/// What a consumer that could not handle a message thinks of its chances.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Once,
+    ForNow,
+    ForGood,
 }
 
 /// What is asked.
@@ -159,11 +168,15 @@ impl Broker for HttpBroker {
     }
 
     async fn reject(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
-        self.not_handled(group, place, reason, false).await
+        self.not_handled(group, place, reason, Refused::Once).await
+    }
+
+    async fn postpone(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
+        self.not_handled(group, place, reason, Refused::ForNow).await
     }
 
     async fn park(&self, group: &str, place: Place, reason: &str) -> Result<(), BrokerError> {
-        self.not_handled(group, place, reason, true).await
+        self.not_handled(group, place, reason, Refused::ForGood).await
     }
 
     async fn heads(&self) -> Result<Vec<Head>, BrokerError> {

@@ -194,6 +194,17 @@ pub trait Broker: Send + Sync + 'static {
         self.reject(group, place, reason)
     }
 
+    /// This one could not be handled now, and must be in the end: it comes again with back-off, however often that takes.
+    /// A broker may bound how many such messages it has out.
+    fn postpone(
+        &self,
+        group: &str,
+        place: Place,
+        reason: &str,
+    ) -> impl Future<Output = Result<(), BrokerError>> + Send {
+        self.reject(group, place, reason)
+    }
+
     /// Every partition there is.
     fn heads(&self) -> impl Future<Output = Result<Vec<Head>, BrokerError>> + Send;
 

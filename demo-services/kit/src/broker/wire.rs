@@ -32,6 +32,9 @@ pub struct Reject {
     /// It is not worth another attempt.
     #[serde(default)]
     pub park: bool,
+    /// It comes again until it is handled, however often that takes.
+    #[serde(default)]
+    pub until_done: bool,
 }
 
 /// Lists.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Asked, Part, Participant, carried_out};
 use crate::broker::Message;
 use crate::choreography::{self, Reaction};
-use crate::consumer::Handle;
+use crate::consumer::{Handle, UntilDone};
 use crate::context::Context;
 use crate::database::{Database, DatabaseError, Tx};
 use crate::idempotency::Answer;
@@ -73,7 +73,22 @@ impl<P: Participant> Handle for Reacts<P> {
         let Some(reaction) = choreography::reaction(self.service, &message.event_type) else {
             return Ok(());
         };
+        // What cannot be read now cannot be read later either: it is given up for a person.
         let story: Story = serde_json::from_value(message.payload.clone())?;
+        let taken = self.take(db, reaction, story, message, context).await;
+        taken.map_err(|error| again(reaction, error))
+    }
+}
+
+impl<P: Participant> Reacts<P> {
+    async fn take(
+        &self,
+        db: &Database,
+        reaction: Reaction,
+        story: Story,
+        message: Message,
+        context: Context,
+    ) -> anyhow::Result<()> {
         let span = if reaction.is_step {
             let undone = undone_span(db, reaction.command, &story.order.order_id).await?;
             Some(step_span(reaction.command, &story, &message, &context, undone))
@@ -104,9 +119,7 @@ impl<P: Participant> Handle for Reacts<P> {
             }
         }
     }
-}
 
-impl<P: Participant> Reacts<P> {
     /// Tells that an attempt begins; false when its effects stand already.
     async fn begin(&self, db: &Database, turn: &Turn) -> anyhow::Result<bool> {
         let (group, deadline) = (self.group, self.deadline);
@@ -153,6 +166,10 @@ impl<P: Participant> Reacts<P> {
                 return Ok(());
             }
             let answer = carried_out::<P>(tx, command, asked, found, &message, &context)?;
+            if must_be_done(reaction) && answer.status >= 400 {
+                let (word, reason) = refusal(&answer);
+                anyhow::bail!("refused ({word}): {reason}");
+            }
             if reaction.is_step {
                 end(tx, command, message.attempts, story, answer, &context)?;
             }
@@ -162,7 +179,7 @@ impl<P: Participant> Reacts<P> {
     }
 
     /// Another attempt comes with the next delivery. A step out of attempts turns the order back, as it never acted;
-    /// an undo goes on until the broker gives the message up for a person.
+    /// an undo goes on until it is done, and each failure of it is told.
     async fn failed(&self, db: &Database, turn: Turn, error: anyhow::Error) -> anyhow::Result<()> {
         let (reason, group) = (format!("{error:#}"), self.group);
         let Turn {
@@ -192,6 +209,20 @@ impl<P: Participant> Reacts<P> {
         };
         db.write(work).await?;
         if gives_up { Ok(()) } else { Err(error) }
+    }
+}
+
+/// Nobody turns back for it: an undo, and what follows from the end of an order.
+const fn must_be_done(reaction: Reaction) -> bool {
+    reaction.command.is_undo() || !reaction.is_step
+}
+
+/// How a failed attempt comes again: nobody else puts right what an undo leaves.
+fn again(reaction: Reaction, error: anyhow::Error) -> anyhow::Error {
+    if must_be_done(reaction) {
+        error.context(UntilDone)
+    } else {
+        error
     }
 }
 
@@ -286,4 +317,20 @@ fn step_span(
         SpanKind::Internal,
         attributes,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_turns_back_for_is_tried_until_it_is_done_and_nothing_else_is() {
+        for command in Command::ALL {
+            for is_step in [true, false] {
+                let error = again(Reaction { command, is_step }, anyhow::anyhow!("the bank is closed"));
+                assert_eq!(error.is::<UntilDone>(), command.is_undo() || !is_step, "{command:?}");
+                assert!(format!("{error:#}").contains("the bank is closed"));
+            }
+        }
+    }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use shop_kit::broker::Message;
 use shop_kit::choreography::{self, TOPIC};
 use shop_kit::clock::unix_nanos_now;
+use shop_kit::consumer::UntilDone;
 use shop_kit::context::Context;
 use shop_kit::database::{DatabaseError, Tx};
 use shop_kit::order_commands::STEPS;
@@ -65,6 +66,11 @@ pub(crate) fn react(tx: &Tx<'_>, message: &Message, context: &Context) -> anyhow
         return Ok(());
     }
     let story: Story = serde_json::from_value(message.payload.clone())?;
+    // Nobody else opens or closes the order, so it comes again until it is heard.
+    hear(tx, message, story, context).map_err(|error| error.context(UntilDone))
+}
+
+fn hear(tx: &Tx<'_>, message: &Message, story: Story, context: &Context) -> anyhow::Result<()> {
     let Some(instance) = saga::find(tx, FLOW.saga_name(), &story.order.order_id)? else {
         return Ok(());
     };

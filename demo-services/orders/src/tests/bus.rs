@@ -11,7 +11,7 @@ use shop_kit::breaker::BreakerPolicy;
 use shop_kit::broker::{Message, NewMessage, Place};
 use shop_kit::caller::CallError;
 use shop_kit::choreography;
-use shop_kit::consumer::Handle;
+use shop_kit::consumer::{Handle, UntilDone};
 use shop_kit::context::Context;
 use shop_kit::database::{Database, DatabaseError, Tx};
 use shop_kit::events::StateEvents;
@@ -37,7 +37,7 @@ use crate::order_store;
 /// The one order.
 pub(super) const ID: &str = "o-1";
 const PARTICIPANTS: [&str; 3] = ["inventory", "payments", "shipping"];
-/// Deliveries of a message that fails before the test gives up.
+/// Deliveries of a message that fails before the test goes on with the next.
 const DELIVERIES: u32 = 8;
 
 impl Participant for Peers {
@@ -222,8 +222,9 @@ impl Bus {
         let mut message = message.clone();
         for attempt in 1..=DELIVERIES {
             message.attempts = attempt;
-            if self.hand_over(&message).await.is_ok() {
-                break;
+            match self.hand_over(&message).await {
+                Ok(()) => break,
+                Err(error) => assert_eq!(error.is::<UntilDone>(), must_be_done(&message), "{message:?}"),
             }
         }
         self.collect().await;
@@ -351,6 +352,15 @@ impl Bus {
     pub(super) fn orders(&self) -> &Database {
         &self.databases["orders"]
     }
+}
+
+/// Does it cause an undo in a choreographed order, or what follows from its end?
+fn must_be_done(message: &Message) -> bool {
+    message.place.topic == choreography::TOPIC
+        && PARTICIPANTS
+            .iter()
+            .filter_map(|service| choreography::reaction(service, &message.event_type))
+            .any(|reaction| reaction.command.is_undo() || !reaction.is_step)
 }
 
 fn databases(folder: &TempDir) -> BTreeMap<&'static str, Database> {

@@ -24,8 +24,8 @@ enum Undo {
     Works,
     /// It acts, and then fails.
     FailsOnce,
-    /// Until the broker has set its message aside and a person puts it back.
-    FailsTillOperator,
+    /// Until somebody mends what it needs.
+    FailsTillMended,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl Case {
             match undo {
                 Undo::Works => {}
                 Undo::FailsOnce => drop(peers.trouble(call, Trouble::AnswerLost, 1)),
-                Undo::FailsTillOperator => drop(peers.trouble(call, Trouble::Lost, u32::MAX)),
+                Undo::FailsTillMended => drop(peers.trouble(call, Trouble::Lost, u32::MAX)),
             }
         }
         peers
@@ -90,10 +90,10 @@ async fn play(case: &Case) -> bool {
         deliver(case, &mut bus, next).await;
         next += 1;
     }
-    if case.undos.contains(&Undo::FailsTillOperator) {
-        assert!(!bus.end().await.saga.is_final(), "{case:?} waits for a person");
+    if case.undos.contains(&Undo::FailsTillMended) {
+        assert!(!bus.end().await.saga.is_final(), "{case:?} is not over");
         peers.heal();
-        // A letter put back comes as its message did; what was handled changes nothing when it comes again.
+        // Its message comes again; so do the others, and what was handled changes nothing.
         bus.settle(0, 1).await;
     }
     assert_eq!(bus.end().await, case.expected(), "{case:?}");
@@ -112,7 +112,7 @@ fn undos(count: usize) -> Vec<Vec<Undo>> {
     let mut all = vec![Vec::new()];
     for _ in 0..count {
         let one_more = |before: &Vec<Undo>| {
-            [Undo::Works, Undo::FailsOnce, Undo::FailsTillOperator].map(|undo| [before.as_slice(), &[undo]].concat())
+            [Undo::Works, Undo::FailsOnce, Undo::FailsTillMended].map(|undo| [before.as_slice(), &[undo]].concat())
         };
         all = all.iter().flat_map(one_more).collect();
     }

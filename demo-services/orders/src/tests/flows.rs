@@ -170,6 +170,18 @@ async fn g06_a_release_that_overtakes_its_reserve_keeps_it_from_acting() {
     assert_eq!((end.order, end.effects), (Status::Cancelled, Effects::default()));
 }
 
+/// What fails is told at each attempt, and comes again: no undo is left to a person for want of patience.
+#[tokio::test]
+async fn an_undo_that_fails_more_often_than_a_step_may_is_still_done() {
+    let script: Script = &[("ship", Trouble::Refused, 1), ("refund", Trouble::Lost, 30)];
+    let mut bus = placed(OrderFlow::Choreographed, script).await;
+    // Each round delivers it a few times more.
+    while bus.settle(0, 1).await != cancelled() {}
+    let told = bus.told("payments").await;
+    let refunds = told.iter().filter(|(event, _)| event == "saga.compensation.failed");
+    assert_eq!(refunds.count(), 30);
+}
+
 #[tokio::test]
 async fn each_service_of_a_choreographed_order_tells_its_own_steps() {
     let mut bus = placed(OrderFlow::Choreographed, &[("ship", Trouble::Refused, 1)]).await;
