@@ -20,7 +20,7 @@ use crate::theme::{Environment, Theme};
 use crate::view;
 
 /// What the views show. Logs are left out: nothing here shows them.
-const TOPICS: [Topic; 11] = [
+const TOPICS: [Topic; 12] = [
     Topic::Overview,
     Topic::Faults,
     Topic::Experiments,
@@ -30,6 +30,7 @@ const TOPICS: [Topic; 11] = [
     Topic::Outboxes,
     Topic::DeadLetters,
     Topic::Invariants,
+    Topic::Canaries,
     Topic::Sagas,
     Topic::Traces,
 ];

@@ -27,6 +27,7 @@ const ALWAYS: &[Topic] = &[
     Topic::Outboxes,
     Topic::DeadLetters,
     Topic::Invariants,
+    Topic::Canaries,
     Topic::Sagas,
 ];
 

@@ -5,6 +5,7 @@
 //! OpenTelemetry API of whatever meter provider the program has set.
 
 pub mod breaker_events;
+pub mod canary_events;
 pub mod event;
 pub mod exporter;
 pub mod fault_events;

@@ -1,6 +1,6 @@
 //! What needs a person now, the most urgent first.
 
-use sagascope_conventions::{BreakerState, InvariantState, ProjectionState, SagaState};
+use sagascope_conventions::{BreakerState, CanaryState, InvariantState, ProjectionState, SagaState};
 
 use crate::live::Picture;
 use crate::text::{self, Mark};
@@ -11,7 +11,7 @@ use crate::{Time, sagas::Saga};
 pub struct Attention {
     /// Shape and colour.
     pub mark: Mark,
-    /// `invariant`, `service`, `breaker`, `saga`, `model`, `outbox` or `letters`.
+    /// `invariant`, `service`, `breaker`, `canary`, `saga`, `model`, `outbox` or `letters`.
     pub kind: &'static str,
     /// Which one.
     pub subject: String,
@@ -35,10 +35,31 @@ pub fn attention(picture: &Picture, now: Time) -> Vec<Attention> {
     invariants(picture, now, &mut all);
     services(picture, now, &mut all);
     breakers(picture, now, &mut all);
+    canaries(picture, now, &mut all);
     sagas(picture, now, &mut all);
     models(picture, now, &mut all);
     letters(picture, &mut all);
     all
+}
+
+/// A version that was rolled back by its numbers waits for somebody who mends or removes it.
+fn canaries(picture: &Picture, now: Time, all: &mut Vec<Attention>) {
+    let sick = picture
+        .canaries
+        .values()
+        .filter(|canary| canary.state == CanaryState::RolledBack && canary.by_itself);
+    for canary in sick {
+        let since = canary.since.map(|since| text::ago(now.seconds_since(since)));
+        let parts = [since.as_deref(), canary.reason.as_deref()];
+        all.push(Attention {
+            mark: text::canary_mark(canary.state),
+            kind: "canary",
+            subject: format!("{} {}", canary.service, canary.version),
+            state: text::canary_state(canary),
+            detail: parts.into_iter().flatten().collect::<Vec<_>>().join(": "),
+            link: "/".into(),
+        });
+    }
 }
 
 /// What must never be comes before what is merely down.

@@ -15,6 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::actions::{ActionDone, LetterAction, LettersRequest, SagaAction, SagaRequest};
 use crate::breakers::Breaker;
+use crate::canaries::Canary;
 use crate::correlations::Correlation;
 use crate::experiments::{ExperimentRun, Experiments, RunRequest};
 use crate::explain::Explanation;
@@ -190,6 +191,11 @@ impl Client {
     /// Read models.
     pub async fn read_models(&self) -> Answer<Page<ReadModel>> {
         self.get(&Target::api("read-models")).await
+    }
+
+    /// Canaries.
+    pub async fn canaries(&self) -> Answer<Page<Canary>> {
+        self.get(&Target::api("canaries")).await
     }
 
     /// Invariants.

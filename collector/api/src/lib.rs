@@ -8,6 +8,7 @@
 pub mod actions;
 pub mod attention;
 pub mod breakers;
+pub mod canaries;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod correlations;

@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::breakers::Breaker;
+use crate::canaries::Canary;
 use crate::experiments::Experiment;
 use crate::faults::FaultStatus;
 use crate::invariants::Invariant;
@@ -40,6 +41,8 @@ pub enum Topic {
     DeadLetters,
     /// Invariants.
     Invariants,
+    /// Canaries.
+    Canaries,
     /// Summaries of traces that ended or changed, sampled when there are too many.
     Traces,
     /// Log records, sampled when there are too many.
@@ -62,6 +65,7 @@ impl Topic {
         Self::Outboxes,
         Self::DeadLetters,
         Self::Invariants,
+        Self::Canaries,
         Self::Sagas,
         Self::Traces,
         Self::Logs,
@@ -79,6 +83,7 @@ impl Topic {
             Self::Outboxes => "outboxes",
             Self::DeadLetters => "dead-letters",
             Self::Invariants => "invariants",
+            Self::Canaries => "canaries",
             Self::Traces => "traces",
             Self::Logs => "logs",
             Self::Faults => "faults",
@@ -154,6 +159,8 @@ pub enum Rows {
     DeadLetters(Vec<DeadLetter>),
     /// Invariants.
     Invariants(Vec<Invariant>),
+    /// Canaries.
+    Canaries(Vec<Canary>),
     /// Traces.
     Traces(Vec<TraceSummary>),
     /// Logs.
@@ -177,6 +184,7 @@ impl Rows {
             Self::Outboxes(_) => Topic::Outboxes,
             Self::DeadLetters(_) => Topic::DeadLetters,
             Self::Invariants(_) => Topic::Invariants,
+            Self::Canaries(_) => Topic::Canaries,
             Self::Traces(_) => Topic::Traces,
             Self::Logs(_) => Topic::Logs,
             Self::Faults(_) => Topic::Faults,
@@ -268,6 +276,8 @@ pub struct Picture {
     pub dead_letters: BTreeMap<String, DeadLetter>,
     /// By [`Invariant::key`].
     pub invariants: BTreeMap<String, Invariant>,
+    /// By service.
+    pub canaries: BTreeMap<String, Canary>,
     /// By trace id.
     pub traces: BTreeMap<String, TraceSummary>,
     /// As they came, oldest first.
@@ -325,6 +335,7 @@ impl Picture {
             Topic::Outboxes => self.outboxes.clear(),
             Topic::DeadLetters => self.dead_letters.clear(),
             Topic::Invariants => self.invariants.clear(),
+            Topic::Canaries => self.canaries.clear(),
             Topic::Traces => self.traces.clear(),
             Topic::Logs => self.logs.clear(),
             Topic::Faults => self.faults.clear(),
@@ -346,6 +357,7 @@ impl Picture {
             Topic::Outboxes => drop_keys(&mut self.outboxes, keys),
             Topic::DeadLetters => drop_keys(&mut self.dead_letters, keys),
             Topic::Invariants => drop_keys(&mut self.invariants, keys),
+            Topic::Canaries => drop_keys(&mut self.canaries, keys),
             Topic::Traces => drop_keys(&mut self.traces, keys),
             Topic::Faults => drop_keys(&mut self.faults, keys),
             Topic::Experiments => drop_keys(&mut self.experiments, keys),
@@ -369,6 +381,7 @@ impl Picture {
             Rows::Outboxes(rows) => upsert(&mut self.outboxes, rows, Outbox::key),
             Rows::DeadLetters(rows) => upsert(&mut self.dead_letters, rows, |row| row.id.clone()),
             Rows::Invariants(rows) => upsert(&mut self.invariants, rows, Invariant::key),
+            Rows::Canaries(rows) => upsert(&mut self.canaries, rows, |row| row.service.clone()),
             Rows::Traces(rows) => {
                 upsert(&mut self.traces, rows, |row| row.trace_id.clone());
                 shed(&mut self.traces, TRACES_HELD, |trace| trace.started_at.0);

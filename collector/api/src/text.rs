@@ -1,9 +1,10 @@
 //! Words, glyphs and numbers as both dashboards print them.
 
 use sagascope_conventions::{
-    BreakerState, FaultKind, FaultState, InvariantState, ProjectionState, SagaState, StepState,
+    BreakerState, CanaryState, FaultKind, FaultState, InvariantState, ProjectionState, SagaState, StepState,
 };
 
+use crate::canaries::{Canary, CanaryCalls};
 use crate::experiments::RunState;
 use crate::faults::FaultStatus;
 use crate::invariants::InvariantCounts;
@@ -109,6 +110,49 @@ pub const fn projection_mark(state: ProjectionState) -> Mark {
         ProjectionState::Stalled => BAD,
         ProjectionState::NoData => NO_DATA,
     }
+}
+
+/// Mark of a canary.
+#[must_use]
+pub const fn canary_mark(state: CanaryState) -> Mark {
+    match state {
+        CanaryState::Running => RUNNING,
+        CanaryState::RolledBack => UNDO,
+        CanaryState::Promoted => GOOD,
+    }
+}
+
+/// Where a canary stands, in a few words.
+#[must_use]
+pub fn canary_state(canary: &Canary) -> String {
+    match canary.state {
+        CanaryState::Running => format!("gets {} %", canary.percent),
+        CanaryState::RolledBack => "rolled back".into(),
+        CanaryState::Promoted => "promoted, gets all".into(),
+    }
+}
+
+/// How a version did: `3.0 % of 1,204 failed`.
+#[must_use]
+pub fn canary_calls(calls: Option<CanaryCalls>) -> String {
+    match calls.map(|calls| (calls, calls.error_ratio())) {
+        None => UNKNOWN.into(),
+        Some((_, None)) => "no calls".into(),
+        Some((calls, Some(ratio))) => format!("{} of {} failed", percent(ratio), count(calls.calls)),
+    }
+}
+
+/// Who decided its share.
+#[must_use]
+pub const fn canary_decider(canary: &Canary) -> &'static str {
+    if canary.by_itself { "its numbers" } else { "a person" }
+}
+
+/// More of its calls failed than of the stable version's.
+#[must_use]
+pub fn canary_is_worse(canary: &Canary) -> bool {
+    let ratio = |calls: Option<CanaryCalls>| calls.and_then(CanaryCalls::error_ratio).unwrap_or(0.0);
+    ratio(canary.canary) > ratio(canary.stable)
 }
 
 /// Mark of an invariant.

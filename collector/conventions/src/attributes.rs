@@ -125,5 +125,11 @@ pub const SERVICE_RESTART_COUNT: &str = "service.restart.count";
 pub const CANARY_VERSION: &str = "canary.version";
 /// Where a canary stands: `running`, `rolled_back` or `promoted`.
 pub const CANARY_STATE: &str = "canary.state";
+/// Percent of the requests that a canary gets.
+pub const CANARY_SHARE: &str = "canary.share";
+/// Why a canary has this share.
+pub const CANARY_REASON: &str = "canary.reason";
+/// Who decided the share: a `person`, or the `numbers`.
+pub const CANARY_DECIDED_BY: &str = "canary.decided_by";
 /// Which of the two versions: `stable` or `canary`.
 pub const CANARY_TRACK: &str = "canary.track";

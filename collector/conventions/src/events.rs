@@ -52,6 +52,11 @@ pub const INVARIANT_VIOLATED: &str = "invariant.violated";
 /// An invariant that did not hold holds again.
 pub const INVARIANT_RESTORED: &str = "invariant.restored";
 
+/// A canary has another share (`canary.share`), for a reason.
+pub const CANARY_CHANGED: &str = "canary.changed";
+/// A service has no canary any more.
+pub const CANARY_REMOVED: &str = "canary.removed";
+
 /// Metric names.
 pub mod metrics {
     /// Gauge, 1 for the state in force, 0 for the others (attribute `circuit_breaker.state`).

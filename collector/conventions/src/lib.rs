@@ -16,4 +16,6 @@ pub mod states;
 pub use fault::{Fault, FaultKind, FaultState, FaultStrength, FaultTarget};
 pub use flow::{FlowMix, OrderFlow};
 pub use invariants::Invariant;
-pub use states::{BreakerState, Coordination, InvariantState, ProjectionState, SagaState, StepState, WaitingFor};
+pub use states::{
+    BreakerState, CanaryState, Coordination, InvariantState, ProjectionState, SagaState, StepState, WaitingFor,
+};

@@ -128,6 +128,18 @@ impl BreakerState {
 }
 
 words! {
+    /// Where the new version of a service stands that gets a share of its requests.
+    CanaryState {
+        /// It has a share.
+        Running = "running",
+        /// It did worse than the stable version, or a person has taken its share away.
+        RolledBack = "rolled_back",
+        /// It has all. It is still compared with what the stable version did, and rolled back when it fails.
+        Promoted = "promoted",
+    }
+}
+
+words! {
     /// Whether an invariant holds; what is worse comes later.
     InvariantState {
         /// Looked at, and nothing found.

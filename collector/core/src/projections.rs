@@ -8,14 +8,15 @@ use std::ops::Range;
 
 use sagascope_api::live::{Rows, Topic};
 use sagascope_api::{
-    Time, breakers::Breaker, invariants::Invariant, overview::SagaTypeSummary, read_models::DeadLetter,
-    read_models::Outbox, read_models::ReadModel, sagas::Saga, sagas::SagaDetail, sagas::SagaType, services::Service,
-    services::ServiceDetail, services::ServiceMap, traces::TraceSummary,
+    Time, breakers::Breaker, canaries::Canary, invariants::Invariant, overview::SagaTypeSummary,
+    read_models::DeadLetter, read_models::Outbox, read_models::ReadModel, sagas::Saga, sagas::SagaDetail,
+    sagas::SagaType, services::Service, services::ServiceDetail, services::ServiceMap, traces::TraceSummary,
 };
 
 use serde::{Deserialize, Serialize};
 
 use self::breakers::Breakers;
+use self::canaries::Canaries;
 use self::dead_letters::DeadLetters;
 use self::faults::FaultHits;
 use self::invariants::Invariants;
@@ -34,6 +35,7 @@ use crate::rows::Batch;
 
 mod breakers;
 mod calls;
+mod canaries;
 mod counter;
 mod dead_letters;
 mod faults;
@@ -74,7 +76,7 @@ pub struct Limits {
     pub traces: usize,
     /// Services.
     pub services: usize,
-    /// Breakers, read models, outboxes, dead letters, invariants: each.
+    /// Breakers, read models, outboxes, dead letters, invariants, canaries: each.
     pub entities: usize,
 }
 
@@ -124,6 +126,7 @@ pub struct Projections {
     outboxes: Outboxes,
     dead_letters: DeadLetters,
     invariants: Invariants,
+    canaries: Canaries,
     traces: Traces,
     fault_hits: FaultHits,
     lost: Lost,
@@ -155,6 +158,7 @@ impl Projections {
             outboxes: Outboxes::new(limits.entities),
             dead_letters: DeadLetters::new(limits.entities),
             invariants: Invariants::new(limits.entities),
+            canaries: Canaries::new(limits.entities),
             traces: Traces::new(limits.traces),
             fault_hits: FaultHits::default(),
             lost: Lost::default(),
@@ -241,6 +245,7 @@ impl Projections {
         self.read_models.tick(now);
         self.outboxes.tick(now);
         self.invariants.tick(now);
+        self.canaries.tick(now);
         self.map.tick(now);
     }
 
@@ -264,6 +269,7 @@ impl Projections {
         push(named(self.outboxes.take_changes(now, rates), Rows::Outboxes));
         push(named(self.dead_letters.take_changes(), Rows::DeadLetters));
         push(named(self.invariants.take_changes(now, rates), Rows::Invariants));
+        push(named(self.canaries.take_changes(rates), Rows::Canaries));
         let traces = self.traces.take_changes();
         push((!traces.is_empty()).then_some((Rows::Traces(traces), Vec::new())));
         changes
@@ -284,6 +290,7 @@ impl Projections {
             Topic::Outboxes => Rows::Outboxes(at_most(self.outboxes(now), limit)),
             Topic::DeadLetters => Rows::DeadLetters(at_most(self.dead_letters(), limit)),
             Topic::Invariants => Rows::Invariants(at_most(self.invariants(now), limit)),
+            Topic::Canaries => Rows::Canaries(at_most(self.canaries(), limit)),
             Topic::Traces => Rows::Traces(self.traces(limit)),
             Topic::Overview | Topic::Logs | Topic::Faults | Topic::Experiments => return None,
         })
@@ -313,6 +320,7 @@ impl Projections {
             + self.outboxes.dropped()
             + self.dead_letters.dropped()
             + self.invariants.dropped()
+            + self.canaries.dropped()
     }
 
     /// Services by name.
@@ -400,6 +408,12 @@ impl Projections {
         self.invariants.rows(now)
     }
 
+    /// Canaries by service.
+    #[must_use]
+    pub fn canaries(&self) -> Vec<Canary> {
+        self.canaries.rows()
+    }
+
     /// Joins a look that the collector took itself.
     pub fn look(&mut self, look: Look<'_>, now: Time) {
         self.invariants.look(look, now, &mut self.names);
@@ -439,6 +453,7 @@ impl Projections {
         self.rebuilds.apply_log(log, &mut self.names);
         self.dead_letters.apply_log(log);
         self.invariants.apply_log(log, &mut self.names);
+        self.canaries.apply_log(log, &mut self.names);
     }
 
     fn apply_point(&mut self, point: PointRef<'_>, now: Time) {
@@ -447,6 +462,7 @@ impl Projections {
         self.outboxes.apply_point(point, now, &mut self.names);
         self.dead_letters.apply_point(point);
         self.invariants.apply_point(point, &mut self.names);
+        self.canaries.apply_point(point, &mut self.names);
     }
 
     fn count_span(

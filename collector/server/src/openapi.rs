@@ -52,6 +52,12 @@ pub(crate) const PATHS: &[Row] = &[
     ),
     (
         "get",
+        "/api/v1/canaries",
+        "New versions that get a share of the requests, and how they do",
+        PAGED,
+    ),
+    (
+        "get",
         "/api/v1/correlations/{id}",
         "Everything that carries a correlation id",
         &[],

@@ -30,6 +30,7 @@ pub(crate) fn api(app: &Arc<App>) -> Router {
         .route("/read-models", get(query::read_models))
         .route("/outboxes", get(query::outboxes))
         .route("/invariants", get(query::invariants))
+        .route("/canaries", get(query::canaries))
         .route("/dead-letters", get(query::dead_letters))
         .route("/correlations/{id}", get(query::correlation))
         .route("/traces", get(query::traces))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sagascope_api::breakers::{Breaker, BreakerChange};
+use sagascope_api::canaries::{Canary, CanaryChange};
 use sagascope_api::experiments::{Experiment, ExperimentRun, FigureTable, Finding, ProgressLine, RunSummary, Scenario};
 use sagascope_api::explain::{Evidence, Explanation};
 use sagascope_api::faults::{FaultKindOption, FaultStatus, FaultTargetOption};
@@ -116,6 +117,8 @@ scrub_fields! {
     ReadModel { name, service, partition }
     Outbox { name, service }
     Invariant { id, service, statement, evidence }
+    Canary { service, told_by, version, reason, changes }
+    CanaryChange { version, reason }
     invariants::Evidence { text }
     DeadLetter { id, destination, service, reason, correlation_id, trace_id }
     TraceSummary { trace_id, root, services, faults, correlation_id }
@@ -154,6 +157,7 @@ impl Scrub for Rows {
             Self::Outboxes(rows) => rows.scrub(),
             Self::DeadLetters(rows) => rows.scrub(),
             Self::Invariants(rows) => rows.scrub(),
+            Self::Canaries(rows) => rows.scrub(),
             Self::Traces(rows) => rows.scrub(),
             Self::Logs(rows) => rows.scrub(),
             Self::Faults(rows) => rows.scrub(),

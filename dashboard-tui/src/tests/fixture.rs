@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sagascope_api::Time;
 use sagascope_api::breakers::{Breaker, BreakerChange, BreakerWindow};
+use sagascope_api::canaries::{Canary, CanaryCalls};
 use sagascope_api::faults::{FaultKindOption, FaultStatus, FaultTargetOption};
 use sagascope_api::invariants::{Evidence, Invariant};
 use sagascope_api::live::Rows;
@@ -16,8 +17,8 @@ use sagascope_api::services::Service;
 use sagascope_api::traces::{Span, SpanEvent, Trace, TraceRoot, TraceSummary};
 use sagascope_conventions::fault::FaultCapability;
 use sagascope_conventions::{
-    BreakerState, Coordination, Fault, FaultKind, FaultState, FaultStrength, FaultTarget, FlowMix, InvariantState,
-    ProjectionState, SagaState, StepState, WaitingFor, attributes, events,
+    BreakerState, CanaryState, Coordination, Fault, FaultKind, FaultState, FaultStrength, FaultTarget, FlowMix,
+    InvariantState, ProjectionState, SagaState, StepState, WaitingFor, attributes, events,
 };
 use serde_json::json;
 
@@ -155,6 +156,29 @@ fn saga_types() -> Vec<SagaTypeSummary> {
         kind("order-hardened", 2.0, 598, 460.0),
         kind("order-sync", 2.0, 611, 96.0),
     ]
+}
+
+/// The new version of payments, rolled back by its numbers or climbing.
+pub(crate) fn canary(state: CanaryState) -> Canary {
+    let (percent, errors, reason) = match state {
+        CanaryState::RolledBack => (0, 18, "18 of 20 calls failed, 1 of 180 of the stable version"),
+        CanaryState::Running | CanaryState::Promoted => (25, 0, "a person has set it"),
+    };
+    let calls = |calls, errors| Some(CanaryCalls { calls, errors });
+    Canary {
+        service: "payments".into(),
+        told_by: "registry".into(),
+        version: "2.0.0".into(),
+        state,
+        percent,
+        since: Some(ago(31.0)),
+        reason: Some(reason.into()),
+        by_itself: state == CanaryState::RolledBack,
+        stable: calls(180, 1),
+        canary: calls(20, errors),
+        updated_at: NOW,
+        changes: vec![],
+    }
 }
 
 pub(crate) fn fault(id: &str, state: FaultState) -> FaultStatus {

@@ -5,7 +5,8 @@ use insta::assert_snapshot;
 use sagascope_api::Time;
 use sagascope_api::client::live::{Connection, LiveEvent};
 use sagascope_api::explain::{Evidence, Explanation};
-use sagascope_conventions::FaultState;
+use sagascope_api::live::Rows;
+use sagascope_conventions::{CanaryState, FaultState};
 
 use super::fixture::{self, NOW};
 use super::hand::Hand;
@@ -19,6 +20,15 @@ fn both(name: &str, hand: &mut Hand) {
 #[test]
 fn overview() {
     both("overview", &mut Hand::in_trouble());
+}
+
+#[test]
+fn overview_with_a_canary() {
+    let mut hand = Hand::in_trouble();
+    hand.hear(Rows::Canaries(vec![fixture::canary(CanaryState::Running)]));
+    assert_snapshot!("overview_canary_160x50", hand.screen(160, 50));
+    hand.hear(Rows::Canaries(vec![fixture::canary(CanaryState::RolledBack)]));
+    both("overview_canary_rolled_back", &mut hand);
 }
 
 #[test]

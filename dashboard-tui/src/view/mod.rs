@@ -1,6 +1,7 @@
 //! What is drawn: a pure function from the state to the cells, a file a screen.
 
 mod breakers;
+mod canaries;
 mod canvas;
 mod chaos;
 mod chart;

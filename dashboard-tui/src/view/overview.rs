@@ -14,7 +14,7 @@ use super::invariants::invariants_line;
 use super::sagas::{short_seconds, step_line, why};
 use super::table::{Table, left, right};
 use super::words::{cut_middle, pad, pad_line, width};
-use super::{model_lines, saga_types};
+use super::{canaries, model_lines, saga_types};
 use crate::app::Target;
 use crate::app::list::{List, ListId};
 
@@ -38,13 +38,16 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     draw_intake(canvas, intake);
     if area.width >= TWO_COLUMNS_FROM {
         let [left, right] = Layout::horizontal([Constraint::Percentage(56), Constraint::Fill(1)]).areas(middle);
+        let canary_rows = canaries::panel_rows(canvas);
         let wanted = [saga_types::rows(canvas), model_lines::rows(canvas)];
-        let [sagas, models] = Layout::vertical([
-            Constraint::Length(shared(wanted, right.height.saturating_sub(FRAMES)) + 2),
+        let [canaries, sagas, models] = Layout::vertical([
+            Constraint::Length(canary_rows),
+            Constraint::Length(shared(wanted, right.height.saturating_sub(FRAMES + canary_rows)) + 2),
             Constraint::Min(3),
         ])
         .areas(right);
         draw_services_and_latest(canvas, left);
+        canaries::draw_panel(canvas, canaries);
         let inner = canvas.panel(sagas, "Sagas", false);
         saga_types::draw(canvas, inner);
         let inner = canvas.panel(models, "Read models", false);
@@ -52,11 +55,14 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     } else {
         let services = canvas.picture().services.len() as u16 + 1;
         let wanted = [saga_types::rows(canvas), services];
-        let [sagas, services] = Layout::vertical([
-            Constraint::Length(shared(wanted, middle.height.saturating_sub(2))),
+        let canary_rows = canaries::line_rows(canvas);
+        let [canaries, sagas, services] = Layout::vertical([
+            Constraint::Length(canary_rows),
+            Constraint::Length(shared(wanted, middle.height.saturating_sub(2 + canary_rows))),
             Constraint::Min(3),
         ])
         .areas(middle);
+        canaries::draw_lines(canvas, inset(canaries));
         saga_types::draw(canvas, inset(sagas));
         draw_services_and_latest(canvas, services);
     }

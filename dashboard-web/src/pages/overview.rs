@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use sagascope_api::attention::{Attention, attention};
+use sagascope_api::canaries::Canary;
 use sagascope_api::invariants::{Invariant, InvariantCounts};
 use sagascope_api::live::Topic;
 use sagascope_api::overview::{SagaTypeSummary, SignalCounts};
@@ -23,6 +24,7 @@ pub(crate) fn overview() -> AnyView {
     view! {
         <h1 class="head">"Overview"</h1>
         {needs()}
+        {canaries()}
         <div class="grid">
             <div class="column">{services()} {invariants()}</div>
             <div class="column">{sagas()} {models()} {intake()}</div>
@@ -41,6 +43,7 @@ fn needs() -> AnyView {
         Topic::ReadModels,
         Topic::DeadLetters,
         Topic::Invariants,
+        Topic::Canaries,
         Topic::Overview,
     ];
     let all = Memo::new(move |_| {
@@ -86,6 +89,59 @@ fn safe_link(link: &str) -> String {
     } else {
         "/".into()
     }
+}
+
+/// New versions that get a share of the requests; nothing without one.
+fn canaries() -> AnyView {
+    let live = use_live();
+    let clock = use_clock();
+    let rows = Memo::new(move |_| {
+        live.read(&[Topic::Canaries], |picture| {
+            picture.canaries.values().cloned().collect::<Vec<_>>()
+        })
+    });
+    view! {
+        <Show when=move || !rows.read().is_empty()>
+            <section class="card" aria-label="Canaries" id="canaries">
+                <header><h2>"Canaries"</h2><span class="soft push">"new version beside the stable one · calls of the last while"</span></header>
+                {move || {
+                    let now = clock.now();
+                    rows.get().iter().take(CANARIES).map(|row| canary_row(row, now)).collect_view()
+                }}
+            </section>
+        </Show>
+    }
+    .into_any()
+}
+
+/// Canaries shown.
+const CANARIES: usize = 20;
+
+fn canary_row(canary: &Canary, now: Time) -> AnyView {
+    let mark = text::canary_mark(canary.state);
+    let state = text::canary_state(canary);
+    let is_worse = text::canary_is_worse(canary);
+    let who = text::canary_decider(canary);
+    let since = canary
+        .since
+        .map(|since| format!("{} by {who}", text::ago(now.seconds_since(since))));
+    let reason = canary
+        .reason
+        .as_deref()
+        .filter(|_| canary.by_itself)
+        .map(|reason| text::scrub(reason, 300));
+    view! {
+        <div class="canary-row">
+            {glyph(mark, &state)}
+            <b>{clean(&canary.service)} " " {clean(&canary.version)}</b>
+            <span class=tone(mark.tone)>{state.clone()}</span>
+            {charts::gauge(f64::from(canary.percent) / 100.0, tone(mark.tone))}
+            <span class={if is_worse { "tone-bad" } else { "tone-good" }}>{text::canary_calls(canary.canary)}</span>
+            <span class="soft">"stable " {text::canary_calls(canary.stable)}</span>
+            <span class="soft wrap story">{since} {reason.map(|reason| format!(": {reason}"))}</span>
+        </div>
+    }
+    .into_any()
 }
 
 fn services() -> AnyView {
@@ -175,7 +231,7 @@ fn sagas() -> AnyView {
         })
     });
     view! {
-        <section class="card" aria-label="Sagas">
+        <section class="card types" aria-label="Sagas">
             <header><h2>"Sagas"</h2><a class="push soft" href="/sagas">"all"</a></header>
             <div class="saga-types">{move || kinds.get().iter().take(SAGA_TYPES).map(saga_type).collect_view()}</div>
             <Show when=move || { kinds.read().len() > SAGA_TYPES }>
@@ -202,7 +258,7 @@ fn saga_type(kind: &SagaTypeSummary) -> AnyView {
             {tally(text::UNDO, undoing + undone, format!("{undoing} compensating, {undone} compensated"))}
             {tally(text::BAD, of(SagaState::Failed), "failed".into())}
             {tally(text::STUCK, kind.stuck, "stuck".into())}
-            <span class="soft num">{text::rate(kind.started_per_second)}</span>
+            <span class="soft num roomy">{text::rate(kind.started_per_second)}</span>
             <span class="soft num">{format!("p95 {}", text::millis(kind.p95_ms))}</span>
         </a>
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use sagascope_conventions::CanaryState as State;
 use serde::{Deserialize, Serialize};
 
 /// The ladder: a canary that does well climbs it step by step.
@@ -38,7 +39,7 @@ impl Tally {
 }
 
 /// The same, of both versions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outcomes {
     pub(crate) stable: Tally,
     pub(crate) canary: Tally,
@@ -52,7 +53,7 @@ impl Outcomes {
 }
 
 /// When the share changes by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
     /// Calls of the canary below which its error ratio says nothing.
     pub(crate) min_calls: u64,
@@ -101,38 +102,16 @@ pub(crate) fn next_step(percent: u8) -> Option<u8> {
     STEPS.into_iter().find(|&step| step > percent)
 }
 
-/// Where a canary stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum State {
-    /// It has a share.
-    Running,
-    /// It did worse than the stable version, or a person has taken its share away.
-    RolledBack,
-    /// It has all. It is still compared with what the stable version did, and rolled back when it fails.
-    Promoted,
-}
-
-impl State {
-    pub(crate) const ALL: [Self; 3] = [Self::Running, Self::RolledBack, Self::Promoted];
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::RolledBack => "rolled_back",
-            Self::Promoted => "promoted",
-        }
-    }
-}
-
 /// A change of the share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Change {
     /// RFC 3339.
     pub(crate) at: String,
     pub(crate) state: State,
     pub(crate) percent: u8,
     pub(crate) reason: String,
+    /// Nobody but the numbers decided it.
+    pub(crate) by_itself: bool,
 }
 
 /// When something happens: since the registry began, and on the clock for people.
@@ -140,10 +119,12 @@ pub(crate) struct Change {
 pub(crate) struct Moment {
     pub(crate) elapsed: Duration,
     pub(crate) clock: String,
+    pub(crate) unix_nanos: u64,
 }
 
-/// A version of a service on trial.
-#[derive(Clone, Debug)]
+/// A version of a service on trial. Which calls were lately is forgotten with the process, so a rule that comes back from
+/// the database proves itself anew on its step.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Canary {
     pub(crate) version: String,
     pub(crate) percent: u8,
@@ -152,8 +133,13 @@ pub(crate) struct Canary {
     /// Since it began.
     pub(crate) total: Outcomes,
     /// Since it is on its step.
+    #[serde(skip)]
     pub(crate) on_step: u64,
     pub(crate) history: VecDeque<Change>,
+    /// Changes that are not kept yet, each with its time.
+    #[serde(skip)]
+    pub(crate) fresh: Vec<(u64, Change)>,
+    #[serde(skip)]
     slices: VecDeque<(Duration, Outcomes)>,
 }
 
@@ -168,9 +154,10 @@ impl Canary {
             total: Outcomes::default(),
             on_step: 0,
             history: VecDeque::new(),
+            fresh: Vec::new(),
             slices: VecDeque::new(),
         };
-        canary.turn(state_at(percent), percent, "a person has set it", now);
+        canary.turn(state_at(percent), percent, "a person has set it", false, now);
         canary
     }
 
@@ -178,7 +165,7 @@ impl Canary {
     pub(crate) fn set(&mut self, percent: u8, limits: Limits, now: &Moment) {
         self.limits = limits;
         if self.percent != percent || self.state == State::RolledBack {
-            self.turn(state_at(percent), percent, "a person has set it", now);
+            self.turn(state_at(percent), percent, "a person has set it", false, now);
         }
     }
 
@@ -186,7 +173,7 @@ impl Canary {
     pub(crate) fn promote(&mut self, now: &Moment) -> bool {
         match next_step(self.percent) {
             Some(percent) if self.state == State::Running => {
-                self.turn(state_at(percent), percent, "a person has promoted it", now);
+                self.turn(state_at(percent), percent, "a person has promoted it", false, now);
                 true
             }
             _ => false,
@@ -197,7 +184,7 @@ impl Canary {
     pub(crate) fn roll_back(&mut self, now: &Moment) -> bool {
         let had_a_share = self.state != State::RolledBack;
         if had_a_share {
-            self.turn(State::RolledBack, 0, "a person has rolled it back", now);
+            self.turn(State::RolledBack, 0, "a person has rolled it back", false, now);
         }
         had_a_share
     }
@@ -216,11 +203,11 @@ impl Canary {
         match decide(self.percent, self.lately(now.elapsed), self.on_step, self.limits) {
             Decision::Stay => false,
             Decision::RollBack { reason } => {
-                self.turn(State::RolledBack, 0, &reason, now);
+                self.turn(State::RolledBack, 0, &reason, true, now);
                 true
             }
             Decision::Promote { percent, reason } => {
-                self.turn(state_at(percent), percent, &reason, now);
+                self.turn(state_at(percent), percent, &reason, true, now);
                 true
             }
         }
@@ -239,18 +226,21 @@ impl Canary {
         self.history.back().map_or("", |change| &change.reason)
     }
 
-    fn turn(&mut self, state: State, percent: u8, reason: &str, now: &Moment) {
+    fn turn(&mut self, state: State, percent: u8, reason: &str, by_itself: bool, now: &Moment) {
         (self.state, self.percent, self.on_step) = (state, percent, 0);
         self.slices.clear();
         if self.history.len() >= HISTORY {
             self.history.pop_front();
         }
-        self.history.push_back(Change {
+        let change = Change {
             at: now.clock.clone(),
             state,
             percent,
             reason: reason.to_owned(),
-        });
+            by_itself,
+        };
+        self.fresh.push((now.unix_nanos, change.clone()));
+        self.history.push_back(change);
     }
 }
 
@@ -288,6 +278,7 @@ mod tests {
         Moment {
             elapsed: Duration::from_secs(seconds),
             clock: format!("second {seconds}"),
+            unix_nanos: seconds * 1_000_000_000,
         }
     }
 
@@ -353,6 +344,10 @@ mod tests {
         assert!(canary.note(outcomes((1, 90), (9, 10)), &at(2)));
         assert_eq!((canary.percent, canary.state), (0, State::RolledBack));
         assert_eq!(canary.reason(), "9 of 20 calls failed, 1 of 180 of the stable version");
+        assert_eq!(
+            canary.history.iter().map(|change| change.by_itself).collect::<Vec<_>>(),
+            [false, true]
+        );
         assert!(!canary.promote(&at(3)) && !canary.roll_back(&at(3)));
         assert!(
             !canary.note(outcomes((0, 9), (9, 9)), &at(3)),

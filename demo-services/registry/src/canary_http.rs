@@ -11,7 +11,9 @@ use shop_kit::clock;
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
 
-use crate::canary::{Canary, Change, Limits, Moment, Outcomes, State as Standing, Tally};
+use sagascope_conventions::CanaryState as Standing;
+
+use crate::canary::{Canary, Change, Limits, Moment, Outcomes, Tally};
 use crate::http::Registry;
 
 /// Services with a canary at once.
@@ -136,7 +138,7 @@ async fn list(State(registry): State<Registry>) -> Json<List> {
 }
 
 async fn show(State(registry): State<Registry>, Path(service): Path<String>) -> Result<Json<CanaryView>, Problem> {
-    with(&registry, &service, |_, _| Ok(()))
+    with(&registry, &service, |_, _| Ok(())).await
 }
 
 async fn set(
@@ -154,9 +156,16 @@ async fn set(
                 .detail("start it first: `sagascope demo --canary`, or `sagascope service payments --version …`")
         });
     }
-    let now = now(&registry);
+    begin_or_set(&registry, &service, &rule, limits)?;
+    // Limits may have changed without a change of the share.
+    registry.keep(&service).await?;
+    with(&registry, &service, |_, _| Ok(())).await
+}
+
+fn begin_or_set(registry: &Registry, service: &str, rule: &Rule, limits: Limits) -> Result<(), Problem> {
+    let now = now(registry);
     let mut canaries = registry.canaries();
-    if canaries.len() >= MAX_CANARIES && !canaries.contains_key(&service) {
+    if canaries.len() >= MAX_CANARIES && !canaries.contains_key(service) {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "full",
@@ -164,13 +173,13 @@ async fn set(
         ));
     }
     let fresh = || Canary::begin(&rule.version, rule.percent, limits, &now);
-    let canary = canaries.entry(service.clone()).or_insert_with(fresh);
+    let canary = canaries.entry(service.to_owned()).or_insert_with(fresh);
     if canary.version != rule.version {
         *canary = fresh();
     }
     canary.set(rule.percent, limits, &now);
-    tell(&service, canary);
-    Ok(Json(CanaryView::of(&service, canary, &now)))
+    tell(service, canary);
+    Ok(())
 }
 
 async fn promote(State(registry): State<Registry>, Path(service): Path<String>) -> Result<Json<CanaryView>, Problem> {
@@ -185,6 +194,7 @@ async fn promote(State(registry): State<Registry>, Path(service): Path<String>) 
         };
         Err(Problem::conflict("not_to_be_promoted", "there is no next step").detail(at))
     })
+    .await
 }
 
 async fn roll_back(State(registry): State<Registry>, Path(service): Path<String>) -> Result<Json<CanaryView>, Problem> {
@@ -195,13 +205,15 @@ async fn roll_back(State(registry): State<Registry>, Path(service): Path<String>
         }
         Ok(())
     })
+    .await
 }
 
 async fn remove(State(registry): State<Registry>, Path(service): Path<String>) -> Result<StatusCode, Problem> {
-    match registry.canaries().remove(&service) {
-        Some(_) => Ok(StatusCode::NO_CONTENT),
-        None => Err(Problem::not_found("canary of", &service)),
+    if registry.canaries().remove(&service).is_none() {
+        return Err(Problem::not_found("canary of", &service));
     }
+    registry.keep(&service).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn outcomes(
@@ -228,22 +240,29 @@ async fn outcomes(
         }
         Ok(())
     });
-    noted.map(|_| StatusCode::NO_CONTENT)
+    noted.await.map(|_| StatusCode::NO_CONTENT)
 }
 
-fn with(
+/// Does something to a canary, and answers when what changed by it is kept.
+async fn with(
     registry: &Registry,
     service: &str,
     act: impl FnOnce(&mut Canary, &Moment) -> Result<(), Problem>,
 ) -> Result<Json<CanaryView>, Problem> {
     check_id("service", service)?;
-    let now = now(registry);
-    let mut canaries = registry.canaries();
-    let canary = canaries
-        .get_mut(service)
-        .ok_or_else(|| Problem::not_found("canary of", service))?;
-    act(canary, &now)?;
-    Ok(Json(CanaryView::of(service, canary, &now)))
+    let (view, is_changed) = {
+        let now = now(registry);
+        let mut canaries = registry.canaries();
+        let canary = canaries
+            .get_mut(service)
+            .ok_or_else(|| Problem::not_found("canary of", service))?;
+        act(canary, &now)?;
+        (CanaryView::of(service, canary, &now), !canary.fresh.is_empty())
+    };
+    if is_changed {
+        registry.keep(service).await?;
+    }
+    Ok(Json(view))
 }
 
 fn tell(service: &str, canary: &Canary) {
@@ -260,6 +279,7 @@ fn now(registry: &Registry) -> Moment {
     Moment {
         elapsed: registry.elapsed(),
         clock: clock::rfc3339_now(),
+        unix_nanos: clock::unix_nanos_now(),
     }
 }
 

@@ -10,6 +10,8 @@ use axum::extract::{Path, State};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use shop_kit::clock;
+use shop_kit::database::{Database, DatabaseError};
 use shop_kit::problem::Problem;
 use shop_kit::request::{Body, check_id};
 use tokio::sync::Notify;
@@ -18,31 +20,68 @@ use tokio::time::Instant;
 use crate::canary::Canary;
 use crate::canary_http::{self, Share};
 use crate::directory::{Directory, Health, Instance, Kind};
+use crate::store;
 
 /// Shortest and longest time that a registration is good for.
 const TTL_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
 
 /// The directory, shared between requests and probes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Registry {
     directory: Arc<Mutex<Directory>>,
     canaries: Arc<Mutex<BTreeMap<String, Canary>>>,
+    db: Database,
+    /// Whoever holds it writes what is in force to the database.
+    keeping: Arc<tokio::sync::Mutex<()>>,
     newcomers: Arc<Notify>,
     began: Instant,
 }
 
-impl Default for Registry {
-    fn default() -> Self {
-        Self {
+impl Registry {
+    /// Begins with the rules that the process before it left.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) async fn open(db: Database) -> Result<Self, DatabaseError> {
+        let canaries = db.read(store::load).await?;
+        Ok(Self {
             directory: Arc::default(),
-            canaries: Arc::default(),
+            canaries: Arc::new(Mutex::new(canaries)),
+            db,
+            keeping: Arc::default(),
             newcomers: Arc::default(),
             began: Instant::now(),
-        }
+        })
     }
-}
 
-impl Registry {
+    /// Keeps what is in force for `service`. A change takes force before it is kept, since a sick canary must not wait for
+    /// a slow disk, and is answered after; writers take turns and write what then stands, so the last has the last word.
+    ///
+    /// # Errors
+    /// When the database fails; what was to be told is told with the next change.
+    pub(crate) async fn keep(&self, service: &str) -> Result<(), DatabaseError> {
+        let _turn = self.keeping.lock().await;
+        let (rule, fresh) = match self.canaries().get_mut(service) {
+            Some(canary) => {
+                let fresh = std::mem::take(&mut canary.fresh);
+                (Some(canary.clone()), fresh)
+            }
+            None => (None, Vec::new()),
+        };
+        let (name, told) = (service.to_owned(), fresh.clone());
+        let written = self.db.write(move |tx| match &rule {
+            Some(rule) => store::keep(tx, &name, rule, &told),
+            None => store::forget(tx, &name, clock::unix_nanos_now()),
+        });
+        let written = written.await;
+        if written.is_err()
+            && let Some(canary) = self.canaries().get_mut(service)
+        {
+            canary.fresh.splice(0..0, fresh);
+        }
+        written
+    }
+
     /// Service, instance and address of all that should be asked.
     pub(crate) fn addresses(&self) -> Vec<(String, String, String)> {
         let now = self.began.elapsed();

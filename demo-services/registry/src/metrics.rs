@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use sagascope_conventions::CanaryState;
 use sagascope_instrument::metrics::CanaryMetrics;
 use shop_kit::telemetry;
 
-use crate::canary::State;
 use crate::http::Registry;
 
 /// A gauge that is not repeated is soon not believed.
@@ -26,8 +26,8 @@ fn tell(registry: &Registry, metrics: &CanaryMetrics) {
         let lately = canary.lately(now);
         let canary_of = metrics.of(service, &canary.version);
         canary_of.share(canary.percent);
-        for state in State::ALL {
-            canary_of.state(state.as_str(), state == canary.state);
+        for state in CanaryState::ALL {
+            canary_of.state(state.as_str(), *state == canary.state);
         }
         for (track, tally) in [("stable", lately.stable), ("canary", lately.canary)] {
             canary_of.calls(track, tally.calls, tally.errors);

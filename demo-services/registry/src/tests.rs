@@ -4,10 +4,36 @@ use axum::Router;
 use axum::routing::get;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use shop_kit::database::Database;
+use shop_kit::faults::Switchboard;
+use shop_kit::state_events::{Event, Value as Attribute};
 use shop_kit::testing::TestServer;
+use tempfile::TempDir;
 
 use crate::http::{Registry, router};
-use crate::probe;
+use crate::{probe, store};
+
+/// A registry on the database in `folder`.
+async fn opened(folder: &TempDir) -> Registry {
+    let path = folder.path().join("registry.sqlite");
+    let db = Database::open(&path, store::SCHEMA, Switchboard::idle()).expect("opens");
+    Registry::open(db).await.expect("reads")
+}
+
+/// What waits to be told to the collector.
+fn recorded(folder: &TempDir) -> Vec<Event> {
+    let db = rusqlite::Connection::open(folder.path().join("registry.sqlite")).expect("opens");
+    let mut query = db
+        .prepare("SELECT event FROM state_events ORDER BY number")
+        .expect("is there");
+    let rows = query.query_map([], |row| row.get::<_, String>(0)).expect("readable");
+    rows.map(|row| serde_json::from_str(&row.expect("readable")).expect("an event"))
+        .collect()
+}
+
+async fn started(folder: &TempDir) -> TestServer {
+    TestServer::start(router(opened(folder).await)).await
+}
 
 async fn instance(status: StatusCode) -> TestServer {
     TestServer::start(Router::new().route("/health/ready", get(move || async move { status }))).await
@@ -29,7 +55,8 @@ async fn healthy(server: &TestServer) -> Vec<String> {
 
 #[tokio::test]
 async fn healthy_instances_only() {
-    let registry = Registry::default();
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = opened(&folder).await;
     let server = TestServer::start(router(registry.clone())).await;
     let (well, unwell) = (
         instance(StatusCode::OK).await,
@@ -58,7 +85,8 @@ async fn healthy_instances_only() {
 
 #[tokio::test]
 async fn bad_input_names_its_field_and_nobody_is_asked_elsewhere() {
-    let server = TestServer::start(router(Registry::default())).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = started(&folder).await;
     let addresses = [
         "",
         "127.0.0.1:80",
@@ -97,7 +125,8 @@ async fn canary_instance(server: &TestServer) {
 
 #[tokio::test]
 async fn a_canary_gets_a_share_loses_it_when_it_is_sick_and_is_promoted_when_it_is_well() {
-    let server = TestServer::start(router(Registry::default())).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = started(&folder).await;
     canary_instance(&server).await;
     let put = async |body: Value| {
         server
@@ -150,8 +179,76 @@ async fn a_canary_gets_a_share_loses_it_when_it_is_sick_and_is_promoted_when_it_
 }
 
 #[tokio::test]
+async fn a_rule_outlives_the_process_as_it_stood() {
+    const PATH: &str = "/api/v1/canaries/payments";
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = started(&folder).await;
+    canary_instance(&first).await;
+    let rule = json!({ "version": "2.0.0", "percent": 10, "min_calls": 5, "promote_after_calls": 400 });
+    assert_eq!(first.put(PATH, &rule).await.0, 200);
+    let lasting = |mut shown: Value| {
+        // What was lately is soft.
+        shown.as_object_mut().expect("a canary").remove("lately");
+        shown
+    };
+    let before = lasting(first.get(PATH).await.1);
+    drop(first);
+
+    let second = started(&folder).await;
+    assert_eq!(lasting(second.get(PATH).await.1), before, "a person's rule");
+    let (_, told) = second.get("/api/v1/registry").await;
+    assert_eq!(
+        told["canaries"]["payments"]["percent"], 10,
+        "callers hear of it at once"
+    );
+    let sick =
+        json!({ "version": "2.0.0", "stable": { "calls": 50, "errors": 0 }, "canary": { "calls": 5, "errors": 5 } });
+    assert_eq!(second.post(&format!("{PATH}/outcomes"), None, &sick).await.0, 204);
+    let before = lasting(second.get(PATH).await.1);
+    drop(second);
+
+    let third = started(&folder).await;
+    let after = lasting(third.get(PATH).await.1);
+    assert_eq!(after, before, "what the numbers decided");
+    assert_eq!((&after["state"], &after["percent"]), (&json!("rolled_back"), &json!(0)));
+    assert_eq!(after["history"].as_array().map(Vec::len), Some(2));
+    assert_eq!(after["history"][1]["by_itself"], true);
+    assert_eq!(third.send(Method::DELETE, PATH, &[], None).await.0, 204);
+    drop(third);
+
+    assert_eq!(started(&folder).await.get(PATH).await.0, 404, "removed is removed");
+}
+
+#[tokio::test]
+async fn each_change_is_told_once_and_with_it_the_removal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = started(&folder).await;
+    canary_instance(&server).await;
+    let path = "/api/v1/canaries/payments";
+    for percent in [5, 5, 25] {
+        server
+            .put(path, &json!({ "version": "2.0.0", "percent": percent }))
+            .await;
+    }
+    assert_eq!(server.post(&format!("{path}/rollback"), None, &json!({})).await.0, 200);
+    server.send(Method::DELETE, path, &[], None).await;
+    let told = recorded(&folder);
+    let shares: Vec<_> = told
+        .iter()
+        .map(|event| (event.name.as_ref(), event.attribute("canary.share")))
+        .collect();
+    let [five, all, none] = [5_u64, 25, 0].map(Attribute::from);
+    let share = |percent| ("canary.changed", Some(percent));
+    assert_eq!(
+        shares,
+        [share(&five), share(&all), share(&none), ("canary.removed", None)]
+    );
+}
+
+#[tokio::test]
 async fn a_bad_canary_rule_names_its_field() {
-    let server = TestServer::start(router(Registry::default())).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = started(&folder).await;
     canary_instance(&server).await;
     for (field, value, status) in [
         ("version", json!("3.0.0"), 422),

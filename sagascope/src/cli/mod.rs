@@ -236,6 +236,8 @@ pub(crate) enum Views {
     DeadLetters(ShowOptions),
     /// What must always hold, and whether it does
     Invariants(ShowOptions),
+    /// New versions that get a share of the requests
+    Canaries(ShowOptions),
     /// Traces
     Traces(ListOptions),
     /// Faults, active and past

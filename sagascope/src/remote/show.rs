@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use sagascope_api::breakers::Breaker;
+use sagascope_api::canaries::Canary;
 use sagascope_api::client::{Answer, SagaQuery, SearchQuery};
 use sagascope_api::faults::FaultStatus;
 use sagascope_api::invariants::Invariant;
@@ -46,6 +47,7 @@ pub(crate) async fn run(view: Views) -> anyhow::Result<()> {
             invariant,
             client(&show.connection)?.invariants().await,
         ),
+        Views::Canaries(show) => print(&show, &CANARIES, canary, client(&show.connection)?.canaries().await),
         Views::Traces(search) => {
             let rows = client(&search.show.connection)?.traces(&trace_query(&search)).await;
             print(&search.show, &TRACES, trace, rows)
@@ -206,6 +208,19 @@ fn invariant(row: &Invariant) -> Vec<String> {
         text::words(row.state.as_str()),
         text::count(row.violations),
         evidence.unwrap_or(&row.statement).clone(),
+    ]
+}
+
+const CANARIES: [&str; 6] = ["service", "version", "state", "stable", "canary", "why"];
+
+fn canary(row: &Canary) -> Vec<String> {
+    vec![
+        row.service.clone(),
+        row.version.clone(),
+        text::canary_state(row),
+        text::canary_calls(row.stable),
+        text::canary_calls(row.canary),
+        row.reason.clone().unwrap_or_default(),
     ]
 }
 

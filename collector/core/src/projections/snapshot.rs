@@ -8,7 +8,7 @@ use sagascope_api::Time;
 use super::{Limits, Projections};
 
 /// Rises with every change of what the projections keep.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const HEADER: usize = 8;
 
 /// Why bytes are no picture.
@@ -59,6 +59,7 @@ impl Projections {
         projections.outboxes.restored(limits.entities);
         projections.dead_letters.restored(limits.entities);
         projections.invariants.restored(limits.entities);
+        projections.canaries.restored(limits.entities);
         projections.traces.restored(limits.traces, &mut projections.names);
         Ok(projections)
     }

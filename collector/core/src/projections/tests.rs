@@ -367,6 +367,7 @@ pub(super) fn drawn(picture: &Projections, now: Time) -> String {
                 picture.outboxes(now),
                 picture.dead_letters(),
                 picture.traces(100),
+                picture.canaries(),
                 picture.lost()
             ),
         )

@@ -16,7 +16,8 @@ pub(crate) use metrics::{metric_range, metrics};
 pub(crate) use operations::{correlation, explain};
 pub(crate) use sagas::{saga, saga_type, sagas};
 pub(crate) use summary::{
-    breaker, breakers, dead_letters, invariants, outboxes, overview, read_models, service, service_map, services,
+    breaker, breakers, canaries, dead_letters, invariants, outboxes, overview, read_models, service, service_map,
+    services,
 };
 pub(crate) use traces::{trace, traces};
 

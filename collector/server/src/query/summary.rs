@@ -1,4 +1,4 @@
-//! The short lists: overview, services, breakers, read models, outboxes, dead letters, invariants.
+//! The short lists: overview, services, breakers, read models, outboxes, dead letters, invariants, canaries.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use sagascope_api::Page;
 use sagascope_api::breakers::Breaker;
+use sagascope_api::canaries::Canary;
 use sagascope_api::invariants::Invariant;
 use sagascope_api::overview::Overview;
 use sagascope_api::read_models::{DeadLetter, Outbox, ReadModel};
@@ -67,6 +68,13 @@ pub(crate) async fn read_models(State(app): Shared, RawQuery(query): RawQuery) -
 pub(crate) async fn invariants(State(app): Shared, RawQuery(query): RawQuery) -> Answer<Json<Page<Invariant>>> {
     let params = Params::parse(query.as_deref())?;
     let rows = app.read().projections.invariants(app::now());
+    page_in_order(&params, rows).map(Json)
+}
+
+/// `GET /api/v1/canaries`.
+pub(crate) async fn canaries(State(app): Shared, RawQuery(query): RawQuery) -> Answer<Json<Page<Canary>>> {
+    let params = Params::parse(query.as_deref())?;
+    let rows = app.read().projections.canaries();
     page_in_order(&params, rows).map(Json)
 }
 
