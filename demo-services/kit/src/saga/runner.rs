@@ -27,8 +27,11 @@ use crate::{simulated, state_events};
 const IN_MEMORY: usize = 2_000;
 /// Instances loaded at once.
 const LOADED: usize = 64;
-/// Attempts under way at once. One that waits for its retry does not count.
-const ATTEMPTS: usize = 32;
+/// Attempts of one step under way at once, as many as the bulkhead in front of a critical callee lets through: one more
+/// would only be refused there. An attempt that waits for its retry does not count.
+const ATTEMPTS_OF_STEP: usize = 20;
+/// Steps that have turns of their own; further ones share with these.
+const STEPS_APART: usize = 8;
 /// An instance that somebody else changed is read again after this.
 const TAKE_UP_AGAIN: Duration = Duration::from_millis(250);
 /// Looks again after this time even if nothing told of a new instance.
@@ -61,7 +64,8 @@ struct Shared<D> {
     db: Database,
     definition: Arc<D>,
     policy: Policy,
-    attempts: Semaphore,
+    /// Turns, by the place of the step.
+    attempts: [Semaphore; STEPS_APART],
 }
 
 async fn run<D: SagaDefinition>(db: Database, definition: Arc<D>, policy: Policy) {
@@ -70,7 +74,7 @@ async fn run<D: SagaDefinition>(db: Database, definition: Arc<D>, policy: Policy
         db,
         definition,
         policy,
-        attempts: Semaphore::new(ATTEMPTS),
+        attempts: std::array::from_fn(|_| Semaphore::new(ATTEMPTS_OF_STEP)),
     });
     let mut lives = JoinSet::new();
     let (mut seen, mut wait) = (Seen::default(), BACKOFF.0);
@@ -257,7 +261,7 @@ impl<D: SagaDefinition> Life<D> {
     ) -> Result<Vec<Event>, TakenOver> {
         let shared = self.shared.clone();
         // Never closed, so this waits for a turn and nothing else.
-        let _turn = shared.attempts.acquire().await;
+        let _turn = shared.attempts[index % STEPS_APART].acquire().await;
         let begun = self.instance.begin(unix_nanos_now());
         let span = self.step_span(direction, index);
         told.extend(state_events::tied(begun, span.context()));
