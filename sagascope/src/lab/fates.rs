@@ -22,6 +22,13 @@ pub(super) enum Fate {
     Refused,
 }
 
+impl Fate {
+    /// No customer and no accountant should see it.
+    pub(super) const fn is_wrong(self) -> bool {
+        matches!(self, Self::Duplicated | Self::MoneyWrong | Self::Stuck | Self::Lost)
+    }
+}
+
 /// One order that exists for a wish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Order {
@@ -73,10 +80,8 @@ impl Fates {
 
     /// Wishes that ended in a way that no customer should see.
     pub(super) fn wrong(&self) -> u32 {
-        [Fate::Duplicated, Fate::MoneyWrong, Fate::Stuck, Fate::Lost]
-            .into_iter()
-            .map(|fate| self.of(fate))
-            .sum()
+        let wrong = self.0.iter().filter(|(fate, _)| fate.is_wrong());
+        wrong.map(|(_, count)| count).sum()
     }
 }
 

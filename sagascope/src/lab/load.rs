@@ -186,32 +186,45 @@ pub(super) struct Books {
     pub(super) fates: Fates,
     /// Payments that hold money for an order that does not exist.
     pub(super) orphaned_payments: usize,
+    /// The first wrong end that was met, for whoever has to find its cause.
+    first_wrong: Option<String>,
 }
 
 impl Books {
-    /// Reads them for these wishes, which are all that the shop was ever asked for.
+    /// Reads them for these wishes, which are all that the shop was ever asked for. Orders come before money: what an order
+    /// moved until it ended is in a ledger that is read later, and an order that ends in between still counts as open.
     pub(super) async fn read(cluster: &Cluster, wishes: &[Wish]) -> anyhow::Result<Self> {
-        let mut money = ledger(cluster).await?;
-        let mut fates = Vec::with_capacity(wishes.len());
+        let mut placed = Vec::with_capacity(wishes.len());
         for wish in wishes {
-            let path = format!("/api/v1/orders?customer_id={}&limit=100", wish.customer);
-            let list = cluster.read("orders", &path).await?;
-            let mut orders = Vec::new();
-            for listed in list["items"].as_array().into_iter().flatten() {
-                let id = listed["order_id"].as_str().unwrap_or_default();
-                let order = cluster.read("orders", &format!("/api/v1/orders/{id}")).await?;
-                orders.push(Order {
-                    status: order["status"].as_str().unwrap_or_default().to_owned(),
-                    total_minor: order["total_minor"].as_i64().unwrap_or_default(),
-                    net_minor: money.remove(id).unwrap_or_default(),
-                });
-            }
-            fates.push(judge(&orders, wish.accepted));
+            placed.push(orders_of(cluster, wish).await?);
         }
-        Ok(Self {
+        Ok(Self::balance(wishes, placed, ledger(cluster).await?))
+    }
+
+    /// `placed` has the orders of each wish, as many as there are wishes; `money` is what is held for each order.
+    fn balance(wishes: &[Wish], placed: Vec<BTreeMap<String, Order>>, mut money: BTreeMap<String, i64>) -> Self {
+        let (mut fates, mut first_wrong) = (Vec::with_capacity(wishes.len()), None);
+        for (wish, mut orders) in wishes.iter().zip(placed) {
+            for (id, order) in &mut orders {
+                order.net_minor = money.remove(id).unwrap_or_default();
+            }
+            let judged: Vec<Order> = orders.values().cloned().collect();
+            let fate = judge(&judged, wish.accepted);
+            if fate.is_wrong() && first_wrong.is_none() {
+                first_wrong = Some(format!("{fate:?}: {} has {orders:?}", wish.customer));
+            }
+            fates.push(fate);
+        }
+        money.retain(|_, net| *net != 0);
+        let orphan = money
+            .iter()
+            .next()
+            .map(|(id, net)| format!("{net} held for {id}, which nobody placed"));
+        Self {
             fates: fates.into_iter().collect(),
-            orphaned_payments: money.values().filter(|net| **net != 0).count(),
-        })
+            orphaned_payments: money.len(),
+            first_wrong: first_wrong.or(orphan),
+        }
     }
 
     /// Reads them again and again until every order has ended, or until `patience` is over: what is open then is stuck.
@@ -236,6 +249,34 @@ impl Books {
     pub(super) fn wrong(&self) -> u32 {
         self.fates.wrong() + u32::try_from(self.orphaned_payments).unwrap_or(u32::MAX)
     }
+
+    /// How many orders are wrong, and which is the first.
+    pub(super) fn wrongs(&self) -> String {
+        let first = self.first_wrong.iter().map(|first| format!(" (the first: {first})"));
+        format!(
+            "{} orders were lost, duplicated, stuck or wrongly charged{}",
+            self.wrong(),
+            first.collect::<String>()
+        )
+    }
+}
+
+/// Every order of a wish by its id; the money is not known yet.
+async fn orders_of(cluster: &Cluster, wish: &Wish) -> anyhow::Result<BTreeMap<String, Order>> {
+    let path = format!("/api/v1/orders?customer_id={}&limit=100", wish.customer);
+    let list = cluster.read("orders", &path).await?;
+    let mut orders = BTreeMap::new();
+    for listed in list["items"].as_array().into_iter().flatten() {
+        let id = listed["order_id"].as_str().unwrap_or_default();
+        let order = cluster.read("orders", &format!("/api/v1/orders/{id}")).await?;
+        let order = Order {
+            status: order["status"].as_str().unwrap_or_default().to_owned(),
+            total_minor: order["total_minor"].as_i64().unwrap_or_default(),
+            net_minor: 0,
+        };
+        orders.insert(id.to_owned(), order);
+    }
+    Ok(orders)
 }
 
 /// Captured less refunded, by order.
@@ -255,5 +296,52 @@ async fn ledger(cluster: &Cluster) -> anyhow::Result<BTreeMap<String, i64>> {
             Some(next) => after = next.to_owned(),
             None => return Ok(money),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(customer: &str) -> Wish {
+        Wish {
+            customer: customer.to_owned(),
+            answered_after: None,
+            accepted: true,
+            visible_after: None,
+            read_model_lag: None,
+            ended_at: None,
+        }
+    }
+
+    fn placed(id: &str, status: &str) -> BTreeMap<String, Order> {
+        let order = Order {
+            status: status.to_owned(),
+            total_minor: 100,
+            net_minor: 0,
+        };
+        BTreeMap::from([(id.to_owned(), order)])
+    }
+
+    #[test]
+    fn money_is_set_against_the_order_it_belongs_to() {
+        let wishes = [wish("ann"), wish("bob")];
+        let orders = || vec![placed("a", "confirmed"), placed("b", "cancelled")];
+        let held = |money: &[(&str, i64)]| money.iter().map(|(id, net)| ((*id).to_owned(), *net)).collect();
+
+        let right = Books::balance(&wishes, orders(), held(&[("a", 100), ("b", 0), ("c", 0)]));
+        assert_eq!(right.wrong(), 0);
+        assert_eq!(
+            right.wrongs(),
+            "0 orders were lost, duplicated, stuck or wrongly charged"
+        );
+
+        let kept = Books::balance(&wishes, orders(), held(&[("a", 100), ("b", 100)]));
+        assert_eq!((kept.fates.of(Fate::MoneyWrong), kept.orphaned_payments), (1, 0));
+        assert!(kept.wrongs().contains("MoneyWrong: bob"), "{}", kept.wrongs());
+
+        let orphan = Books::balance(&wishes, orders(), held(&[("a", 100), ("z", 70)]));
+        assert_eq!((orphan.fates.wrong(), orphan.orphaned_payments), (0, 1));
+        assert!(orphan.wrongs().contains("70 held for z"), "{}", orphan.wrongs());
     }
 }

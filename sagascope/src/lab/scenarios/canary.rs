@@ -263,13 +263,7 @@ fn conclude(report: &mut Report, story: &Story, ends: &Value, books: &Books) {
             story.promoted_at.saturating_sub(story.well_at).as_secs_f64()
         ),
     );
-    report.finding(
-        books.wrong() == 0,
-        format!(
-            "{} orders were lost, duplicated, stuck or wrongly charged",
-            books.wrong()
-        ),
-    );
+    report.finding(books.wrong() == 0, books.wrongs());
 }
 
 /// Shares one after the other.

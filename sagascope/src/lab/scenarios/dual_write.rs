@@ -52,10 +52,7 @@ async fn run(options: &LabOptions, report: &mut Report) -> anyhow::Result<()> {
     });
     let lost = without.fates.of(Fate::Lost) + without.fates.of(Fate::Stuck);
     report.finding(lost > 0, format!("without outbox {lost} orders lost their message"));
-    report.finding(
-        with.wrong() == 0,
-        format!("with outbox {} orders were harmed", with.wrong()),
-    );
+    report.finding(with.wrong() == 0, format!("with outbox {}", with.wrongs()));
     report.finding(
         with.fates.of(Fate::Fulfilled) > 0,
         format!("with outbox {} orders were fulfilled", with.fates.of(Fate::Fulfilled)),

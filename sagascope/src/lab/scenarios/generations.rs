@@ -45,8 +45,7 @@ async fn run(options: &LabOptions, report: &mut Report) -> anyhow::Result<()> {
         let measured = measure(options, flow).await?;
         let wrong = measured.books.wrong();
         if survives {
-            let text = format!("{name}: nothing lost, duplicated, stuck or paid wrongly ({wrong} found)");
-            report.finding(wrong == 0, text);
+            report.finding(wrong == 0, format!("{name}: {}", measured.books.wrongs()));
         }
         report.finding(
             measured.books.fates.of(Fate::Fulfilled) > 0,

@@ -78,7 +78,7 @@ async fn run(options: &LabOptions, report: &mut Report) -> anyhow::Result<()> {
         of(Fate::Fulfilled) > 0,
         format!("{} orders were fulfilled", of(Fate::Fulfilled)),
     );
-    report.finding(books.wrong() == 0, format!("{} orders ended wrongly", books.wrong()));
+    report.finding(books.wrong() == 0, books.wrongs());
     if let Ok(cluster) = Arc::try_unwrap(cluster) {
         cluster.stop().await?;
     }

@@ -92,13 +92,7 @@ async fn run(options: &LabOptions, report: &mut Report) -> anyhow::Result<()> {
         lag_p99.is_some_and(|p99| p99 <= READ_MODEL_LAG_P99),
         format!("99 of 100 ends were in the read model within {}", millis(lag_p99)),
     );
-    report.finding(
-        books.wrong() == 0,
-        format!(
-            "nothing lost, duplicated, stuck or paid wrongly ({} found)",
-            books.wrong()
-        ),
-    );
+    report.finding(books.wrong() == 0, books.wrongs());
     if let Ok(cluster) = Arc::try_unwrap(cluster) {
         cluster.stop().await?;
     }
