@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use sagascope_instrument::message_events::{LetterOutcome, dead_lettered};
 use shop_kit::broker::admin::Letters;
 use shop_kit::broker::{
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::lane::{Holder, Lane, Rejected, Settings};
 use crate::letters;
-use crate::log::{self, Forgotten, PARTITIONS, Partition};
+use crate::log::{self, Entry, Forgotten, PARTITIONS, Partition};
 
 /// Bounds of what is taken from outside.
 const MAX_GROUPS: usize = 256;
@@ -28,6 +29,9 @@ const MAX_TOPICS: usize = 64;
 const MAX_NAME: usize = 128;
 const MAX_PUBLISHED: usize = 1_000;
 const MAX_FETCHED: usize = 256;
+/// A group that was just given messages gets the next ones after this time, together: a request, a read and a commit for
+/// each message alone would be most of what a busy broker and its consumers do. A quiet group waits for nothing.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// See the module. A cheap clone.
 #[derive(Clone)]
@@ -49,9 +53,22 @@ pub(crate) struct Group {
     lanes: Arc<Mutex<BTreeMap<Partition, Lane>>>,
     /// Told when a message was settled: another one of its key may be ready.
     pub(crate) settled: Notify,
+    /// When the next messages may be handed out: see [`GATHER`].
+    open_at: StdMutex<Option<Instant>>,
 }
 
 impl Group {
+    /// After fewer messages than there was room for, those that follow gather a little.
+    fn gave(&self, some_but_few: bool) {
+        if some_but_few {
+            *self.open_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + GATHER);
+        }
+    }
+
+    fn open_at(&self) -> Option<Instant> {
+        *self.open_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Nothing moves in the group as long as they are held.
     pub(crate) async fn lanes(&self) -> Lanes {
         self.lanes.clone().lock_owned().await
@@ -177,66 +194,31 @@ impl EmbeddedBroker {
         lanes: &mut BTreeMap<Partition, Lane>,
     ) -> Result<Vec<PartitionBacklog>, BrokerError> {
         let topics: BTreeSet<&String> = fetch.topics.iter().collect();
-        let wanted: Vec<(Partition, Option<(u64, usize)>)> = topics
+        let wanted: Vec<(String, [Option<Wants>; PARTITIONS as usize])> = topics
             .into_iter()
-            .flat_map(|topic| (0..PARTITIONS).map(|partition| (topic.clone(), partition)))
-            .map(|partition| {
-                let from = lanes.get(&partition).map(Lane::wants);
-                (partition, from)
+            .map(|topic| {
+                let wants = |partition| lanes.get(&(topic.clone(), partition)).map(Lane::wants);
+                (topic.clone(), std::array::from_fn(|partition| wants(partition as u32)))
             })
             .collect();
         let group = fetch.group.clone();
         let looked = self.inner.db.read(move |conn| {
+            // One transaction: each query alone would take and give back the locks of the file.
+            let conn = conn.unchecked_transaction()?;
             let mut looked = Vec::new();
-            for (partition, from) in wanted {
-                let resumed = if from.is_none() {
-                    Some(log::lane(conn, &group, &partition)?)
-                } else {
-                    None
-                };
-                let from = from.or(resumed.as_ref().map(Lane::wants)).unwrap_or_default();
-                looked.push((resumed, log::ahead(conn, &group, partition, from)?));
+            for (topic, wants) in wanted {
+                let heads = log::heads_of(&conn, &topic)?;
+                for ((partition, wants), head) in (0..).zip(wants).zip(heads) {
+                    looked.push(Looked::at(&conn, &group, (topic.clone(), partition), wants, head)?);
+                }
             }
             Ok::<_, DatabaseError>(looked)
         });
         let looked = looked.await.map_err(unavailable)?;
-        let new: Vec<Partition> = looked
-            .iter()
-            .filter(|(resumed, _)| resumed.is_some())
-            .map(|(_, ahead)| ahead.partition.clone())
-            .collect();
+        let new = looked.iter().filter(|looked| looked.resumed.is_some());
+        let new: Vec<Partition> = new.map(|looked| looked.partition.clone()).collect();
         self.enrol(&fetch.group, new).await?;
-        let mut partitions = Vec::new();
-        let mut oldest = Vec::new();
-        for (resumed, ahead) in looked {
-            let lane = lanes.entry(ahead.partition.clone()).or_default();
-            if let Some(resumed) = resumed {
-                *lane = resumed;
-            }
-            for (offset, key, for_this_group) in ahead.entries {
-                lane.load(offset, key, for_this_group);
-            }
-            let (topic, partition) = ahead.partition;
-            oldest.push((lane.committed() < ahead.head).then(|| Place {
-                topic: topic.clone(),
-                partition,
-                offset: lane.committed(),
-            }));
-            let backlog = Backlog {
-                position: lane.looked_at().min(ahead.head).saturating_sub(lane.unfinished()),
-                head: ahead.head,
-                oldest_at: None,
-            };
-            partitions.push(PartitionBacklog {
-                topic,
-                partition,
-                backlog,
-            });
-        }
-        for (partition, oldest_at) in partitions.iter_mut().zip(self.oldest(oldest).await?) {
-            partition.backlog.oldest_at = oldest_at;
-        }
-        Ok(partitions)
+        Ok(looked.into_iter().map(|looked| looked.fill(lanes)).collect())
     }
 
     /// Makes a group known before it has done anything: what it has not seen must not be let go.
@@ -251,21 +233,6 @@ impl EmbeddedBroker {
                 .try_for_each(|partition| log::settle(tx, &group, partition, &BTreeSet::new(), 0))
         });
         write.await.map_err(unavailable)
-    }
-
-    /// When each of these was published.
-    async fn oldest(&self, places: Vec<Option<Place>>) -> Result<Vec<Option<u64>>, BrokerError> {
-        if places.iter().all(Option::is_none) {
-            return Ok(vec![None; places.len()]);
-        }
-        let read = self.inner.db.read(move |conn| {
-            let published = places.iter().map(|place| match place {
-                Some(place) => log::published_at(conn, place),
-                None => Ok(None),
-            });
-            published.collect::<Result<_, DatabaseError>>()
-        });
-        read.await.map_err(unavailable)
     }
 
     async fn messages(&self, places: Vec<(Place, u32)>) -> Result<Vec<Message>, BrokerError> {
@@ -395,6 +362,66 @@ impl EmbeddedBroker {
     }
 }
 
+/// From which offset on a lane looks, and at how many messages.
+type Wants = (u64, usize);
+
+/// What the log has for one lane.
+struct Looked {
+    partition: Partition,
+    /// The lane as it was left, when it is not in memory yet.
+    resumed: Option<Lane>,
+    head: u64,
+    entries: Vec<Entry>,
+}
+
+impl Looked {
+    fn at(
+        conn: &Connection,
+        group: &str,
+        partition: Partition,
+        wants: Option<Wants>,
+        head: u64,
+    ) -> Result<Self, DatabaseError> {
+        let resumed = match wants {
+            Some(_) => None,
+            None => Some(log::lane(conn, group, &partition)?),
+        };
+        let wants = wants.or(resumed.as_ref().map(Lane::wants)).unwrap_or_default();
+        let entries = if wants.0 < head {
+            log::ahead(conn, group, &partition, wants)?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            partition,
+            resumed,
+            head,
+            entries,
+        })
+    }
+
+    /// Loads it into its lane; answers how far that is.
+    fn fill(self, lanes: &mut BTreeMap<Partition, Lane>) -> PartitionBacklog {
+        let lane = lanes.entry(self.partition.clone()).or_default();
+        if let Some(resumed) = self.resumed {
+            *lane = resumed;
+        }
+        for entry in self.entries {
+            lane.load(entry);
+        }
+        let (topic, partition) = self.partition;
+        PartitionBacklog {
+            topic,
+            partition,
+            backlog: Backlog {
+                position: lane.looked_at().min(self.head).saturating_sub(lane.unfinished()),
+                head: self.head,
+                oldest_at: lane.oldest_at(),
+            },
+        }
+    }
+}
+
 struct Taken {
     fetched: Fetched,
     /// When something may be ready that is not now.
@@ -430,8 +457,13 @@ impl Broker for EmbeddedBroker {
         loop {
             let mut settled = pin!(group.settled.notified());
             settled.as_mut().enable();
+            if let Some(open_at) = group.open_at().filter(|_| fetch.max > 0) {
+                tokio::time::sleep_until(open_at.min(deadline)).await;
+            }
             published.mark_unchanged();
             let taken = self.take(&fetch, &group).await?;
+            let count = taken.fetched.messages.len();
+            group.gave((1..fetch.max.min(MAX_FETCHED)).contains(&count));
             if !taken.fetched.messages.is_empty() || fetch.max == 0 || Instant::now() >= deadline {
                 return Ok(taken.fetched);
             }

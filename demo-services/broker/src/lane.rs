@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::log::Entry;
+
 /// Messages of a partition that a group looks ahead at once: what is blocked behind more of them waits.
 pub(crate) const WINDOW: usize = 1_024;
 /// Messages of the window that may come again without end; beyond that each is given up in time, so that a partition
@@ -52,6 +54,8 @@ pub(crate) struct Lane {
 #[derive(Debug)]
 struct Pending {
     key: String,
+    /// Unix nanoseconds.
+    published_at: u64,
     attempts: u32,
     /// Attempts of these that were answered with "not now, but in the end": they do not count against it.
     pardoned: u32,
@@ -122,7 +126,13 @@ impl Lane {
     }
 
     /// Takes a message of the log; those of other groups only move it on.
-    pub(crate) fn load(&mut self, offset: u64, key: String, for_this_group: bool) {
+    pub(crate) fn load(&mut self, entry: Entry) {
+        let Entry {
+            offset,
+            key,
+            published_at,
+            for_this_group,
+        } = entry;
         if offset < self.next {
             return;
         }
@@ -133,6 +143,7 @@ impl Lane {
                 offset,
                 Pending {
                     key,
+                    published_at,
                     attempts,
                     pardoned: 0,
                     state: State::Ready,
@@ -216,12 +227,7 @@ impl Lane {
         self.pending.get(&offset).map(|pending| pending.attempts)
     }
 
-    /// Everything before it is done.
-    pub(crate) fn committed(&self) -> u64 {
-        self.pending.keys().next().copied().unwrap_or(self.next)
-    }
-
-    /// What [`Lane::committed`] will be when these are done too.
+    /// Up to where everything is done, once these are too.
     pub(crate) fn committed_without(&self, offsets: &BTreeSet<u64>) -> u64 {
         self.pending
             .keys()
@@ -233,6 +239,11 @@ impl Lane {
     /// Messages before `next` that are not done.
     pub(crate) fn unfinished(&self) -> u64 {
         self.pending.len() as u64
+    }
+
+    /// When the oldest message that is not done was published, in Unix nanoseconds.
+    pub(crate) fn oldest_at(&self) -> Option<u64> {
+        self.pending.values().next().map(|pending| pending.published_at)
     }
 
     /// Everything before it was looked at.
@@ -276,16 +287,30 @@ mod tests {
         retry_cap: Duration::from_secs(2),
     };
 
+    /// Published at ten nanoseconds for each offset.
+    fn entry(offset: u64, key: &str, for_this_group: bool) -> Entry {
+        Entry {
+            offset,
+            key: key.to_owned(),
+            published_at: offset * 10,
+            for_this_group,
+        }
+    }
+
     fn lane(keys: &[&str]) -> Lane {
         let mut lane = Lane::default();
         for (offset, key) in keys.iter().enumerate() {
-            lane.load(offset as u64, (*key).to_owned(), true);
+            lane.load(entry(offset as u64, key, true));
         }
         lane
     }
 
     fn lease(lane: &mut Lane, now: Instant, max: usize) -> Leased {
         lane.lease(now, max, Holder::default(), &SETTINGS)
+    }
+
+    fn committed(lane: &Lane) -> u64 {
+        lane.committed_without(&BTreeSet::new())
     }
 
     fn offsets(leased: &Leased) -> Vec<u64> {
@@ -308,12 +333,14 @@ mod tests {
         let (mut lane, now) = (lane(&["a", "b", "c"]), Instant::now());
         lease(&mut lane, now, 10);
         lane.done(1);
-        assert_eq!((lane.committed(), lane.unfinished()), (0, 2));
+        assert_eq!((committed(&lane), lane.unfinished()), (0, 2));
+        assert_eq!(lane.oldest_at(), Some(0));
         assert_eq!(lane.committed_without(&BTreeSet::from([0, 2])), 3);
         lane.done(0);
-        assert_eq!((lane.committed(), lane.is_out(0), lane.is_out(2)), (2, false, true));
+        assert_eq!((committed(&lane), lane.is_out(0), lane.is_out(2)), (2, false, true));
+        assert_eq!(lane.oldest_at(), Some(20));
         lane.done(2);
-        assert_eq!(lane.committed(), 3);
+        assert_eq!((committed(&lane), lane.oldest_at()), (3, None));
     }
 
     #[test]
@@ -346,7 +373,7 @@ mod tests {
             [] as [u64; 0],
             "its key waits with it"
         );
-        lane.load(3, "c".to_owned(), true);
+        lane.load(entry(3, "c", true));
         assert_eq!(offsets(&lease(&mut lane, now, 10)), [3]);
         for attempts in 2..=3 {
             now += SETTINGS.retry_cap;
@@ -367,17 +394,17 @@ mod tests {
     fn after_a_restart_it_goes_on_with_what_was_not_done() {
         let mut lane = Lane::resume(2, BTreeSet::from([3]), BTreeMap::from([(2, 2)]));
         for offset in 0..6 {
-            lane.load(offset, format!("k-{offset}"), offset != 5);
+            lane.load(entry(offset, &format!("k-{offset}"), offset != 5));
         }
         assert_eq!(lease(&mut lane, Instant::now(), 10).taken, [(2, 3), (4, 1)]);
-        assert_eq!((lane.looked_at(), lane.committed()), (6, 2));
+        assert_eq!((lane.looked_at(), committed(&lane)), (6, 2));
     }
 
     #[test]
     fn it_looks_ahead_no_further_than_its_window() {
         let mut lane = Lane::default();
         for offset in 0..WINDOW as u64 {
-            lane.load(offset, "k".to_owned(), true);
+            lane.load(entry(offset, "k", true));
         }
         assert_eq!(lane.wants(), (WINDOW as u64, 0));
         lane.done(0);

@@ -146,36 +146,50 @@ pub(crate) fn next_offset(conn: &Connection, topic: &str, partition: u32) -> Res
         .unwrap_or(0))
 }
 
-/// What a group's lane looks at next.
+/// A message as a group's lane sees it.
 #[derive(Debug)]
-pub(crate) struct Ahead {
-    pub(crate) partition: Partition,
-    pub(crate) head: u64,
-    /// Offset, key, and whether it is for this group.
-    pub(crate) entries: Vec<(u64, String, bool)>,
+pub(crate) struct Entry {
+    pub(crate) offset: u64,
+    pub(crate) key: String,
+    /// Unix nanoseconds.
+    pub(crate) published_at: u64,
+    pub(crate) for_this_group: bool,
 }
 
-/// Reads ahead in one partition.
+/// Messages of one partition from an offset on, so many at most.
 pub(crate) fn ahead(
     conn: &Connection,
     group: &str,
-    partition: Partition,
+    (topic, partition): &Partition,
     (from, limit): (u64, usize),
-) -> Result<Ahead, DatabaseError> {
+) -> Result<Vec<Entry>, DatabaseError> {
     let mut query = conn.prepare_cached(
-        "SELECT offset, key, only_group IS NULL OR only_group = ? FROM messages
+        "SELECT offset, key, published_at, only_group IS NULL OR only_group = ? FROM messages
          WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?",
     )?;
-    let params = params![group, partition.0, partition.1, signed(from), signed(limit as u64)];
-    let entries = query
-        .query_map(params, |row| Ok((unsigned(row, 0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<Result<Vec<_>, _>>()?;
-    let head = next_offset(conn, &partition.0, partition.1)?.unsigned_abs();
-    Ok(Ahead {
-        partition,
-        head,
-        entries,
-    })
+    let params = params![group, topic, partition, signed(from), signed(limit as u64)];
+    let entry = |row: &Row<'_>| {
+        Ok(Entry {
+            offset: unsigned(row, 0)?,
+            key: row.get(1)?,
+            published_at: unsigned(row, 2)?,
+            for_this_group: row.get(3)?,
+        })
+    };
+    Ok(query.query_map(params, entry)?.collect::<Result<_, _>>()?)
+}
+
+/// Where each partition of a topic ends; those that hold nothing yet are at 0.
+pub(crate) fn heads_of(conn: &Connection, topic: &str) -> Result<[u64; PARTITIONS as usize], DatabaseError> {
+    let mut heads = [0; PARTITIONS as usize];
+    let mut query = conn.prepare_cached("SELECT partition, next_offset FROM partitions WHERE topic = ?")?;
+    let mut rows = query.query([topic])?;
+    while let Some(row) = rows.next()? {
+        if let Some(head) = heads.get_mut(row.get::<_, u32>(0)? as usize) {
+            *head = unsigned(row, 1)?;
+        }
+    }
+    Ok(heads)
 }
 
 /// The lane of a group as it was left.
@@ -216,14 +230,6 @@ pub(crate) fn message(conn: &Connection, place: &Place, attempts: u32) -> Result
         published_at: unsigned(row, 5)?,
         attempts,
     }))
-}
-
-/// When the message at a place was published.
-pub(crate) fn published_at(conn: &Connection, place: &Place) -> Result<Option<u64>, DatabaseError> {
-    let mut query =
-        conn.prepare_cached("SELECT published_at FROM messages WHERE topic = ? AND partition = ? AND offset = ?")?;
-    let params = params![place.topic, place.partition, signed(place.offset)];
-    Ok(query.query_row(params, |row| unsigned(row, 0)).optional()?)
 }
 
 /// Notes messages as done, and that everything before `committed` is.

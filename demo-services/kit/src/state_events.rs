@@ -30,7 +30,7 @@ const MOST_WAITING: u64 = 200_000;
 const AT_ONCE: u64 = 500;
 /// First and longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// Longest wait for company, once something was recorded.
+/// Longest wait for company, once something was recorded or sent.
 const LINGER: Duration = Duration::from_millis(20);
 /// Looks again after this time even if nothing told of new rows.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -101,7 +101,11 @@ async fn relay(db: Database, sink: impl Sink) {
     loop {
         recorded.mark_unchanged();
         match relay_batch(&db, &sink).await {
-            Ok(Relayed::Batch) => wait = BACKOFF.0,
+            Ok(Relayed::Full) => wait = BACKOFF.0,
+            Ok(Relayed::Some) => {
+                wait = BACKOFF.0;
+                tokio::time::sleep(LINGER).await;
+            }
             Ok(Relayed::Nothing) => {
                 // Only the time limit can end this wait early: the sender lives in the database held here.
                 let _ = tokio::time::timeout(LOOK_AGAIN, recorded.changed()).await;
@@ -150,7 +154,10 @@ fn tell_lost(gone: Result<u64, DatabaseError>, metrics: &LossMetrics) {
 
 enum Relayed {
     Nothing,
-    Batch,
+    /// All that there was.
+    Some,
+    /// As many as fit, and there may be more.
+    Full,
     Refused,
 }
 
@@ -169,7 +176,11 @@ async fn relay_batch(db: &Database, sink: &impl Sink) -> Result<Relayed, Databas
         Ok::<_, DatabaseError>(())
     })
     .await?;
-    Ok(Relayed::Batch)
+    Ok(if events.len() < BATCH {
+        Relayed::Some
+    } else {
+        Relayed::Full
+    })
 }
 
 fn pending(conn: &Connection) -> Result<(u64, Vec<Event>), DatabaseError> {
@@ -250,7 +261,7 @@ mod tests {
         assert!(matches!(relay_batch(&db, &collector).await, Ok(Relayed::Refused)));
         assert!(matches!(relay_batch(&db, &collector).await, Ok(Relayed::Refused)));
         assert_eq!(left(&db).await, 3);
-        assert!(matches!(relay_batch(&db, &collector).await, Ok(Relayed::Batch)));
+        assert!(matches!(relay_batch(&db, &collector).await, Ok(Relayed::Some)));
         assert!(matches!(relay_batch(&db, &collector).await, Ok(Relayed::Nothing)));
         assert_eq!(*collector.received.lock().expect("lock"), [1, 2, 3, 1, 2, 3]);
     }

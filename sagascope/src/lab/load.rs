@@ -18,8 +18,10 @@ const PRODUCTS: u32 = 24;
 /// How often a client is asked for, and how long it waits before asking again.
 const ATTEMPTS: u32 = 2;
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
-/// One wish in so many is watched closely until its order has ended.
+/// One wish in so many is watched closely until its order has ended, and of a fast load no more than so many a second:
+/// watchers ask so often that they would be most of what the shop does.
 const WATCHED: u32 = 4;
+const WATCHED_PER_SECOND: f64 = 8.0;
 const MALFORMED: u16 = 400;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const WATCH_FOR: Duration = Duration::from_secs(20);
@@ -79,6 +81,11 @@ impl Load {
         cluster.tell("every client has its answer");
         wishes.into_iter().collect()
     }
+
+    /// One wish in so many is watched.
+    fn watched_of(&self) -> u32 {
+        WATCHED.max((self.per_second / WATCHED_PER_SECOND) as u32)
+    }
 }
 
 async fn client(cluster: Arc<Cluster>, load: Load, n: u32, began: Instant) -> anyhow::Result<Wish> {
@@ -109,7 +116,7 @@ async fn client(cluster: Arc<Cluster>, load: Load, n: u32, began: Instant) -> an
         );
         wish.answered_after = Some(asked.elapsed());
         wish.accepted = reply.is_success();
-        if reply.is_success() && n.is_multiple_of(WATCHED) {
+        if reply.is_success() && n.is_multiple_of(load.watched_of()) {
             watch(&cluster, &reply.body, &mut wish, began).await;
         }
         if reply.status < 500 {
