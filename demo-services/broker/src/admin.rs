@@ -85,7 +85,7 @@ impl EmbeddedBroker {
             lanes.remove(&(topic.clone(), one.partition));
         }
         drop(lanes);
-        in_memory.settled.notify_waiters();
+        in_memory.wake();
         Ok(Some(moved))
     }
 
@@ -157,6 +157,7 @@ impl EmbeddedBroker {
                 Ok::<_, DatabaseError>((settled, ids.last().copied()))
             });
             let (settled, last) = some.await.map_err(unavailable)?;
+            self.wake_all();
             count += settled;
             match last {
                 Some(last) => after = last,

@@ -1,6 +1,6 @@
 //! The broker itself, within one process: the durable log, and for each group its lanes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use shop_kit::broker::{
 };
 use shop_kit::clock::unix_nanos_now;
 use shop_kit::context::Context;
-use shop_kit::database::{Database, DatabaseError};
+use shop_kit::database::{Database, DatabaseError, Tx};
 use shop_kit::{simulated, state_events};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio::time::Instant;
@@ -42,7 +42,8 @@ pub struct EmbeddedBroker {
 struct Inner {
     db: Database,
     settings: Settings,
-    groups: StdMutex<HashMap<String, Arc<Group>>>,
+    /// In an order of their own: they are woken in it.
+    groups: StdMutex<BTreeMap<String, Arc<Group>>>,
 }
 
 /// Lanes of a group, held.
@@ -51,13 +52,36 @@ pub(crate) type Lanes = OwnedMutexGuard<BTreeMap<Partition, Lane>>;
 #[derive(Default)]
 pub(crate) struct Group {
     lanes: Arc<Mutex<BTreeMap<Partition, Lane>>>,
-    /// Told when a message was settled: another one of its key may be ready.
-    pub(crate) settled: Notify,
+    /// Told when there may be something to deliver: a message was published, or one was settled and another one of its key
+    /// is ready.
+    news: Notify,
+    /// Topics that were ever fetched by it.
+    topics: StdMutex<BTreeSet<String>>,
     /// When the next messages may be handed out: see [`GATHER`].
     open_at: StdMutex<Option<Instant>>,
 }
 
 impl Group {
+    /// Fetches that wait look again.
+    pub(crate) fn wake(&self) {
+        self.news.notify_waiters();
+    }
+
+    fn wants(&self, topics: &[String]) {
+        let mut known = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        for topic in topics {
+            if known.len() < MAX_TOPICS && !known.contains(topic) {
+                known.insert(topic.clone());
+            }
+        }
+    }
+
+    /// May one of these topics concern it? A group that ever asked for more topics than are noted is told of everything.
+    fn is_told_of(&self, topics: &BTreeSet<String>) -> bool {
+        let known = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        known.len() >= MAX_TOPICS || !known.is_disjoint(topics)
+    }
+
     /// After fewer messages than there was room for, those that follow gather a little.
     fn gave(&self, some_but_few: bool) {
         if some_but_few {
@@ -131,6 +155,20 @@ impl EmbeddedBroker {
         Ok(groups.entry(name.to_owned()).or_default().clone())
     }
 
+    /// Tells the groups that read one of these topics.
+    pub(crate) fn wake(&self, topics: &BTreeSet<String>) {
+        let groups = self.inner.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        for group in groups.values().filter(|group| group.is_told_of(topics)) {
+            group.wake();
+        }
+    }
+
+    /// After letters were replayed: those may be for any group.
+    pub(crate) fn wake_all(&self) {
+        let groups = self.inner.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.values().for_each(|group| group.wake());
+    }
+
     /// Leases what is ready now.
     async fn take(&self, fetch: &Fetch, group: &Group) -> Result<Taken, BrokerError> {
         let mut lanes = group.lanes().await;
@@ -172,7 +210,7 @@ impl EmbeddedBroker {
             })
             .await?;
             // What stood behind them is ready: for this fetch too.
-            group.settled.notify_waiters();
+            group.wake();
         }
         let due = lanes.values().filter_map(Lane::next_due).min();
         drop(lanes);
@@ -313,7 +351,7 @@ impl EmbeddedBroker {
             }
         }
         drop(lanes);
-        group.settled.notify_waiters();
+        group.wake();
         Ok(())
     }
 
@@ -343,7 +381,7 @@ impl EmbeddedBroker {
             }
         }
         drop(lanes);
-        group.settled.notify_waiters();
+        group.wake();
         Ok(())
     }
 
@@ -357,7 +395,7 @@ impl EmbeddedBroker {
         };
         self.give_up(&name, &mut lanes, place, attempts, reason).await?;
         drop(lanes);
-        group.settled.notify_waiters();
+        group.wake();
         Ok(())
     }
 }
@@ -439,11 +477,15 @@ impl Broker for EmbeddedBroker {
             check_name("topic", &message.topic)?;
             check_name("id", &message.id)?;
         }
-        let write = self
-            .inner
-            .db
-            .write(move |tx| messages.iter().try_for_each(|message| log::append(tx, message, None)));
-        write.await.map_err(unavailable)
+        let broker = self.clone();
+        carried_through(async move {
+            let topics = messages.iter().map(|message| message.topic.clone()).collect();
+            let append = move |tx: &Tx<'_>| messages.iter().try_for_each(|message| log::append(tx, message, None));
+            broker.inner.db.write(append).await.map_err(unavailable)?;
+            broker.wake(&topics);
+            Ok(())
+        })
+        .await
     }
 
     async fn fetch(&self, fetch: Fetch) -> Result<Fetched, BrokerError> {
@@ -453,14 +495,13 @@ impl Broker for EmbeddedBroker {
         fetch.topics.iter().try_for_each(|topic| check_name("topic", topic))?;
         let group = self.group(&fetch.group)?;
         let deadline = Instant::now() + Duration::from_millis(fetch.wait_ms).min(LONGEST_WAIT);
-        let mut published = self.inner.db.inserts("messages");
+        group.wants(&fetch.topics);
         loop {
-            let mut settled = pin!(group.settled.notified());
-            settled.as_mut().enable();
+            let mut news = pin!(group.news.notified());
+            news.as_mut().enable();
             if let Some(open_at) = group.open_at().filter(|_| fetch.max > 0) {
                 tokio::time::sleep_until(open_at.min(deadline)).await;
             }
-            published.mark_unchanged();
             let taken = self.take(&fetch, &group).await?;
             let count = taken.fetched.messages.len();
             group.gave((1..fetch.max.min(MAX_FETCHED)).contains(&count));
@@ -470,8 +511,7 @@ impl Broker for EmbeddedBroker {
             let until = taken.due.map_or(deadline, |due| due.min(deadline));
             tokio::select! {
                 biased;
-                _ = published.changed() => {}
-                () = settled => {}
+                () = news => {}
                 () = tokio::time::sleep_until(until) => {}
             }
         }
@@ -510,11 +550,13 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn replay(&self, id: u64) -> Result<bool, BrokerError> {
-        self.inner
-            .db
-            .write(move |tx| letters::replay(tx, id))
-            .await
-            .map_err(unavailable)
+        let broker = self.clone();
+        carried_through(async move {
+            let replayed = broker.inner.db.write(move |tx| letters::replay(tx, id)).await;
+            broker.wake_all();
+            replayed.map_err(unavailable)
+        })
+        .await
     }
 
     async fn purge(&self, id: u64) -> Result<bool, BrokerError> {

@@ -12,6 +12,13 @@ use crate::simulated;
 /// Files up to this size are checked page by page at start; larger ones would hold up the start for too long.
 const CHECKED_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Page cache of the connection that writes; those that only read have [`READER_CACHE_KIB`].
+const WRITER_CACHE_KIB: i64 = 4 * 1024;
+const READER_CACHE_KIB: i64 = 1024;
+/// Pages of the log after which they are copied into the file. A page that is written often is copied once for all its
+/// writes: the longer the log, the less there is to copy.
+const CHECKPOINT_PAGES: i64 = 2_000;
+
 /// How often, and after which wait, another process is given way when a database is made.
 const BUSY: u32 = 40;
 const BUSY_WAIT: Duration = Duration::from_millis(50);
@@ -38,7 +45,9 @@ fn prepare(path: &Path, schema: &[&str]) -> Result<Connection, DatabaseError> {
     // A simulated machine never loses power: nothing waits for the disk.
     let synchronous = if simulated::is_on() { "OFF" } else { "NORMAL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", 2 * CHECKPOINT_PAGES * 4096)?;
     check(path, &connection)?;
     for statements in crate::durable::TABLES.iter().chain(schema) {
         connection.execute_batch(statements)?;
@@ -68,7 +77,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // A plan stays the same whatever is bound: otherwise a kept statement is planned again at each use.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(128);
-    connection.pragma_update(None, "cache_size", -1024)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", true)
 }
 

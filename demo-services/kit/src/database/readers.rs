@@ -1,8 +1,9 @@
-//! Two threads that read, each with its own connection, fed from one queue.
+//! Two threads that read, each with its own connection and queue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -16,23 +17,37 @@ const STACK_BYTES: usize = 1024 * 1024;
 pub(super) type Job = Box<dyn FnOnce(&Connection) + Send>;
 
 #[derive(Clone)]
-pub(super) struct Readers {
-    queue: Arc<mpsc::Sender<Job>>,
+pub(super) struct Readers(Arc<[Reader; READERS]>);
+
+struct Reader {
+    queue: mpsc::Sender<Job>,
+    /// Jobs given to it that are not done.
+    busy: Arc<AtomicUsize>,
 }
 
 impl Readers {
     pub(super) fn spawn(path: &Path) -> Result<Self, DatabaseError> {
-        let (queue, queued) = mpsc::channel(QUEUED);
-        let queued = Arc::new(Mutex::new(queued));
-        for _ in 0..READERS {
-            let (connection, queued) = (connection::open_for_reading(path)?, queued.clone());
-            spawn_thread("db-reader", move || run(&connection, &queued));
-        }
-        Ok(Self { queue: Arc::new(queue) })
+        let reader = |connection| {
+            let (queue, queued) = mpsc::channel(QUEUED);
+            let busy = Arc::new(AtomicUsize::new(0));
+            let done = busy.clone();
+            spawn_thread("db-reader", move || run(&connection, queued, &done));
+            Reader { queue, busy }
+        };
+        let connections = [connection::open_for_reading(path)?, connection::open_for_reading(path)?];
+        Ok(Self(Arc::new(connections.map(reader))))
     }
 
+    /// To the one with less to do; with as little, to the first: one thread that is awake is better than two.
     pub(super) async fn submit(&self, job: Job) -> Result<(), DatabaseError> {
-        self.queue.send(job).await.map_err(|_| DatabaseError::Closed)
+        let load = |reader: &&Reader| reader.busy.load(Ordering::Relaxed);
+        let Some(reader) = self.0.iter().min_by_key(load) else {
+            return Err(DatabaseError::Closed);
+        };
+        let place = reader.queue.reserve().await.map_err(|_| DatabaseError::Closed)?;
+        reader.busy.fetch_add(1, Ordering::Relaxed);
+        place.send(job);
+        Ok(())
     }
 }
 
@@ -55,14 +70,10 @@ where
     catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(E::from(DatabaseError::Panicked)))
 }
 
-fn run(connection: &Connection, queued: &Mutex<mpsc::Receiver<Job>>) {
-    loop {
-        // One reader waits inside the lock, the other for the lock: either takes the next job.
-        let next = queued.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        match next {
-            Some(job) => job(connection),
-            None => return,
-        }
+fn run(connection: &Connection, mut queued: mpsc::Receiver<Job>, busy: &AtomicUsize) {
+    while let Some(job) = queued.blocking_recv() {
+        job(connection);
+        busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

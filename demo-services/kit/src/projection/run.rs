@@ -22,6 +22,9 @@ const BATCH: usize = 256;
 /// The same while it is far behind: a commit costs more than what it carries, and commands still get their turn
 /// between two of them.
 const CATCH_UP: usize = 1_024;
+/// A read model that has just caught up lets what follows gather so long: it is at most that much further behind, and a
+/// busy service commits once for all of it. What comes after a pause is applied at once.
+const GATHER: Duration = Duration::from_millis(5);
 /// Tells its metrics, and looks again, at least this often.
 const PULSE: Duration = Duration::from_secs(1);
 /// A paused read model looks again after this time.
@@ -91,6 +94,9 @@ where
                 Ok(()) => {
                     metrics.processed(ahead.events.len() as u64);
                     fetched = next;
+                    if !ahead.is_full() {
+                        tokio::time::sleep(GATHER).await;
+                    }
                 }
                 Err(error) => {
                     tracing::error!(projection = model.name, %error, "read model cannot go on");
