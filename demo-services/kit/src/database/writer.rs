@@ -1,7 +1,11 @@
 //! The one thread that writes: takes what is queued, runs each piece in a savepoint, commits once, then answers all.
+//!
+//! A commit writes every page that was touched, and what comes close together touches the same ones. So, as long as
+//! several write at once, a batch begins no earlier than [`GATHER`] after the one before. Who writes alone never waits.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +16,8 @@ use super::{DatabaseError, Tx};
 const QUEUED: usize = 256;
 /// Writes that may share a commit: bounds how long the first of them waits for its answer.
 const BATCHED: usize = 64;
+/// From the beginning of one batch to the next, when the one before had company.
+const GATHER: Duration = Duration::from_millis(4);
 
 /// Runs the work; what it gives back is called with the outcome of the commit.
 pub(super) type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
@@ -74,13 +80,17 @@ pub(super) fn execute(connection: &Connection, sql: &str) -> Result<(), Database
 }
 
 fn run(connection: &Connection, mut queued: mpsc::Receiver<Job>, inserts: &Inserts) {
+    let mut next_from = Instant::now();
     while let Some(first) = queued.blocking_recv() {
+        std::thread::sleep(next_from.saturating_duration_since(Instant::now()));
+        let began = Instant::now();
         let mut answers = Vec::new();
         let committed = commit(connection, first, &mut queued, &mut answers).map_err(|error| error.to_string());
         if committed.is_err() {
             // Nothing of the batch may leak into the next one. Fails when SQLite has rolled back by itself.
             drop(execute(connection, "ROLLBACK"));
         }
+        next_from = if answers.len() > 1 { began + GATHER } else { began };
         inserts.committed();
         for answer in answers {
             answer(committed.as_ref().copied().map_err(String::as_str));
