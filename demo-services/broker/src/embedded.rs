@@ -31,7 +31,7 @@ const MAX_PUBLISHED: usize = 1_000;
 const MAX_FETCHED: usize = 256;
 /// A group that was just given messages gets the next ones after this time, together: a request, a read and a commit for
 /// each message alone would be most of what a busy broker and its consumers do. A quiet group waits for nothing.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// See the module. A cheap clone.
 #[derive(Clone)]

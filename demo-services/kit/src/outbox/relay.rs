@@ -22,7 +22,7 @@ const BATCH: usize = 64;
 const PULSE: Duration = Duration::from_secs(1);
 /// After messages were published, those that follow gather so long: a request and two transactions for each of them alone
 /// would cost a busy service more than its work. The first message after a pause waits for nothing.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(20);
 /// First and longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 

@@ -24,7 +24,7 @@ const BATCH: usize = 256;
 const CATCH_UP: usize = 1_024;
 /// A read model that has just caught up lets what follows gather so long: it is at most that much further behind, and a
 /// busy service commits once for all of it. What comes after a pause is applied at once.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(10);
 /// Tells its metrics, and looks again, at least this often.
 const PULSE: Duration = Duration::from_secs(1);
 /// A paused read model looks again after this time.
