@@ -15,6 +15,7 @@ use shop_kit::broker::{
 use shop_kit::clock::unix_nanos_now;
 use shop_kit::context::Context;
 use shop_kit::database::{Database, DatabaseError, Tx};
+use shop_kit::pace::Pace;
 use shop_kit::{simulated, state_events};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio::time::Instant;
@@ -29,9 +30,9 @@ const MAX_TOPICS: usize = 64;
 const MAX_NAME: usize = 128;
 const MAX_PUBLISHED: usize = 1_000;
 const MAX_FETCHED: usize = 256;
-/// A group that was just given messages gets the next ones after this time, together: a request, a read and a commit for
-/// each message alone would be most of what a busy broker and its consumers do. A quiet group waits for nothing.
-const GATHER: Duration = Duration::from_millis(20);
+/// A request, a read and a commit for each message alone would be most of what a busy broker and its consumers do: after so
+/// many deliveries at once, messages of a group that follow closely gather and go together.
+const PACE: Pace = Pace::new(Duration::from_millis(20), 8);
 
 /// See the module. A cheap clone.
 #[derive(Clone)]
@@ -49,7 +50,6 @@ struct Inner {
 /// Lanes of a group, held.
 pub(crate) type Lanes = OwnedMutexGuard<BTreeMap<Partition, Lane>>;
 
-#[derive(Default)]
 pub(crate) struct Group {
     lanes: Arc<Mutex<BTreeMap<Partition, Lane>>>,
     /// Told when there may be something to deliver: a message was published, or one was settled and another one of its key
@@ -57,8 +57,18 @@ pub(crate) struct Group {
     news: Notify,
     /// Topics that were ever fetched by it.
     topics: StdMutex<BTreeSet<String>>,
-    /// When the next messages may be handed out: see [`GATHER`].
-    open_at: StdMutex<Option<Instant>>,
+    pace: StdMutex<Pace>,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self {
+            lanes: Arc::default(),
+            news: Notify::new(),
+            topics: StdMutex::default(),
+            pace: StdMutex::new(PACE),
+        }
+    }
 }
 
 impl Group {
@@ -82,15 +92,20 @@ impl Group {
         known.len() >= MAX_TOPICS || !known.is_disjoint(topics)
     }
 
-    /// After fewer messages than there was room for, those that follow gather a little.
-    fn gave(&self, some_but_few: bool) {
-        if some_but_few {
-            *self.open_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + GATHER);
-        }
+    /// How long the next delivery waits for company.
+    fn gathers_for(&self) -> Duration {
+        self.pace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .wait(Instant::now())
     }
 
-    fn open_at(&self) -> Option<Instant> {
-        *self.open_at.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Fewer messages than there was room for were delivered.
+    fn gave_a_few(&self) {
+        self.pace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .passed(Instant::now());
     }
 
     /// Nothing moves in the group as long as they are held.
@@ -499,12 +514,15 @@ impl Broker for EmbeddedBroker {
         loop {
             let mut news = pin!(group.news.notified());
             news.as_mut().enable();
-            if let Some(open_at) = group.open_at().filter(|_| fetch.max > 0) {
+            if fetch.max > 0 {
+                let open_at = Instant::now() + group.gathers_for();
                 tokio::time::sleep_until(open_at.min(deadline)).await;
             }
             let taken = self.take(&fetch, &group).await?;
             let count = taken.fetched.messages.len();
-            group.gave((1..fetch.max.min(MAX_FETCHED)).contains(&count));
+            if (1..fetch.max.min(MAX_FETCHED)).contains(&count) {
+                group.gave_a_few();
+            }
             if !taken.fetched.messages.is_empty() || fetch.max == 0 || Instant::now() >= deadline {
                 return Ok(taken.fetched);
             }

@@ -10,6 +10,9 @@ use shop_kit::simulated::{Node, Simulation};
 use support::{fetch, message, open};
 use tokio::time::{Instant, sleep};
 
+/// Deliveries that a quiet group gets one by one.
+const BURST: u64 = 8;
+
 /// Ids of the next delivery, and how long it took to come.
 async fn next(broker: &EmbeddedBroker) -> (Vec<String>, Duration) {
     let began = Instant::now();
@@ -32,22 +35,24 @@ async fn publish(broker: &EmbeddedBroker, n: u64) {
 async fn story() {
     let folder = tempfile::tempdir().expect("folder");
     let broker = open(folder.path(), Settings::default());
-    publish(&broker, 1).await;
-    assert_eq!(next(&broker).await, (vec!["m-1".to_owned()], Duration::ZERO));
+    for n in 1..=BURST {
+        publish(&broker, n).await;
+        assert_eq!(next(&broker).await, (vec![format!("m-{n}")], Duration::ZERO));
+    }
 
     let (close, ()) = tokio::join!(next(&broker), async {
-        publish(&broker, 2).await;
+        publish(&broker, 21).await;
         sleep(Duration::from_millis(3)).await;
-        publish(&broker, 3).await;
+        publish(&broker, 22).await;
     });
     let (mut ids, after) = close;
     ids.sort();
-    assert_eq!(ids, ["m-2", "m-3"], "together");
+    assert_eq!(ids, ["m-21", "m-22"], "together");
     assert!(after <= Duration::from_millis(20), "{after:?}");
 
     sleep(Duration::from_secs(1)).await;
-    publish(&broker, 4).await;
-    assert_eq!(next(&broker).await, (vec!["m-4".to_owned()], Duration::ZERO));
+    publish(&broker, 30).await;
+    assert_eq!(next(&broker).await, (vec!["m-30".to_owned()], Duration::ZERO));
 }
 
 #[test]

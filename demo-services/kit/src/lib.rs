@@ -30,6 +30,7 @@ mod logging;
 pub mod order_commands;
 pub mod outbox;
 pub mod outside;
+pub mod pace;
 pub mod participant;
 pub mod problem;
 pub mod profile;

@@ -13,6 +13,7 @@ use crate::broker::{Broker, BrokerError, NewMessage};
 use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::Database;
+use crate::pace::Pace;
 use crate::simulated;
 use crate::telemetry::{self, Span, SpanKind, span_in};
 
@@ -20,9 +21,9 @@ use crate::telemetry::{self, Span, SpanKind, span_in};
 const BATCH: usize = 64;
 /// Tells its metrics, and looks again, at least this often.
 const PULSE: Duration = Duration::from_secs(1);
-/// After messages were published, those that follow gather so long: a request and two transactions for each of them alone
-/// would cost a busy service more than its work. The first message after a pause waits for nothing.
-const GATHER: Duration = Duration::from_millis(20);
+/// A request and two transactions for each message alone would cost a busy service more than its work: after so many
+/// publications at once, those that follow closely go together.
+const PACE: Pace = Pace::new(Duration::from_millis(20), 8);
 /// First and longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -47,6 +48,7 @@ async fn run(db: Database, broker: impl Broker, metrics: OutboxMetrics) {
     let mut enqueued = db.inserts("outbox");
     let mut wait = BACKOFF.0;
     let mut told: Option<Instant> = None;
+    let mut pace = PACE;
     loop {
         enqueued.mark_unchanged();
         if told.is_none_or(|told| told.elapsed() >= PULSE) {
@@ -57,6 +59,7 @@ async fn run(db: Database, broker: impl Broker, metrics: OutboxMetrics) {
             tokio::time::sleep(PULSE / 4).await;
             continue;
         }
+        tokio::time::sleep(pace.wait(Instant::now())).await;
         match relay_batch(&db, &broker).await {
             // Only the time limit can end this wait early: the sender lives in the database held here.
             Ok(0) => drop(tokio::time::timeout(PULSE, enqueued.changed()).await),
@@ -64,7 +67,7 @@ async fn run(db: Database, broker: impl Broker, metrics: OutboxMetrics) {
                 metrics.published(published);
                 wait = BACKOFF.0;
                 if published < BATCH as u64 {
-                    tokio::time::sleep(GATHER).await;
+                    pace.passed(Instant::now());
                 }
             }
             Err(error) => {

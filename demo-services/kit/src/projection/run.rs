@@ -8,12 +8,14 @@ use rusqlite::{ErrorCode, OptionalExtension, params};
 use sagascope_conventions::FaultKind;
 use sagascope_instrument::message_events::{projection_failed, rebuild_finished};
 use sagascope_instrument::metrics::ProjectionMetrics;
+use tokio::time::Instant;
 
 use super::progress::position;
 use crate::clock::unix_nanos_now;
 use crate::context::Context;
 use crate::database::{Database, DatabaseError, Tx};
 use crate::event_store::{self, StoredEvent};
+use crate::pace::Pace;
 use crate::sql::signed;
 use crate::state_events;
 
@@ -22,9 +24,9 @@ const BATCH: usize = 256;
 /// The same while it is far behind: a commit costs more than what it carries, and commands still get their turn
 /// between two of them.
 const CATCH_UP: usize = 1_024;
-/// A read model that has just caught up lets what follows gather so long: it is at most that much further behind, and a
-/// busy service commits once for all of it. What comes after a pause is applied at once.
-const GATHER: Duration = Duration::from_millis(10);
+/// A transaction for each event alone would cost a busy service more than its commands: after so many at once, events that
+/// follow closely are applied together, and the read model is at most that much further behind.
+const PACE: Pace = Pace::new(Duration::from_millis(10), 8);
 /// Tells its metrics, and looks again, at least this often.
 const PULSE: Duration = Duration::from_secs(1);
 /// A paused read model looks again after this time.
@@ -68,7 +70,9 @@ where
 {
     let mut appended = model.db.inserts("events");
     let mut fetched: Option<Ahead> = None;
+    let mut pace = PACE;
     loop {
+        tokio::time::sleep(pace.wait(Instant::now())).await;
         appended.mark_unchanged();
         let ahead = match fetched.take() {
             Some(ahead) => ahead,
@@ -95,7 +99,7 @@ where
                     metrics.processed(ahead.events.len() as u64);
                     fetched = next;
                     if !ahead.is_full() {
-                        tokio::time::sleep(GATHER).await;
+                        pace.passed(Instant::now());
                     }
                 }
                 Err(error) => {
