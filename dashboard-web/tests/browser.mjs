@@ -13,6 +13,8 @@ const token = need("SAGASCOPE_TOKEN");
 const otlp = process.env.SAGASCOPE_OTLP_URL?.replace(/\/$/, "");
 const shots = process.env.SAGASCOPE_SHOTS;
 const PATIENCE_MS = 20_000;
+// A shop of its own comes up for an experiment, beside the one that runs already.
+const LAB_PATIENCE_MS = 120_000;
 const HOSTILE = `<img src=x onerror="window.__pwned=1"><script>window.__pwned=1</script>\u202e\u001b[2J`;
 const VIEWS = ["/", "/sagas", "/traces", "/breakers", "/read-models", "/chaos", "/lab", "/login", "/no-such-page-of-ours"];
 
@@ -101,6 +103,24 @@ await chapter("a deep link opens exactly its view, also after a reload and by go
   same(new URL(page.url()).searchParams.get("span")?.length, 16, "the span in the address");
   await page.goBack();
   await page.waitForSelector("#saga-panel #saga-flow");
+  same(complaints, [], "complaints");
+});
+
+await chapter("an experiment of the lab is started, tells what it does, and ends with a verdict", async () => {
+  const { page, complaints } = await open(`/login?token=${token}`);
+  await page.waitForFunction(() => location.pathname !== "/login");
+  await page.goto(`${base}/lab?experiment=stale-read`);
+  await page.waitForSelector("#experiment h2");
+  await page.click("#experiment header button");
+  await page.click("#act-yes");
+  await page.waitForSelector("#progress li");
+  same((await page.textContent("#verdict")).startsWith("running for"), true, "no verdict while it runs");
+  await picture(page, "lab-running");
+  await page.waitForSelector("#findings li", { timeout: LAB_PATIENCE_MS });
+  same((await page.textContent("#verdict")).includes("running for"), false, "the verdict");
+  same((await page.$$("#experiment table tbody tr")).length > 0, true, "what was measured");
+  same((await page.textContent(".lab-row[aria-current=true]")).includes("passed"), true, "the verdict in the list");
+  await picture(page, "lab-verdict");
   same(complaints, [], "complaints");
 });
 

@@ -4,6 +4,7 @@
 
 mod bench;
 mod browser;
+mod canary;
 mod command_line;
 mod crash;
 mod faults;

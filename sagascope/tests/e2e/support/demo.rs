@@ -191,6 +191,14 @@ impl Demo {
         answer.json().await.ok()
     }
 
+    /// Puts something on one service's API; it must be taken.
+    pub(crate) async fn put(&self, name: &str, path: &str, body: &Value) {
+        let url = format!("http://127.0.0.1:{}{path}", self.service_port(name));
+        let answer = self.http.put(url).json(body).send().await.expect("an answer");
+        let status = answer.status();
+        assert!(status.is_success(), "{path}: {status} {:?}", answer.text().await);
+    }
+
     fn service_port(&self, name: &str) -> u16 {
         let known = shop_kit::topology::Topology::new(self.base).port(name);
         known.expect("a known service")
