@@ -13,7 +13,7 @@ pub struct LettersRequest {
     pub id: Option<String>,
 }
 
-/// `POST /api/v1/actions/sagas/{id}/retry`, `…/cancel` and `…/compensate`.
+/// `POST /api/v1/actions/sagas/{id}/retry`, `…/cancel`, `…/compensate`, `…/commit-in-doubt` and `…/abort-in-doubt`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SagaRequest {
@@ -31,11 +31,21 @@ pub enum SagaAction {
     Cancel,
     /// Turn back, whatever it is at.
     Compensate,
+    /// Participants of a two-phase commit that are in doubt keep what they hold, without their coordinator.
+    CommitInDoubt,
+    /// They give it back.
+    AbortInDoubt,
 }
 
 impl SagaAction {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Retry, Self::Cancel, Self::Compensate];
+    pub const ALL: [Self; 5] = [
+        Self::Retry,
+        Self::Cancel,
+        Self::Compensate,
+        Self::CommitInDoubt,
+        Self::AbortInDoubt,
+    ];
 
     /// As in the path.
     #[must_use]
@@ -44,7 +54,15 @@ impl SagaAction {
             Self::Retry => "retry",
             Self::Cancel => "cancel",
             Self::Compensate => "compensate",
+            Self::CommitInDoubt => "commit-in-doubt",
+            Self::AbortInDoubt => "abort-in-doubt",
         }
+    }
+
+    /// True for what participants do without their coordinator.
+    #[must_use]
+    pub const fn ends_a_doubt(self) -> bool {
+        matches!(self, Self::CommitInDoubt | Self::AbortInDoubt)
     }
 
     /// From the path.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sagascope_conventions::action::PREPARE;
 use sagascope_conventions::{Coordination, SagaState, StepState, WaitingFor};
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,13 @@ pub struct SagaDetail {
     pub events: Vec<SagaEvent>,
     /// Breakers of its services that are not closed, by id.
     pub breakers: Vec<String>,
+}
+
+impl SagaDetail {
+    /// Services that a two-phase commit asks for their votes: none for any other saga.
+    pub fn voters(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| step.name.strip_prefix(PREPARE))
+    }
 }
 
 /// One step with its undo.

@@ -1,4 +1,4 @@
-//! What a person asks a running service to do: settle dead letters, rebuild a read model, help a saga on.
+//! What a person asks a running service to do: settle dead letters, rebuild a read model, help a saga on, end a doubt.
 //!
 //! An [`Action`] travels on the fault stream as an order with an id; the service answers what came of it with an
 //! [`ActionReport`]. An order is given once: a lost answer is told as such, never made up for by a second order.
@@ -36,7 +36,14 @@ pub enum Action {
     CancelSaga(SagaRef),
     /// Turn a saga back, whatever it is at; take a parked one up again.
     CompensateSaga(SagaRef),
+    /// Commit what a two-phase commit left in doubt, without its coordinator.
+    CommitInDoubt(SagaRef),
+    /// Abort what a two-phase commit left in doubt, without its coordinator.
+    AbortInDoubt(SagaRef),
 }
+
+/// A step `prepare.SERVICE` of a two-phase commit asks that service for its vote; with its yes the service is in doubt.
+pub const PREPARE: &str = "prepare.";
 
 /// One saga instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -151,7 +151,7 @@ pub(crate) const PATHS: &[Row] = &[
     (
         "post",
         "/api/v1/actions/sagas/{id}/{action}",
-        "Retry, cancel or compensate a saga; answers the effect it verified",
+        "Retry, cancel or compensate a saga, or end the doubt of a two-phase commit; answers the effect it verified",
         &[],
     ),
     (

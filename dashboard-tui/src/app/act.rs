@@ -69,6 +69,8 @@ impl App {
             Action::Rebuild => self.rebuild(now),
             Action::RetrySaga => self.act_on_saga(SagaAction::Retry, now),
             Action::CancelSaga => self.act_on_saga(SagaAction::Cancel, now),
+            Action::CommitInDoubt => self.act_on_saga(SagaAction::CommitInDoubt, now),
+            Action::AbortInDoubt => self.act_on_saga(SagaAction::AbortInDoubt, now),
             Action::RunExperiment => self.run_experiment(now),
             Action::CancelExperiment => self.cancel_experiment(now),
             Action::RateUp => return self.change_rate(true, now),

@@ -101,6 +101,16 @@ impl App {
                 "Every effect that it had, or may have had, is undone. Refused once its last step has begun.",
                 "turn back",
             ),
+            SagaAction::CommitInDoubt => (
+                format!("Commit {id} without its coordinator?"),
+                "Whoever said yes keeps what it holds. Should the coordinator decide to abort, they have to undo it.",
+                "commit",
+            ),
+            SagaAction::AbortInDoubt => (
+                format!("Abort {id} without its coordinator?"),
+                "Whoever said yes gives back what it holds. Should the coordinator decide to commit, its word is broken.",
+                "abort",
+            ),
         };
         self.confirm(title, effect, yes, Question::Act(action, key));
     }

@@ -47,6 +47,8 @@ pub(crate) const BINDINGS: &[Binding] = &[
     key(Saga, Action::FlowGraph, "F", &[Char('F')], "flow graph", "the flow graph of its type"),
     key(Saga, Action::RetrySaga, "R", &[Char('R')], "retry…", "have it try again now: a parked one is taken up again"),
     key(Saga, Action::CancelSaga, "U", &[Char('U')], "", "turn it back, after a confirmation"),
+    key(Saga, Action::CommitInDoubt, "K", &[Char('K')], "", "two-phase commit: keep what is in doubt, after a confirmation"),
+    key(Saga, Action::AbortInDoubt, "A", &[Char('A')], "", "two-phase commit: give it back, after a confirmation"),
     key(Sagas, Action::Follow, "f", &[Char('f')], "follow", "follow the newest, or hold the list still"),
     key(Saga, Action::Filter, "/", &[Char('/')], "filter", "filter sagas"),
     key(Traces, Action::Enter, "Enter", &[Enter], "open", "open the trace"),

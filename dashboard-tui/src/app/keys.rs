@@ -50,6 +50,8 @@ pub(crate) enum Action {
     Rebuild,
     RetrySaga,
     CancelSaga,
+    CommitInDoubt,
+    AbortInDoubt,
     RunExperiment,
     CancelExperiment,
     RateUp,

@@ -97,11 +97,16 @@ fn a_saga_is_retried_or_turned_back_after_a_yes() {
     let mut hand = Hand::in_trouble();
     hand.keys("2Ry");
     hand.keys("Uy");
+    hand.keys("Kn");
+    hand.keys("Ky");
+    hand.keys("Ay");
     assert!(matches!(
         asked(&hand)[..],
         [
             Question::Act(SagaAction::Retry, _),
-            Question::Act(SagaAction::Cancel, _)
+            Question::Act(SagaAction::Cancel, _),
+            Question::Act(SagaAction::CommitInDoubt, _),
+            Question::Act(SagaAction::AbortInDoubt, _)
         ]
     ));
 }

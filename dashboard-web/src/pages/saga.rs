@@ -118,12 +118,27 @@ fn help(detail: &SagaDetail, acting: Acting) -> Option<AnyView> {
     };
     let retry = asked(SagaAction::Retry, "Retry", again, "Retry");
     let back = "Every effect that it had, or may have had, is undone. Refused once its last step has begun.";
+    let is_two_phase = detail.voters().next().is_some();
+    let keep = "Whoever said yes keeps what it holds. Should the coordinator decide to abort, they have to undo it.";
+    let commit = is_two_phase.then(|| asked(SagaAction::CommitInDoubt, "Commit without coordinator", keep, "Commit"));
+    let give_back =
+        "Whoever said yes gives back what it holds. Should the coordinator decide to commit, its word is broken.";
+    let abort = is_two_phase.then(|| {
+        asked(
+            SagaAction::AbortInDoubt,
+            "Abort without coordinator",
+            give_back,
+            "Abort",
+        )
+    });
     let cancel = (saga.state == SagaState::Running).then(|| asked(SagaAction::Cancel, "Turn back", back, "Turn back"));
     Some(
         view! {
             <div class="body facts" id="saga-actions">
                 {act::button(acting, "Retry…", retry)}
                 {cancel.map(|cancel| act::button(acting, "Turn back…", cancel))}
+                {commit.map(|commit| act::button(acting, "Commit what is in doubt…", commit))}
+                {abort.map(|abort| act::button(acting, "Abort what is in doubt…", abort))}
             </div>
         }
         .into_any(),

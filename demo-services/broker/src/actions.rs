@@ -41,7 +41,7 @@ pub(crate) async fn carry_out(broker: EmbeddedBroker, action: Action) -> ActionO
 fn meant(topic: String, message_id: Option<String>) -> Letters {
     Letters {
         topic: Some(topic),
-        group: None,
         message_id,
+        ..Letters::default()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sagascope_instrument::message_events::LetterOutcome;
-use shop_kit::broker::admin::{Letters, Look, MOST_INSPECTED, Moved, Reset, ResetTo, Seen, Settled, Standing};
+use shop_kit::broker::admin::{Hurry, Letters, Look, MOST_INSPECTED, Moved, Reset, ResetTo, Seen, Settled, Standing};
 use shop_kit::broker::{BrokerError, DeadLetter, Place};
 use shop_kit::database::{DatabaseError, Tx};
 use tokio::time::Instant;
@@ -50,6 +50,30 @@ impl EmbeddedBroker {
             row.scheduled = row.lag.saturating_sub(row.in_flight);
         }
         Ok(Some(standing).filter(|rows| !rows.is_empty()))
+    }
+
+    /// Makes the deliveries of a key due now that wait for another attempt, and delivers what was given up once more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hurry(&self, hurry: Hurry) -> Result<Settled, BrokerError> {
+        let Hurry { topic, key } = hurry;
+        check_name("topic", &topic)?;
+        let partition = (topic.clone(), log::partition_of(&key));
+        let mut count = 0;
+        for group in self.groups() {
+            let mut lanes = group.lanes().await;
+            count += lanes.get_mut(&partition).map_or(0, |lane| lane.hurry(&key));
+            drop(lanes);
+            group.wake();
+        }
+        let letters = Letters {
+            topic: Some(topic),
+            key: Some(key),
+            ..Letters::default()
+        };
+        count += self.replay_letters(letters).await?.count;
+        Ok(Settled { count })
     }
 
     /// Sets a group to another place: from there on everything is delivered again, to those that handle it again. What

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
-use shop_kit::broker::admin::{Letters, Look, Reset};
+use shop_kit::broker::admin::{Hurry, Letters, Look, Reset};
 use shop_kit::broker::wire::{Items, LettersQuery};
 use shop_kit::broker::{Broker, BrokerError};
 use shop_kit::problem::Problem;
@@ -22,6 +22,7 @@ pub(crate) fn router<S>(broker: EmbeddedBroker) -> Router<S> {
         .route("/api/v1/topics/{topic}/messages", get(look))
         .route("/api/v1/groups/{group}", get(standing))
         .route("/api/v1/groups/{group}/reset", post(reset))
+        .route("/api/v1/deliveries/hurry", post(hurry))
         .route("/api/v1/dead-letters", get(letters))
         .route("/api/v1/dead-letters/replay", post(replay_all))
         .route("/api/v1/dead-letters/purge", post(purge_all))
@@ -51,6 +52,10 @@ async fn reset(State(broker): State<EmbeddedBroker>, Path(group): Path<String>, 
     found(moved.map(|rows| rows.map(|items| Items { items })), "group", &what)
 }
 
+async fn hurry(State(broker): State<EmbeddedBroker>, Body(hurry): Body<Hurry>) -> Response {
+    answer(broker.hurry(hurry).await)
+}
+
 async fn letters(State(broker): State<EmbeddedBroker>, query: Asked<LettersQuery>) -> Response {
     let Query(query) = match query {
         Ok(query) => query,
@@ -60,6 +65,7 @@ async fn letters(State(broker): State<EmbeddedBroker>, query: Asked<LettersQuery
         topic: query.topic,
         group: query.group,
         message_id: query.message_id,
+        key: None,
     };
     let letters = broker.letters(wanted, query.after, query.limit).await;
     answer(letters.map(|items| Items { items }))

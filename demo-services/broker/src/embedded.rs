@@ -184,6 +184,12 @@ impl EmbeddedBroker {
         groups.values().for_each(|group| group.wake());
     }
 
+    /// Those that have come for something since the start.
+    pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
+        let groups = self.inner.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.values().cloned().collect()
+    }
+
     /// Leases what is ready now.
     async fn take(&self, fetch: &Fetch, group: &Group) -> Result<Taken, BrokerError> {
         let mut lanes = group.lanes().await;

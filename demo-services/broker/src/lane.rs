@@ -222,6 +222,17 @@ impl Lane {
         self.reject(offset, now, settings)
     }
 
+    /// Those of a key that wait for their next attempt wait no longer; answers how many there were.
+    pub(crate) fn hurry(&mut self, key: &str) -> u64 {
+        let waits = |pending: &&mut Pending| pending.key == key && matches!(pending.state, State::Waiting { .. });
+        let mut count = 0;
+        for pending in self.pending.values_mut().filter(waits) {
+            pending.state = State::Ready;
+            count += 1;
+        }
+        count
+    }
+
     /// Deliveries of a message that is not done; `None` when it is not out.
     pub(crate) fn attempts(&self, offset: u64) -> Option<u32> {
         self.pending.get(&offset).map(|pending| pending.attempts)

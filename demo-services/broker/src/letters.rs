@@ -130,13 +130,15 @@ pub(crate) fn ids(conn: &Connection, wanted: &Letters, after: u64, limit: usize)
     let mut query = conn.prepare_cached(
         "SELECT id FROM dead_letters WHERE id > ?1 AND (?2 IS NULL OR topic = ?2)
          AND (?3 IS NULL OR consumer_group = ?3) AND (?4 IS NULL OR json_extract(message, '$.id') = ?4)
-         ORDER BY id LIMIT ?5",
+         AND (?5 IS NULL OR json_extract(message, '$.key') = ?5)
+         ORDER BY id LIMIT ?6",
     )?;
     let params = params![
         signed(after),
         wanted.topic,
         wanted.group,
         wanted.message_id,
+        wanted.key,
         signed(limit as u64)
     ];
     Ok(query

@@ -95,6 +95,36 @@ async fn what_must_be_done_comes_again_where_a_rejection_makes_a_letter() {
 }
 
 #[tokio::test]
+async fn a_key_is_hurried_on_whether_it_waits_or_was_given_up_and_no_other() {
+    let folder = tempfile::tempdir().expect("folder");
+    let broker = serve(folder.path()).await;
+    broker
+        .publish((1..=3).map(|n| message(n, "orders", &format!("o-{n}"))).collect())
+        .await
+        .expect("published");
+    let fetched = broker.fetch(fetch("shipping", &["orders"])).await.expect("fetched");
+    for message in &fetched.messages {
+        let place = message.place.clone();
+        match message.key.as_str() {
+            "o-1" => broker.reject("shipping", place, "bad").await.expect("a letter"),
+            _ => broker.postpone("shipping", place, "not yet").await.expect("waits"),
+        }
+    }
+    assert_eq!(broker.hurry("orders", "o-1").await.expect("hurried"), 1);
+    assert_eq!(broker.hurry("orders", "o-2").await.expect("hurried"), 1);
+    assert_eq!(
+        broker.hurry("orders", "o-9").await.expect("hurried"),
+        0,
+        "nothing of it waits"
+    );
+    let again = broker.fetch(fetch("shipping", &["orders"])).await.expect("fetched");
+    let keys: std::collections::BTreeSet<&str> = again.messages.iter().map(|message| message.key.as_str()).collect();
+    assert!(keys.is_superset(&["o-1", "o-2"].into()), "{keys:?}");
+    assert_eq!(broker.hurry("orders", "o-2").await.expect("hurried"), 0, "it is out");
+    assert!(broker.hurry("no spaces", "o-2").await.is_err());
+}
+
+#[tokio::test]
 async fn a_refusal_is_told_from_a_broker_that_is_away() {
     let folder = tempfile::tempdir().expect("folder");
     let broker = serve(folder.path()).await;

@@ -53,7 +53,9 @@ pub async fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         db: durable.db.clone(),
         reception: Outside::new("reception", Duration::from_millis(10), Duration::from_millis(80)),
     };
-    let inquiry = Inquiry::start(durable.db.clone(), Arc::new(hotels.clone()), service.caller("booking"));
+    let coordinator = service.caller("booking");
+    let participant = Arc::new(hotels.clone());
+    let inquiry = Inquiry::start(&service.actions, durable.db.clone(), participant, coordinator);
     let watch = Watch::over(service, &durable.db, invariants::checks())?;
     let assembled = Assembled::new(http::router(hotels), durable.readiness());
     Ok(assembled.with(watch).with(inquiry).with(retention).with(durable))

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use sagascope_conventions::action::{Action, ActionOutcome};
 
 use crate::actions::Actions;
 use crate::broker::{HttpBroker, Message};
@@ -39,6 +40,9 @@ pub(crate) const TABLES: &[&str] = &[
     totals::TABLES,
     two_phase::TABLES,
 ];
+
+/// Why a feed is not rebuilt.
+const FED_ONCE: &str = "It takes each message once. Replay what it gave up, or rebuild what follows it.";
 
 /// See the module. Keep it for as long as the service runs: its tasks end with it.
 #[derive(Debug)]
@@ -133,13 +137,28 @@ impl Durable {
     where
         H: Fn(&Tx<'_>, &Message, &Context) -> anyhow::Result<()> + Send + Sync + 'static,
     {
+        self.offer_feed(&subscription);
         Consumer::start(subscription, self.db.clone(), self.broker.clone(), handler)
     }
 
     /// Consumes topics of the broker with a handler that does more than work in one transaction.
     #[must_use]
     pub fn consume_with(&self, subscription: Subscription, handler: impl Handle) -> Consumer {
+        self.offer_feed(&subscription);
         Consumer::start_with(subscription, self.db.clone(), self.broker.clone(), handler)
+    }
+
+    /// What takes messages in looks like a read model on the dashboards; why it has no zero to begin at is said.
+    fn offer_feed(&self, subscription: &Subscription) {
+        let Some(feed) = subscription.projection else { return };
+        self.actions.offer(move |action| async move {
+            match action {
+                Action::RebuildReadModel { name } if name == feed => ActionOutcome::Refused {
+                    detail: FED_ONCE.to_owned(),
+                },
+                _ => ActionOutcome::Unknown,
+            }
+        });
     }
 
     /// Works a queue of background jobs off; failed ones can be replayed and purged.

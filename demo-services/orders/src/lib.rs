@@ -105,6 +105,10 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
         }),
         heard(OrderFlow::Choreographed).map(|from| durable.consume(from, flows::choreographed::react)),
     ];
+    service.actions.offer({
+        let (db, broker) = (durable.db.clone(), durable.broker.clone());
+        move |action| flows::choreographed_actions::carry_out(db.clone(), broker.clone(), action)
+    });
     let copies = [
         durable.consume(copies::PRODUCTS, |tx, message, _| copies::product(tx, message)),
         durable.consume(copies::CUSTOMERS, |tx, message, _| copies::customer(tx, message)),

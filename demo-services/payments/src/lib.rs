@@ -67,7 +67,8 @@ pub fn assemble(service: &Service) -> anyhow::Result<Assembled> {
     let duties = Duties::share(service, durable, |service, durable| {
         let consumers = participant::take_part(service, durable, participant.clone());
         let booking = service.caller("booking");
-        let inquiry = Inquiry::start(durable.db.clone(), Arc::new(participant), booking);
+        let participant = Arc::new(participant);
+        let inquiry = Inquiry::start(&service.actions, durable.db.clone(), participant, booking);
         let watch = Watch::over(service, &durable.db, invariants::checks())?;
         Ok((consumers, inquiry, watch, durable.retain(&store::RULES)))
     })?;

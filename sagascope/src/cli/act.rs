@@ -43,6 +43,11 @@ pub(crate) enum Deed {
     Cancel(SagaId),
     /// Turn a saga back, whatever it is at
     Compensate(SagaId),
+    /// Have the participants of a two-phase commit that are in doubt commit, without their coordinator; should that
+    /// decide otherwise, they end differently
+    CommitInDoubt(SagaId),
+    /// Have them abort; should the coordinator have committed, they end differently
+    AbortInDoubt(SagaId),
 }
 
 #[derive(Debug, Args)]

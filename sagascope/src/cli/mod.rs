@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sagascope_conventions::FlowMix;
 use sagascope_conventions::fault::FaultKind;
 
-pub(crate) use act::{ActOptions, Deed};
+pub(crate) use act::{ActOptions, Deed, SagaId};
 pub(crate) use bench::{BenchCompression, BenchOptions, BenchProtocol, LoadOptions, SubjectOptions};
 pub(crate) use collector::{CollectorOptions, Durability};
 pub(crate) use connection::{Connection, read_token};

@@ -130,15 +130,29 @@ pub(crate) async fn saga(
         SagaAction::Retry => Action::RetrySaga(saga.clone()),
         SagaAction::Cancel => Action::CancelSaga(saga.clone()),
         SagaAction::Compensate => Action::CompensateSaga(saga.clone()),
+        SagaAction::CommitInDoubt => Action::CommitInDoubt(saga.clone()),
+        SagaAction::AbortInDoubt => Action::AbortInDoubt(saga.clone()),
     };
     let tellers = tellers(&before);
-    let services: BTreeSet<&str> = tellers.keys().map(String::as_str).collect();
+    let services: BTreeSet<&str> = if what.ends_a_doubt() {
+        before.voters().collect()
+    } else {
+        tellers.keys().map(String::as_str).collect()
+    };
+    if services.is_empty() {
+        return Err(no_votes());
+    }
     let done = give_all(&app, &services, &action, ("saga", &id)).await?;
     let has_moved = |app: &App| {
         let now = app.read().projections.saga(&saga.id, Some(&saga.name), app::now());
         now.is_some_and(|now| self::tellers(&now) != tellers)
     };
     verified(&app, done, has_moved).await
+}
+
+fn no_votes() -> Refusal {
+    let detail = "Only a two-phase commit leaves services in doubt; this saga asks nobody for a vote.";
+    Refusal::new(StatusCode::CONFLICT, "not_possible", "It does not allow that", detail)
 }
 
 /// Services that number what they tell of the instance, with the newest number: those that decide.

@@ -280,3 +280,48 @@ async fn a_service_that_does_not_answer_is_told_as_such() {
         Some(1)
     );
 }
+
+/// A coordinator that stays away is not asked: those that said yes are.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doubt_of_a_two_phase_commit_is_ended_by_those_who_voted() {
+    let rig = Rig::start().await;
+    let of = |step: &'static str| {
+        [
+            ("saga.name", "booking-2pc"),
+            ("saga.id", "b-1"),
+            ("saga.step.name", step),
+        ]
+    };
+    for (sequence, step) in [(1, "prepare.hotels"), (2, "prepare.cars"), (3, "decide")] {
+        tell(&rig, "booking", "saga.step.started", &of(step), Some(sequence)).await;
+    }
+    tell(&rig, "orders", "saga.step.started", SAGA, Some(1)).await;
+    let (mut hotels, mut cars) = (
+        Service::connect(&rig, "hotels").await,
+        Service::connect(&rig, "cars").await,
+    );
+    eventually("the vote is in the picture", || async {
+        let saga = rig.get("/api/v1/sagas/b-1").await;
+        (saga["steps"].as_array().map(Vec::len) == Some(3)).then_some(())
+    })
+    .await;
+    let saga = json!({"kind": "abort_in_doubt", "name": "booking-2pc", "id": "b-1"});
+    let (answer, ()) = tokio::join!(act(&rig, "sagas/b-1/abort-in-doubt", json!({})), async {
+        let (id, action) = order(&mut cars).await;
+        assert_eq!(json!(action), saga);
+        let refused = json!({"result": "refused", "detail": "Nothing is in doubt there."});
+        assert_eq!(report(&rig, &id, "cars", refused).await, 204);
+        let (id, _) = order(&mut hotels).await;
+        let done = json!({"result": "done", "count": 1, "detail": "room 7 is given back."});
+        assert_eq!(report(&rig, &id, "hotels", done).await, 204);
+    });
+    assert_eq!(answer.status(), 200);
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(
+        (&answer["services"], &answer["verified"]),
+        (&json!(["hotels"]), &json!("answer"))
+    );
+    assert_eq!(answer["detail"], "room 7 is given back. Nothing is in doubt there.");
+    let votes = act(&rig, "sagas/o-1/commit-in-doubt", json!({})).await;
+    assert_eq!(problem(votes).await.0, 409, "nobody votes in an order");
+}

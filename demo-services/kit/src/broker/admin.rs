@@ -116,6 +116,19 @@ pub struct Letters {
     /// Id of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
+    /// Key of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// `POST /deliveries/hurry`: what waits for its next attempt is due now, and what was given up comes once more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hurry {
+    /// Topic.
+    pub topic: String,
+    /// Key of the messages.
+    pub key: String,
 }
 
 impl Letters {
@@ -138,9 +151,9 @@ impl Letters {
     }
 }
 
-/// How many letters were replayed or purged.
+/// How many letters were replayed or purged, or deliveries hurried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// Letters.
+    /// Of them.
     pub count: u64,
 }

@@ -8,6 +8,7 @@ use reqwest::Client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::admin::{Hurry, Settled};
 use super::wire::{Acknowledge, Items, Publish, Reject};
 use super::{
     Backlog, Broker, BrokerError, DeadLetter, Fetch, Fetched, Head, NewMessage, PartitionBacklog, Place, Position,
@@ -89,6 +90,20 @@ impl HttpBroker {
             until_done: what == Refused::ForNow,
         };
         self.post("/rejections", &rejection).await
+    }
+
+    /// Has the messages of a key delivered now that wait for another attempt, and those that were given up once more, to
+    /// whichever group that was; answers how many there are.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn hurry(&self, topic: &str, key: &str) -> Result<u64, BrokerError> {
+        let hurry = Hurry {
+            topic: topic.to_owned(),
+            key: key.to_owned(),
+        };
+        let settled: Settled = decoded(&self.answered(Ask::post("/deliveries/hurry", &hurry)?).await?)?;
+        Ok(settled.count)
     }
 
     async fn on_letter(&self, method: Method, path: &str) -> Result<bool, BrokerError> {

@@ -1,7 +1,7 @@
 //! The votes that wait for their decision.
 
 use opentelemetry::metrics::{Gauge, Meter};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
 use crate::clock::unix_nanos_now;
@@ -61,14 +61,25 @@ pub fn in_doubt(conn: &Connection, limit: u32) -> Result<Vec<InDoubt>, DatabaseE
     let mut rows = query.query([limit])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(InDoubt {
-            transaction_id: row.get(0)?,
-            holds: row.get(1)?,
-            age_ms: now.saturating_sub(unsigned(row, 2)?) / 1_000_000,
-            headers: json(row, 3)?,
-        });
+        found.push(of(row, now)?);
     }
     Ok(found)
+}
+
+/// A transaction that is in doubt.
+pub(super) fn find(conn: &Connection, id: &str) -> Result<Option<InDoubt>, DatabaseError> {
+    let mut query = conn.prepare_cached("SELECT id, holds, since, headers FROM in_doubt WHERE id = ?")?;
+    let mut rows = query.query([id])?;
+    rows.next()?.map(|row| of(row, unix_nanos_now())).transpose()
+}
+
+fn of(row: &Row<'_>, now: u64) -> Result<InDoubt, DatabaseError> {
+    Ok(InDoubt {
+        transaction_id: row.get(0)?,
+        holds: row.get(1)?,
+        age_ms: now.saturating_sub(unsigned(row, 2)?) / 1_000_000,
+        headers: json(row, 3)?,
+    })
 }
 
 /// Is this transaction in doubt here?

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use super::doubt::{self, DoubtMetrics};
-use super::{Decision, InDoubt, Participant, resolve};
+use super::{Decision, InDoubt, Participant, by_hand, resolve};
+use crate::actions::Actions;
 use crate::caller::{CallError, Caller};
 use crate::context::{self, Context};
 use crate::database::{Database, DatabaseError};
@@ -46,9 +47,18 @@ pub struct Inquiry {
 }
 
 impl Inquiry {
-    /// Asks `coordinator` from now on, and reports how many are in doubt.
+    /// Asks `coordinator` from now on, and reports how many are in doubt; among `actions` a person may end a doubt.
     #[must_use]
-    pub fn start<P: Participant>(db: Database, participant: Arc<P>, coordinator: impl Knows) -> Self {
+    pub fn start<P: Participant>(
+        actions: &Actions,
+        db: Database,
+        participant: Arc<P>,
+        coordinator: impl Knows,
+    ) -> Self {
+        actions.offer({
+            let (db, participant) = (db.clone(), participant.clone());
+            move |action| by_hand::carry_out(db.clone(), participant.clone(), action)
+        });
         let mut tasks = JoinSet::new();
         tasks.spawn(simulated::carry(run(db, participant, coordinator)));
         Self { _tasks: tasks }

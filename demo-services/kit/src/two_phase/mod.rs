@@ -5,8 +5,9 @@
 //! that is the blocking which a saga does not have. The vote is durable, so a restart changes nothing.
 //!
 //! Aborts are presumed: a coordinator that knows nothing of a transaction has aborted it. A participant that has been in
-//! doubt for a while asks by itself.
+//! doubt for a while asks by itself; while nobody answers a person may decide in the coordinator's place.
 
+mod by_hand;
 mod doubt;
 mod http;
 mod inquiry;

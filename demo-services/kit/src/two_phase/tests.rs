@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sagascope_conventions::action::{Action, ActionOutcome, SagaRef};
 use serde_json::{Value, json};
 
 use super::inquiry::ask_once;
@@ -145,6 +146,39 @@ async fn what_is_no_decision_is_not_found() {
     let seat = open().await;
     assert_eq!(seat.tell("t-1", "perhaps").await.0, 404);
     assert_eq!(seat.tell("a b", "abort").await.0, 400);
+}
+
+#[tokio::test]
+async fn a_person_ends_a_doubt_in_place_of_the_coordinator_once() {
+    for (commits, then, late) in [(true, "taken", ("commit", 200)), (false, "", ("commit", 409))] {
+        let seat = open().await;
+        let saga = SagaRef {
+            name: "booking-2pc".into(),
+            id: "t-1".into(),
+        };
+        let action = match commits {
+            true => Action::CommitInDoubt(saga.clone()),
+            false => Action::AbortInDoubt(saga.clone()),
+        };
+        let carry_out = |action: &Action| by_hand::carry_out(seat.db.clone(), seat.seat.clone(), action.clone());
+        assert!(
+            matches!(carry_out(&action).await, ActionOutcome::Refused { .. }),
+            "it has no vote"
+        );
+        seat.tell("t-1", "prepare").await;
+        assert_eq!(carry_out(&Action::RetrySaga(saga)).await, ActionOutcome::Unknown);
+        let ActionOutcome::Done { count: 1, detail } = carry_out(&action).await else {
+            panic!("in doubt, and not ended")
+        };
+        assert!(detail.starts_with("the seat is "), "{detail}");
+        assert_eq!(seat.count().await, 0);
+        assert!(
+            matches!(carry_out(&action).await, ActionOutcome::Refused { .. }),
+            "nothing is in doubt"
+        );
+        assert_eq!(seat.tell("t-2", "prepare").await.1["code"].as_str().unwrap_or(""), then);
+        assert_eq!(seat.tell("t-1", late.0).await.0, late.1, "the coordinator finds out");
+    }
 }
 
 /// Answers the same to every question, and counts them.

@@ -3,6 +3,7 @@
 
 pub(crate) mod broker;
 pub(crate) mod choreographed;
+pub(crate) mod choreographed_actions;
 pub(crate) mod messages;
 pub(crate) mod sync;
 

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use sagascope_conventions::action::{Action, ActionOutcome, SagaRef};
 use sagascope_conventions::{OrderFlow, SagaState};
+use serde_json::{Value, json};
+use shop_kit::broker::HttpBroker;
+use shop_kit::choreography;
+use shop_kit::testing::TestServer;
 use tokio::task::JoinSet;
 
 use super::bus::{Bus, End};
 use super::fakes::{Effects, Peers, Trouble};
+use crate::flows::choreographed_actions;
 use crate::order::Status;
 
 const PATIENT: Duration = Duration::from_secs(30);
@@ -168,6 +174,62 @@ async fn g06_a_release_that_overtakes_its_reserve_keeps_it_from_acting() {
     other.deliver(&failed.clone()).await;
     let end = other.settle(0, 1).await;
     assert_eq!((end.order, end.effects), (Status::Cancelled, Effects::default()));
+}
+
+async fn acts(bus: &Bus, broker: &str, action: fn(SagaRef) -> Action) -> ActionOutcome {
+    let saga = SagaRef {
+        name: OrderFlow::Choreographed.saga_name().to_owned(),
+        id: super::bus::ID.to_owned(),
+    };
+    let broker = HttpBroker::new(broker).expect("client");
+    choreographed_actions::carry_out(bus.orders().clone(), broker, action(saga)).await
+}
+
+/// Takes what it is asked to hurry, and answers how much of it there was.
+async fn broker(count: u64) -> TestServer {
+    let answer = move |axum::Json(asked): axum::Json<Value>| async move {
+        assert_eq!(asked, json!({ "topic": choreography::TOPIC, "key": super::bus::ID }));
+        axum::Json(json!({ "count": count }))
+    };
+    TestServer::start(axum::Router::new().route("/api/v1/deliveries/hurry", axum::routing::post(answer))).await
+}
+
+#[tokio::test]
+async fn a_person_turns_a_choreographed_order_back_before_it_is_confirmed() {
+    for action in [Action::CancelSaga, Action::CompensateSaga] {
+        let mut bus = placed(OrderFlow::Choreographed, &[]).await;
+        let nobody = "http://127.0.0.1:1";
+        assert!(matches!(
+            acts(&bus, nobody, action).await,
+            ActionOutcome::Done { count: 1, .. }
+        ));
+        assert!(matches!(
+            acts(&bus, nobody, action).await,
+            ActionOutcome::Refused { .. }
+        ));
+        assert_eq!(bus.settle(0, 1).await, cancelled());
+        assert!(matches!(
+            acts(&bus, nobody, action).await,
+            ActionOutcome::Refused { .. }
+        ));
+        assert!(matches!(
+            acts(&bus, nobody, Action::RetrySaga).await,
+            ActionOutcome::Refused { .. }
+        ));
+        assert_eq!(acts(&bus, nobody, Action::AbortInDoubt).await, ActionOutcome::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_person_has_a_choreographed_order_tried_again_by_the_broker() {
+    let bus = placed(OrderFlow::Choreographed, &[]).await;
+    let (waits, rests) = (broker(2).await, broker(0).await);
+    let retried = acts(&bus, waits.base(), Action::RetrySaga).await;
+    assert!(matches!(retried, ActionOutcome::Done { count: 2, .. }), "{retried:?}");
+    let under_way = acts(&bus, rests.base(), Action::RetrySaga).await;
+    assert!(matches!(under_way, ActionOutcome::Refused { .. }), "{under_way:?}");
+    let away = acts(&bus, "http://127.0.0.1:1", Action::RetrySaga).await;
+    assert!(matches!(away, ActionOutcome::Failed { .. }), "{away:?}");
 }
 
 /// What fails is told at each attempt, and comes again: no undo is left to a person for want of patience.
