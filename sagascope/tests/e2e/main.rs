@@ -7,6 +7,7 @@ mod browser;
 mod canary;
 mod command_line;
 mod crash;
+mod damaged_databases;
 mod faults;
 mod lab;
 mod lifecycle;
