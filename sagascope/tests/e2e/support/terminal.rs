@@ -95,6 +95,19 @@ impl Terminal {
         }
     }
 
+    /// Waits until the screen does not show this any more.
+    pub(crate) async fn hides(&self, word: &str) {
+        let deadline = Instant::now() + SEEN_WITHIN;
+        loop {
+            let text = self.text();
+            if !text.contains(word) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{word:?} is still on the screen:\n{text}");
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
     /// The process in the terminal.
     pub(crate) fn pid(&self) -> u32 {
         self.child.process_id().expect("it has started")
