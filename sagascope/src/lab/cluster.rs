@@ -1,6 +1,7 @@
 //! A shop of its own for one scenario: the whole demo in a temporary folder, without shoppers.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -283,17 +284,19 @@ async fn up(child: &mut Child) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A port base of which all ports are free now.
+/// Ports of all services; twice, as second versions are behind the first.
+const NEEDED: u16 = 13 + 2 * SERVICES.len() as u16;
+/// Where a shop may begin. Below the ports that outgoing connections are given: one of those would be taken by somebody
+/// between two starts of a service.
+const BASES: Range<u16> = 10_000..20_000;
+
+/// A port base of which all ports are free now. Shops that begin at the same moment hardly meet: they look at random.
 fn free_base() -> anyhow::Result<u16> {
-    // Twice the services: second versions are behind the first.
-    let needed = 13 + 2 * u16::try_from(SERVICES.len()).unwrap_or(u16::MAX / 4);
-    for _ in 0..100 {
-        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let base = first.local_addr()?.port();
-        let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if base < 65_500 - needed && (1..needed).all(|n| is_free(base + n)) {
-            return Ok(base);
-        }
-    }
-    anyhow::bail!("no {needed} free ports in a row")
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let slots = (BASES.end - BASES.start) / NEEDED;
+    let first = rand::random_range(0..slots);
+    (0..slots)
+        .map(|n| BASES.start + (first + n) % slots * NEEDED)
+        .find(|&base| (base..base + NEEDED).all(is_free))
+        .with_context(|| format!("no {NEEDED} free ports in a row from {} to {}", BASES.start, BASES.end))
 }
